@@ -1,0 +1,1 @@
+"""Tidemill: pipelines as code, on a laptop and on a fleet."""

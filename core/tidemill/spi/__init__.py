@@ -1,0 +1,55 @@
+"""The one interface between Tidemill and its plugins.
+
+A plugin imports this package and nothing else of Tidemill. `VERSION` is raised by every
+breaking change of it.
+"""
+
+from tidemill.spi.errors import SpiError, StartError
+from tidemill.spi.executor import Executor, ExecutorContext, ExecutorType, Handle, StepIO
+from tidemill.spi.hooks import PROJECT, Hooks, hookimpl
+from tidemill.spi.work import (
+    ArgvAction,
+    InputFile,
+    Outcome,
+    OutputFile,
+    Reason,
+    ScriptAction,
+    Usage,
+    Work,
+    cancelled,
+    exited,
+    failed_to_start,
+    killed,
+    lost,
+    timed_out,
+)
+
+VERSION = 1
+
+__all__ = [
+    "PROJECT",
+    "VERSION",
+    "ArgvAction",
+    "Executor",
+    "ExecutorContext",
+    "ExecutorType",
+    "Handle",
+    "Hooks",
+    "InputFile",
+    "Outcome",
+    "OutputFile",
+    "Reason",
+    "ScriptAction",
+    "SpiError",
+    "StartError",
+    "StepIO",
+    "Usage",
+    "Work",
+    "cancelled",
+    "exited",
+    "failed_to_start",
+    "hookimpl",
+    "killed",
+    "lost",
+    "timed_out",
+]

@@ -1,0 +1,1 @@
+"""The local executor: a step as a process tree on this machine."""
