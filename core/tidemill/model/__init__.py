@@ -1,0 +1,1 @@
+"""The model: states, transitions, plans and views. Pure values and functions, no IO."""

@@ -1,0 +1,66 @@
+"""What people and programs are shown of runs and tasks: frozen, complete, plain.
+
+All times are seconds since the epoch in UTC (float), or None where it has not happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tidemill.model.states import RunState, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One task: an instance of a step. `key` is what people call it: `unit`, or
+    `unit[3.12]` for an instance of a fan-out. `needs` are step names. `waits_until` is
+    when a retry starts. `carried_from` is the run whose result was taken over."""
+
+    key: str
+    step: str
+    state: TaskState
+    needs: tuple[str, ...] = ()
+    attempt: int = 0
+    attempts: int = 1
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    detail: str = ""
+    waits_until: float | None = None
+    allow_failure: bool = False
+    carried_from: int | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run. `interrupted` is set where its process died and nobody drives it now."""
+
+    number: int
+    pipeline: str
+    state: RunState
+    file: str
+    digest: str
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    retry_of: int | None = None
+    interrupted: bool = False
+    detail: str = ""
+
+
+class Observer(Protocol):
+    """Told what happens in a run, in order, on the event loop's thread. Must be quick."""
+
+    def run_changed(self, run: RunView) -> None:
+        """The run was made, started, is being cancelled, or ended."""
+
+    def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
+        """Tasks are new or changed state. The first call of a run has all of them, in
+        an order in which no task stands before one it needs."""
+
+    def output(self, key: str, attempt: int, text: str) -> None:
+        """A step wrote a line (no line end in it; very long lines come in pieces)."""
