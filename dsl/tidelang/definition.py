@@ -73,16 +73,31 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """A value that a script refers to. `name` is its environment variable.
+
+    `kind` says how it gets in: `value` (an environment variable, referred to in the
+    text), `number` (the same, and it must be one), `words` (a list: a variable and a
+    quoted reference for each item), `raw` (its text is pasted: the `| raw` filter)."""
+
+    name: str
+    kind: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
-    """A shell script in which each hole has become a reference to a variable.
+    """A script in which each hole has become a reference to a variable.
 
-    `interpreter` is an argv to which the script's text is handed: as the argument
-    behind `-c` for a shell, in a file for others (see `shebang`)."""
+    `parts` are stretches of text and, for `words` and `raw` variables, whose text is
+    known only when the step starts, the index of the variable to put there.
+    `interpreter` is an argv that takes the text as the argument behind `-c` or, with
+    `in_file`, in a file whose path is the last argument."""
 
-    text: str
-    variables: tuple[tuple[str, Expr], ...] = ()
+    parts: tuple[str | int, ...]
+    variables: tuple[Variable, ...] = ()
     interpreter: tuple[str, ...] = ("sh", "-e")
-    shebang: bool = False
+    in_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
