@@ -1,0 +1,60 @@
+# What is assumed: Python 3.11 or newer (with venv), make, a network or a pip cache.
+# Everything else is installed into .venv from requirements/*.lock, hashes checked.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUN    := $(VENV)/.installed-run
+DEV    := $(VENV)/.installed-dev
+BUILD  := pyproject.toml core/tidemill/_version.py
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench lock clean
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: $(RUN) ## Install, then run the release example to its end
+	@echo; echo '$$ cd examples/release && tidemill run release.tide -p version=1.2.0'
+	@cd examples/release && ../../$(BIN)/tidemill run release.tide -p version=1.2.0
+
+test: $(DEV) ## Run every test
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+lint: $(DEV) ## Check layout, style, types and who imports whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(DEV) ## Compare with the Python floor, make, ninja, doit, luigi and snakemake
+	@$(BIN)/python tests/benchmarks $(ARGS)
+
+lock: $(DEV) ## Write requirements/*.lock anew (UPGRADE=--upgrade for newer releases)
+	@$(COMPILE) pyproject.toml --group build -o requirements/run.lock
+	@$(COMPILE) pyproject.toml --group dev -c requirements/run.lock -o requirements/dev.lock
+
+clean: ## Remove what make and the tools made
+	rm -rf $(VENV) .bench-venv dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .tidemill examples/*/.tidemill
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Tidemill needs Python 3.11 or newer: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'making $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/run.lock $(BUILD) | $(BIN)/python
+	@echo 'installing what Tidemill needs'
+	@$(PIP) install --require-hashes -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.lock $(RUN)
+	@echo 'installing the tools for tests and checks'
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
