@@ -1,0 +1,75 @@
+"""Where the command stands: its project, and whether it may use colour.
+
+The one place that looks at the environment and at what stdout is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidemill.errors import TidemillError
+
+if TYPE_CHECKING:
+    from tidemill.app import Project
+
+
+def colour_allowed(no_color: bool) -> bool | None:
+    """False where it is forbidden; None leaves it to whether there is a terminal."""
+    forbidden = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return False if forbidden else None
+
+
+def colour(stream: Any = None) -> bool:
+    """Whether colour may be written to a stream (stdout)."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.color is False:
+        return False
+    return bool((stream or sys.stdout).isatty())
+
+
+def enter(directory: str | None) -> None:
+    """`-C DIR`: work as if started there."""
+    if directory is None:
+        return
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise click.UsageError(f"cannot enter {directory}: {error.strerror}") from None
+
+
+def project() -> Project:
+    """The project of the current folder."""
+    from tidemill.app import find_project
+
+    return find_project(Path.cwd())
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def report(error: TidemillError) -> None:
+    complain(error.message, error.hint)
+
+
+def complain(message: str, hint: str = "") -> None:
+    """One line for what happened, one for each thing to do, on stderr."""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    for line in hint.splitlines():
+        click.echo(f"{click.style('help:', fg='cyan')} {line}", err=True)
+
+
+def usable_encoding(stream: Any = None) -> bool:
+    """Whether a stream (stdout) can show the symbols that are not ASCII."""
+    encoding = getattr(stream or sys.stdout, "encoding", None) or "ascii"
+    try:
+        "✓●━…│".encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,90 @@
+"""The state of a run as its displays know it, kept up to date event by event.
+
+Every event costs the same however many tasks there are, and lookups that a display
+makes many times a second (who runs, what failed, how many) cost what they return.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from tidemill.cli.words import BAD
+from tidemill.model.states import TaskState
+from tidemill.model.views import RunView, TaskView
+
+TAIL_LINES: Final = 20
+_TAIL_WIDTH: Final = 2000
+"""Characters kept of a line: progress bars that are one endless line are seen at their
+end, everything else at its beginning."""
+
+
+class Board:
+    """A run, its tasks in topological order, and the last lines of those that matter."""
+
+    def __init__(self, run: RunView) -> None:
+        self.run = run
+        self.tasks: dict[str, TaskView] = {}
+        self.positions: dict[str, int] = {}
+        self.counts: Counter[TaskState] = Counter()
+        self.running: dict[str, None] = {}
+        self.failed: dict[str, None] = {}
+        self.recent: deque[str] = deque(maxlen=64)
+        self._tails: dict[str, deque[str]] = {}
+
+    @property
+    def done(self) -> int:
+        """How many tasks have ended."""
+        return sum(count for state, count in self.counts.items() if state.ended)
+
+    def apply(self, tasks: Sequence[TaskView]) -> None:
+        for task in tasks:
+            self._apply(task)
+
+    def output(self, key: str, text: str) -> None:
+        tail = self._tails.get(key)
+        if tail is None:
+            tail = self._tails[key] = deque(maxlen=TAIL_LINES)
+        tail.append(text if len(text) <= _TAIL_WIDTH else _shortened(text))
+
+    def tail(self, key: str) -> Sequence[str]:
+        """The last lines of a task that runs or has failed, as the step wrote them."""
+        return self._tails.get(key, ())
+
+    def in_order(self, keys: Iterable[str]) -> list[TaskView]:
+        """The tasks of these keys in topological order."""
+        return [self.tasks[key] for key in sorted(keys, key=self.positions.__getitem__)]
+
+    def _apply(self, task: TaskView) -> None:
+        key, before = task.key, self.tasks.get(task.key)
+        self.tasks[key] = task
+        if before is None:
+            self.positions[key] = len(self.positions)
+        elif before.state is task.state and before.attempt == task.attempt:
+            return
+        else:
+            self._leave(before)
+        self._enter(task)
+
+    def _leave(self, task: TaskView) -> None:
+        self.counts[task.state] -= 1
+        self.running.pop(task.key, None)
+        self.failed.pop(task.key, None)
+
+    def _enter(self, task: TaskView) -> None:
+        key, state = task.key, task.state
+        self.counts[state] += 1
+        if state is TaskState.RUNNING:
+            self.running[key] = None
+            self._tails.pop(key, None)  # of the attempt before
+        elif state in BAD:
+            self.failed[key] = None
+        elif state.ended:
+            self._tails.pop(key, None)
+        if state.ended and task.started_at is not None:
+            self.recent.append(key)
+
+
+def _shortened(text: str) -> str:
+    return text[-_TAIL_WIDTH:] if "\r" in text else text[:_TAIL_WIDTH]

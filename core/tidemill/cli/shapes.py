@@ -1,0 +1,43 @@
+"""Views as plain data, for every `--json`. The names here are an interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidemill.model.views import RunView, TaskView
+
+
+def run_shape(run: RunView) -> dict[str, Any]:
+    return {
+        "number": run.number,
+        "pipeline": run.pipeline,
+        "state": run.state.value,
+        "file": run.file,
+        "digest": run.digest,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "params": dict(run.params),
+        "retry_of": run.retry_of,
+        "interrupted": run.interrupted,
+        "detail": run.detail,
+    }
+
+
+def task_shape(task: TaskView) -> dict[str, Any]:
+    return {
+        "task": task.key,
+        "step": task.step,
+        "state": task.state.value,
+        "needs": list(task.needs),
+        "attempt": task.attempt,
+        "attempts": task.attempts,
+        "started_at": task.started_at,
+        "ended_at": task.ended_at,
+        "exit_code": task.exit_code,
+        "detail": task.detail,
+        "waits_until": task.waits_until,
+        "allow_failure": task.allow_failure,
+        "carried_from": task.carried_from,
+        "outputs": dict(task.outputs),
+    }

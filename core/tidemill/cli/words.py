@@ -1,0 +1,76 @@
+"""The words, symbols and colours for states and endings: the same in every display."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import Final
+
+from tidemill.model.states import RunState, TaskState
+from tidemill.model.views import TaskView
+
+GOOD: Final = frozenset({TaskState.SUCCEEDED, TaskState.SKIPPED})
+BAD: Final = frozenset({TaskState.FAILED, TaskState.TIMED_OUT, TaskState.LOST})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state looks. Colour only repeats what symbol and word say."""
+
+    symbol: str
+    plain_symbol: str
+    colour: str
+
+
+LOOKS: Final = {
+    TaskState.BLOCKED: Look("·", ".", "bright_black"),
+    TaskState.READY: Look("○", "o", "bright_black"),
+    TaskState.QUEUED: Look("○", "o", "bright_black"),
+    TaskState.RUNNING: Look("●", ">", "cyan"),
+    TaskState.SUCCEEDED: Look("✓", "+", "green"),
+    TaskState.FAILED: Look("✗", "x", "red"),
+    TaskState.TIMED_OUT: Look("✗", "x", "red"),
+    TaskState.CANCELLED: Look("■", "!", "yellow"),
+    TaskState.LOST: Look("✗", "x", "red"),
+    TaskState.SKIPPED: Look("-", "-", "bright_black"),
+    TaskState.UPSTREAM_FAILED: Look("-", "-", "yellow"),
+}
+
+RUN_COLOURS: Final = {
+    RunState.SUCCEEDED: "green",
+    RunState.FAILED: "red",
+    RunState.CANCELLED: "yellow",
+    RunState.CANCELLING: "yellow",
+}
+
+_SHELL_STATUS: Final = {126: "the command cannot be executed", 127: "command not found"}
+
+
+def word(state: TaskState | RunState) -> str:
+    """A state as people read it: `timed out`."""
+    return state.value.replace("_", " ")
+
+
+def attempts(task: TaskView) -> str:
+    """`attempt 2/3`, where there is more than one to speak of."""
+    return f"attempt {task.attempt}/{task.attempts}" if task.attempts > 1 and task.attempt else ""
+
+
+def reason(task: TaskView) -> str:
+    """Why a task ended as it did, in words; empty where there is nothing to say."""
+    if not task.exit_code or str(task.exit_code) in task.detail:
+        return task.detail
+    code = f"exit code {task.exit_code}{_meaning(task.exit_code)}"
+    return f"{code}; {task.detail}" if task.detail else code
+
+
+def _meaning(code: int) -> str:
+    """What shells mean by an exit status."""
+    if text := _SHELL_STATUS.get(code):
+        return f" ({text})"
+    if 128 < code < 128 + signal.NSIG:
+        try:
+            return f" (128 + {code - 128}: {signal.Signals(code - 128).name})"
+        except ValueError:
+            return ""
+    return ""
