@@ -1,0 +1,5 @@
+import sys
+
+from mdlinks.cli import main
+
+sys.exit(main())
