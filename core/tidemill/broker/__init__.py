@@ -1,0 +1,1 @@
+"""Brokers: adapters of `tidemill.ports.Broker`. The engine knows none of them."""

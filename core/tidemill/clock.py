@@ -1,0 +1,24 @@
+"""The system's clock. Tests and the simulator bring their own (`tidemill.testing`)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from tidemill.ports import Timer
+
+
+class SystemClock:
+    """Wall-clock time, anchored once and carried on by the monotonic clock, so that a
+    step of the system's time (NTP, a person) neither ends a lease nor prolongs one."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() + self._offset
+
+    def call_at(self, when: float, call: Callable[[], None]) -> Timer:
+        loop = asyncio.get_running_loop()
+        return loop.call_at(loop.time() + (when - self.now()), call)

@@ -1,0 +1,128 @@
+"""Books reports and passed timers on tasks, by fence: what is not of the current fence
+is refused, and recorded as refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from tidemill.engine.ledger import Ledger
+from tidemill.engine.retry import event_of, retry_delay
+from tidemill.model.messages import Claimed, Result, Started, StopAttempt, Voided
+from tidemill.model.plan import Plan
+from tidemill.model.rows import AttemptRow, TaskRef, TaskRow
+from tidemill.model.states import RunState, TaskState
+from tidemill.model.transitions import TaskEvent
+from tidemill.spi import Reason
+
+GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL for a step that is cancelled."""
+
+
+@dataclass(slots=True)
+class Booking:
+    """Works on tasks and runs that the ledger holds."""
+
+    ledger: Ledger
+    plan_of: Callable[[int], Plan]
+    stops: list[StopAttempt] = field(default_factory=list)
+    """Attempts that must be stopped, once this is committed."""
+
+    def started(self, report: Started) -> None:
+        task = self.ledger.task(report.ref)
+        if task is None or task.fence != report.fence or task.state.ended:
+            if task is None or task.fence != report.fence:
+                self._refuse(report.ref, report.fence, "start", report.worker)
+                self.stops.append(StopAttempt(report.ref, report.fence, 0))
+            return
+        if task.state is not TaskState.QUEUED:
+            return  # its result overtook this
+        task = self.ledger.move(task, TaskEvent.START, started_at=report.at)
+        self.ledger.attempt(_attempt(task, report.worker, report.at))
+        if self.ledger.run(task.run).state is RunState.CANCELLING:
+            self.stops.append(StopAttempt(task.ref, task.fence, GRACE))
+
+    def voided(self, report: Voided) -> None:
+        task = self.ledger.task(report.ref)
+        if task is not None and task.fence == report.fence and task.state is TaskState.QUEUED:
+            self.ledger.move(task, TaskEvent.VOID)
+
+    def result(self, report: Result) -> None:
+        task = self.ledger.task(report.ref)
+        if task is None or task.fence != report.fence or task.state.ended:
+            if task is None or task.fence != report.fence:
+                self._refuse(report.ref, report.fence, report.reason, report.worker)
+            return
+        event = event_of(Reason(report.reason), report.exit_code)
+        detail = report.detail
+        self.ledger.attempt(
+            replace(
+                _attempt(task, report.worker, report.started_at),
+                ended_at=report.ended_at,
+                outcome=report.reason,
+                exit_code=report.exit_code,
+                signal=report.signal,
+                detail=detail,
+                cpu_seconds=report.cpu_seconds,
+                peak_memory=report.peak_memory,
+            )
+        )
+        self._end(
+            task,
+            event,
+            started_at=report.started_at,
+            ended_at=report.ended_at,
+            exit_code=report.exit_code,
+            detail=detail,
+            outputs=dict(report.outputs) if event is TaskEvent.SUCCEED else None,
+        )
+
+    def lost(self, task: TaskRow, detail: str) -> None:
+        """The attempt's lease has ended, or the process that held it is gone."""
+        self.ledger.attempt(
+            replace(
+                _attempt(task, "", task.started_at),
+                ended_at=self.ledger.now,
+                outcome=Reason.LOST.value,
+                detail=detail,
+            )
+        )
+        self.stops.append(StopAttempt(task.ref, task.fence, 0))
+        self._end(task, TaskEvent.LOSE, detail=detail)
+
+    def cancel(self, tasks: Iterable[TaskRow], grace: float = GRACE) -> None:
+        """Ends what is not at work, and has stopped what is."""
+        for task in tasks:
+            if task.state is TaskState.RUNNING:
+                self.stops.append(StopAttempt(task.ref, task.fence, grace))
+            elif not task.state.ended:
+                self.ledger.move(task, TaskEvent.CANCEL, detail="the run was cancelled")
+
+    def _end(self, task: TaskRow, event: TaskEvent, **fields: object) -> None:
+        """Retries where the step says so, or ends the task."""
+        if self.ledger.run(task.run).state is RunState.CANCELLING:
+            event = event if event is TaskEvent.SUCCEED else TaskEvent.CANCEL
+        else:
+            step = self.plan_of(task.run).step_of(task.ordinal).step
+            delay = retry_delay(step, task.attempt, event)
+            if delay is not None:
+                kept = {k: v for k, v in fields.items() if k in {"exit_code", "detail"}}
+                self.ledger.move(task, TaskEvent.RETRY, wait_until=self.ledger.now + delay, **kept)
+                return
+            if event is TaskEvent.CANCEL:
+                event = TaskEvent.FAIL  # stopped from outside, not by this run's cancelling
+        self.ledger.move(task, event, **fields)
+
+    def _refuse(self, ref: TaskRef, fence: int, what: str, worker: str) -> None:
+        self.ledger.record("refused", ref.run, ref.ordinal, fence=fence, what=what, worker=worker)
+
+
+def _attempt(task: TaskRow, worker: str, started_at: float | None) -> AttemptRow:
+    return AttemptRow(
+        run=task.run,
+        ordinal=task.ordinal,
+        fence=task.fence,
+        number=task.attempt,
+        worker=worker,
+        started_at=started_at,
+    )

@@ -1,0 +1,172 @@
+"""The ledger of one transaction: rows as they were and as they become.
+
+Every change of state goes through `Ledger.move`, which asks the transition table and
+carries out its effects on the row. What was touched is written at the end, each kind
+of row in one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from tidemill.model.rows import AttemptRow, EventRow, RunRow, StageRef, StageRow, TaskRef, TaskRow
+from tidemill.model.states import TaskState
+from tidemill.model.transitions import Effect, RunEvent, TaskEvent, move_run, move_task
+from tidemill.ports import Transaction
+
+
+class Ledger:
+    """Collects the changes of one transaction at the time `now`."""
+
+    def __init__(self, now: float, lease: float) -> None:
+        self.now = now
+        self.lease = lease
+        self.ended: list[TaskRow] = []
+        """Tasks that ended and whose stages have not been looked at yet."""
+        self.changed: dict[TaskRef, TaskRow] = {}
+        """Every task that changed, for those who watch; in order of the first change."""
+        self.changed_runs: dict[int, RunRow] = {}
+        self._tasks: dict[TaskRef, TaskRow] = {}
+        self._before: dict[TaskRef, TaskRow] = {}
+        self._stages: dict[StageRef, StageRow] = {}
+        self._dirty_stages: set[StageRef] = set()
+        self._runs: dict[int, RunRow] = {}
+        self._runs_before: dict[int, RunRow] = {}
+        self._attempts: list[AttemptRow] = []
+        self._events: list[EventRow] = []
+
+    # what is known
+
+    def add_tasks(self, rows: Iterable[TaskRow]) -> None:
+        """Rows that were read. What the ledger holds already is newer, and stays."""
+        for row in rows:
+            self._tasks.setdefault(row.ref, row)
+
+    def add_stages(self, rows: Iterable[StageRow]) -> None:
+        for row in rows:
+            self._stages.setdefault(row.ref, row)
+
+    def add_runs(self, rows: Iterable[RunRow]) -> None:
+        for row in rows:
+            self._runs.setdefault(row.number, row)
+
+    def task(self, ref: TaskRef) -> TaskRow | None:
+        return self._tasks.get(ref)
+
+    def tasks(self) -> list[TaskRow]:
+        return list(self._tasks.values())
+
+    def stage(self, ref: StageRef) -> StageRow:
+        return self._stages[ref]
+
+    def stages(self) -> list[StageRow]:
+        return list(self._stages.values())
+
+    def run(self, number: int) -> RunRow:
+        return self._runs[number]
+
+    def runs(self) -> list[RunRow]:
+        return list(self._runs.values())
+
+    def missing_runs(self, numbers: Iterable[int]) -> list[int]:
+        return [number for number in set(numbers) if number not in self._runs]
+
+    def missing_stages(self, refs: Iterable[StageRef]) -> list[StageRef]:
+        return [ref for ref in dict.fromkeys(refs) if ref not in self._stages]
+
+    # what changes
+
+    def move(
+        self, row: TaskRow, event: TaskEvent, *, wait_until: float | None = None, **fields: Any
+    ) -> TaskRow:
+        """The task changes state. `wait_until` is the timer where it has to wait.
+
+        Raises:
+            IllegalTransitionError: the table has no such entry.
+        """
+        state, effects = move_task(row.state, event)
+        if Effect.NEW_FENCE in effects:
+            fields["fence"] = row.fence + 1
+        if Effect.NEW_ATTEMPT in effects:
+            fields["attempt"] = row.attempt + 1
+        if Effect.UNCOUNT in effects:
+            fields["attempt"] = row.attempt - 1
+        if Effect.LEASE in effects:
+            fields["run_at"] = self.now + self.lease
+        if Effect.WAIT in effects:
+            fields["run_at"] = self.now if wait_until is None else wait_until
+        if Effect.END in effects:
+            fields["run_at"] = None
+            fields.setdefault("ended_at", self.now)
+        after = replace(row, state=state, **fields)
+        self._put(row, after)
+        if Effect.END in effects:
+            self.ended.append(after)
+        self.record("task", row.run, row.ordinal, state=state.value, attempt=after.attempt)
+        return after
+
+    def push_timer(self, row: TaskRow) -> None:
+        """Believes a dispatch for another lease."""
+        self._put(row, replace(row, run_at=self.now + self.lease))
+
+    def move_run(self, number: int, event: RunEvent, **fields: Any) -> RunRow:
+        run = self._runs[number]
+        state = move_run(run.state, event)
+        if state.ended:
+            fields["ended_at"] = self.now
+        after = self.set_run(replace(run, state=state, **fields))
+        self.record("run", number, None, state=state.value)
+        return after
+
+    def set_run(self, after: RunRow) -> RunRow:
+        before = self._runs[after.number]
+        self._runs_before.setdefault(after.number, before)
+        self._runs[after.number] = self.changed_runs[after.number] = after
+        return after
+
+    def set_stage(self, row: StageRow) -> None:
+        self._stages[row.ref] = row
+        self._dirty_stages.add(row.ref)
+
+    def attempt(self, row: AttemptRow) -> None:
+        self._attempts.append(row)
+
+    def record(self, kind: str, run: int, ordinal: int | None, **data: Any) -> None:
+        self._events.append(EventRow(self.now, kind, run, ordinal, data))
+
+    def flush(self, tx: Transaction) -> None:
+        """Writes what changed since the last flush."""
+        before, self._before = self._before, {}
+        if before:
+            tx.save_tasks([(row, self._tasks[ref]) for ref, row in before.items()])
+        stages, self._dirty_stages = self._dirty_stages, set()
+        if stages:
+            tx.save_stages([self._stages[ref] for ref in stages])
+        runs, self._runs_before = self._runs_before, {}
+        if runs:
+            tx.save_runs([(row, self._runs[number]) for number, row in runs.items()])
+        attempts, self._attempts = self._attempts, []
+        if attempts:
+            tx.save_attempts(attempts)
+        events, self._events = self._events, []
+        if events:
+            tx.record(events)
+
+    def take_new(self) -> tuple[list[StageRow], list[TaskRow]]:
+        """For a run that is being made: all rows as they are now, to be inserted; the
+        ledger forgets that they changed."""
+        self._before.clear()
+        self._dirty_stages.clear()
+        return self.stages(), self.tasks()
+
+    def _put(self, before: TaskRow, after: TaskRow) -> None:
+        ref = before.ref
+        self._before.setdefault(ref, before)
+        self._tasks[ref] = self.changed[ref] = after
+
+
+FAILED_STATES = frozenset(
+    {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.LOST, TaskState.CANCELLED}
+)

@@ -1,0 +1,140 @@
+"""Puts together the order for an attempt: every expression of the step worked out, every
+limit of the system checked, nothing left to look up but what only the worker knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidelang import definition, values
+from tidelang.evaluate import EvaluationError, Scope, evaluate
+from tidelang.shell import FillError, check_argv, check_environment, fill
+from tidemill.engine.scopes import Outputs, task_scope
+from tidemill.model.messages import FileInput, Order
+from tidemill.model.outputs import file_inputs
+from tidemill.model.plan import Instance, Plan, PlannedStep
+from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
+
+POOL = "default"
+
+
+class OrderError(Exception):
+    """The order cannot be put together; the text says why, for the pipeline's author."""
+
+
+def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Order:
+    """The order for a task that has just been dispatched (its fence and attempt count).
+
+    Raises:
+        OrderError: a value is missing, of the wrong kind, or cannot be passed.
+    """
+    planned = plan.step_of(task.ordinal)
+    instance = planned.instance(task.ordinal)
+    scope = task_scope(run, plan, planned, instance, outputs, attempt=task.attempt)
+    step = planned.step
+    try:
+        script, argv, env = _action(step.action, scope)
+        env |= {name: _text(value, scope, f"env {name}") for name, value in step.env}
+        env |= _facts(run, task)
+        check_environment(env)
+        return Order(
+            ref=task.ref,
+            fence=task.fence,
+            key=task.key,
+            step=step.name,
+            attempt=task.attempt,
+            pool=POOL,
+            priority=task.priority,
+            idempotency_key=env["TIDE_IDEMPOTENCY_KEY"],
+            script=script,
+            argv=argv,
+            env=env,
+            workdir="." if step.workdir is None else _text(step.workdir, scope, "workdir"),
+            executor=step.executor.kind,
+            settings={
+                name: values.to_json(_value(value, scope, f"executor setting {name}"))
+                for name, value in step.executor.settings
+            },
+            inputs=_inputs(run, plan, planned, outputs),
+            globs={
+                output.name: _text(output.glob, scope, f"output {output.name}")
+                for output in step.outputs
+                if output.glob is not None
+            },
+            values=step.outputs,
+            timeout=None if step.timeout is None else step.timeout / 1000,
+        )
+    except FillError as error:
+        raise OrderError(str(error)) from None
+
+
+def _facts(run: RunRow, task: TaskRow) -> dict[str, str]:
+    """What every step is told about itself."""
+    return {
+        "TIDE_RUN": str(run.number),
+        "TIDE_PIPELINE": run.pipeline,
+        "TIDE_STEP": task.key,
+        "TIDE_ATTEMPT": str(task.attempt),
+        "TIDE_FENCE": str(task.fence),
+        "TIDE_IDEMPOTENCY_KEY": f"{run.pipeline}/{run.origin or run.number}/{task.key}",
+    }
+
+
+def _action(
+    action: definition.Script | definition.Argv, scope: Scope
+) -> tuple[dict[str, Any] | None, tuple[str, ...] | None, dict[str, str]]:
+    if isinstance(action, definition.Argv):
+        return None, _argv(action, scope), {}
+    found = [_value(v.value, scope, f"{v.name} in the script") for v in action.variables]
+    filled = fill(action, found)
+    script = {
+        "text": filled.text,
+        "interpreter": action.interpreter,
+        "in_file": action.in_file,
+    }
+    return script, None, dict(filled.env)
+
+
+def _argv(action: definition.Argv, scope: Scope) -> tuple[str, ...]:
+    argv: list[str] = []
+    for item in action.items:
+        value = _value(item, scope, "an argument of `run`")
+        argv.extend(values.to_text(v) for v in (value if isinstance(value, list) else [value]))
+    check_argv(argv)
+    if not argv or not argv[0]:
+        raise OrderError("`run` names no program: its first argument is empty")
+    return tuple(argv)
+
+
+def _inputs(
+    run: RunRow, plan: Plan, planned: PlannedStep, outputs: Outputs
+) -> tuple[FileInput, ...]:
+    found: dict[str, FileInput] = {}
+    for index, names in planned.reads.items():
+        stored = outputs.of(StageRef(run.number, index))
+        for instance in plan.steps[index].instances:
+            kept = stored.get(TaskRef(run.number, instance.ordinal)) or {}
+            for file in _files_of(instance, kept, names):
+                found[file.path] = file
+    return tuple(found.values())
+
+
+def _files_of(
+    instance: Instance, kept: Mapping[str, Any], names: frozenset[str]
+) -> list[FileInput]:
+    return [
+        file
+        for name in sorted(names & kept.keys())
+        for file in file_inputs(instance.key, name, kept[name])
+    ]
+
+
+def _text(expr: definition.Expr, scope: Scope, what: str) -> str:
+    return values.to_text(_value(expr, scope, what))
+
+
+def _value(expr: definition.Expr, scope: Scope, what: str) -> values.Value:
+    try:
+        return evaluate(expr, scope)
+    except EvaluationError as error:
+        raise OrderError(f"{what} has no value: {error}") from None

@@ -1,0 +1,227 @@
+"""How a run goes on when tasks have ended: stages close, what waited on them is freed,
+skipped or given up, and at last the run ends.
+
+A stage closes once all that it needs has closed and all its tasks have ended. Works on
+the rows in a ledger; what is missing there is read, a level of the graph at a time, or
+all at once where a cascade goes deep.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tidelang.evaluate import EvaluationError, evaluate
+from tidemill.engine.ledger import FAILED_STATES, Ledger
+from tidemill.engine.scopes import Outputs, read_refs, stage_state, task_scope
+from tidemill.model.plan import Plan, PlannedStep
+from tidemill.model.rows import StageRef, StageRow, TaskRef, TaskRow
+from tidemill.model.states import RunState, TaskState
+from tidemill.model.transitions import RunEvent, TaskEvent
+from tidemill.ports import Transaction
+
+_DEEP = 4
+"""Levels of a cascade that are read one by one before the whole run is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`plan_of` gives a run's plan, whose rows `tx` reads."""
+
+    ledger: Ledger
+    plan_of: Callable[[int], Plan]
+    outputs: Outputs
+    tx: Transaction
+
+    def settle(self) -> None:
+        """Follows up on everything that has ended, until nothing more follows."""
+        self._follow(self._close())
+
+    def begin(self, run: int) -> None:
+        """For a run that is being made, whose rows the ledger holds: frees what waits
+        for nothing, and follows up."""
+        roots = [s for s in self.ledger.stages() if s.run == run and not s.waiting_on]
+        self._follow(self._release(roots))
+
+    def _follow(self, closed: Sequence[StageRow]) -> None:
+        depth = 0
+        while closed:
+            depth += 1
+            if depth == _DEEP:
+                self._read_whole({stage.run for stage in closed})
+            self._count(closed)
+            closed = self._release(self._free(closed))
+
+    def _close(self) -> list[StageRow]:
+        """Books the tasks that have ended; the stages that closed by it."""
+        ended, self.ledger.ended = self.ledger.ended, []
+        if not ended:
+            return []
+        by_stage: dict[StageRef, list[TaskRow]] = {}
+        for task in ended:
+            step = self.plan_of(task.run).by_task[task.ordinal]
+            by_stage.setdefault(StageRef(task.run, step), []).append(task)
+        self._read_around(by_stage)
+        closed = []
+        for ref, tasks in by_stage.items():
+            stage = _booked(self.ledger.stage(ref), tasks)
+            self.ledger.set_stage(stage)
+            if not stage.open and not stage.waiting_on:
+                closed.append(stage)
+        return closed
+
+    def _free(self, closed: Sequence[StageRow]) -> list[StageRow]:
+        """Tells what needs these stages; those that wait for nothing any more."""
+        told = Counter(
+            StageRef(stage.run, dependent)
+            for stage in closed
+            for dependent in self.plan_of(stage.run).steps[stage.step].dependents
+        )
+        self._read_around(told)
+        freed = []
+        for ref, count in told.items():
+            stage = self.ledger.stage(ref)
+            stage = replace(stage, waiting_on=stage.waiting_on - count)
+            self.ledger.set_stage(stage)
+            if not stage.waiting_on:
+                freed.append(stage)
+        return freed
+
+    def _release(self, freed: Sequence[StageRow]) -> list[StageRow]:
+        """Decides on the tasks of stages that wait for nothing; those that close now."""
+        if not freed:
+            return []
+        empty = [stage for stage in freed if not stage.open]
+        plans = {stage.ref: self.plan_of(stage.run).steps[stage.step] for stage in freed}
+        self._read_tasks([stage for stage in freed if stage.open])
+        self._read_inputs(plans)
+        for stage in freed:
+            if stage.open:
+                self._decide(stage, plans[stage.ref])
+        return empty + self._close()
+
+    def _decide(self, stage: StageRow, step: PlannedStep) -> None:
+        """Lets the blocked tasks of a freed stage run, or says why they do not."""
+        states = self._states(stage.run, step)
+        verdict = None if step.step.when_decides else self._verdict(stage.run, step)
+        for instance in step.instances:
+            task = self.ledger.task(TaskRef(stage.run, instance.ordinal))
+            if task is None or task.state is not TaskState.BLOCKED:
+                continue
+            if verdict is not None:
+                self.ledger.move(task, verdict[0], detail=verdict[1])
+            elif step.step.when is None:
+                self.ledger.move(task, TaskEvent.UNBLOCK)
+            else:
+                self._ask_when(task, step, states)
+
+    def _ask_when(self, task: TaskRow, step: PlannedStep, states: dict[str, str]) -> None:
+        plan, run = self.plan_of(task.run), self.ledger.run(task.run)
+        instance = step.instance(task.ordinal)
+        scope = task_scope(run, plan, step, instance, self.outputs, states=states)
+        assert step.step.when is not None
+        try:
+            wanted = evaluate(step.step.when, scope)
+        except EvaluationError as error:
+            self.ledger.move(task, TaskEvent.REFUSE, detail=f"`when` has no value: {error}")
+            return
+        if wanted:
+            self.ledger.move(task, TaskEvent.UNBLOCK)
+        else:
+            self.ledger.move(task, TaskEvent.SKIP, detail="`when` is false")
+
+    def _states(self, run: int, step: PlannedStep) -> dict[str, str]:
+        steps = self.plan_of(run).steps
+        return {
+            steps[need].step.name: stage_state(self.ledger.stage(StageRef(run, need)))
+            for need in step.needs
+        }
+
+    def _verdict(self, run: int, step: PlannedStep) -> tuple[TaskEvent, str] | None:
+        """What the states of the needed steps decide, where `when` does not."""
+        skipped = ""
+        for need in step.needs:
+            needed = self.plan_of(run).steps[need].step
+            state = stage_state(self.ledger.stage(StageRef(run, need)))
+            if state == "upstream_failed" or (state == "failed" and not needed.allow_failure):
+                word = "failed" if state == "failed" else "did not run"
+                return TaskEvent.FAIL_UPSTREAM, f"{needed.name} {word}"
+            if state == "skipped":
+                skipped = skipped or f"{needed.name} was skipped"
+        return (TaskEvent.SKIP, skipped) if skipped else None
+
+    def _count(self, closed: Sequence[StageRow]) -> None:
+        """Books closed stages on their runs, and ends those that are through."""
+        by_run: dict[int, list[StageRow]] = {}
+        for stage in closed:
+            by_run.setdefault(stage.run, []).append(stage)
+        self._read_runs(by_run)
+        for number, stages in by_run.items():
+            steps = self.plan_of(number).steps
+            failed = sum(1 for s in stages if s.failed and not steps[s.step].step.allow_failure)
+            run = self.ledger.run(number)
+            run = replace(run, open=run.open - len(stages), failed=run.failed + failed)
+            self.ledger.set_run(run)
+            if not run.open:
+                self.ledger.move_run(number, _last_event(run.state, run.failed))
+
+    # reading what is missing
+
+    def _read_around(self, refs: Iterable[StageRef]) -> None:
+        """The stages, what needs them, and what that needs: all that a step further
+        can ask for, in one statement."""
+        wanted: dict[StageRef, None] = dict.fromkeys(refs)
+        for run, index in list(wanted):
+            steps = self.plan_of(run).steps
+            for dependent in steps[index].dependents:
+                wanted[StageRef(run, dependent)] = None
+                wanted.update((StageRef(run, need), None) for need in steps[dependent].needs)
+            wanted.update((StageRef(run, need), None) for need in steps[index].needs)
+        missing = self.ledger.missing_stages(wanted)
+        if missing:
+            self.ledger.add_stages(self.tx.stages(missing))
+
+    def _read_tasks(self, stages: Sequence[StageRow]) -> None:
+        missing = [stage.ref for stage in stages if self._first_task(stage) is None]
+        if missing:
+            self.ledger.add_tasks(self.tx.tasks_of(missing))
+
+    def _first_task(self, stage: StageRow) -> TaskRow | None:
+        step = self.plan_of(stage.run).steps[stage.step]
+        return self.ledger.task(TaskRef(stage.run, step.first))
+
+    def _read_inputs(self, plans: Mapping[StageRef, PlannedStep]) -> None:
+        """The outputs that the `when` of these steps reads, and the runs they are of."""
+        asking = {ref: step for ref, step in plans.items() if step.step.when is not None}
+        self._read_runs(ref.run for ref in asking)
+        refs = [read for ref, step in asking.items() for read in read_refs(ref.run, step)]
+        self.outputs.load(refs, self.tx.outputs)
+
+    def _read_runs(self, numbers: Iterable[int]) -> None:
+        missing = self.ledger.missing_runs(numbers)
+        if missing:
+            self.ledger.add_runs(self.tx.runs(missing))
+
+    def _read_whole(self, runs: Iterable[int]) -> None:
+        for run in runs:
+            self.ledger.add_stages(self.tx.stages_of(run))
+            self.ledger.add_tasks(self.tx.open_tasks(run))
+
+
+def _booked(stage: StageRow, tasks: Sequence[TaskRow]) -> StageRow:
+    """The stage after these of its tasks have ended."""
+    states = Counter(task.state for task in tasks)
+    return replace(
+        stage,
+        open=stage.open - len(tasks),
+        failed=stage.failed + sum(states[state] for state in FAILED_STATES),
+        skipped=stage.skipped + states[TaskState.SKIPPED],
+        unmet=stage.unmet + states[TaskState.UPSTREAM_FAILED],
+    )
+
+
+def _last_event(state: RunState, failed: int) -> RunEvent:
+    if state is RunState.CANCELLING:
+        return RunEvent.END_CANCELLED
+    return RunEvent.FAIL if failed else RunEvent.SUCCEED

@@ -1,0 +1,239 @@
+"""The scheduler: what is reported is booked, what follows from it is worked out, and
+what is due is offered, all in one transaction; then the broker is told.
+
+It sleeps until the next report or the next timer, whichever is first. It holds nothing
+that the database does not: plans, closed stages' outputs and workers' capacities are
+caches of what can be read or heard again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tidemill.engine.booking import GRACE, Booking
+from tidemill.engine.dispatch import Dispatch
+from tidemill.engine.ledger import Ledger
+from tidemill.engine.plans import Plans
+from tidemill.engine.progress import Progress
+from tidemill.engine.scopes import Outputs
+from tidemill.model.messages import (
+    Heartbeat,
+    Nudge,
+    Order,
+    Report,
+    Result,
+    Started,
+    StopAttempt,
+    Voided,
+)
+from tidemill.model.rows import RunRow, TaskRef, TaskRow
+from tidemill.model.states import RunState, TaskState
+from tidemill.model.transitions import RunEvent
+from tidemill.ports import Broker, Clock, Store, Transaction
+
+LEASE = 30.0
+"""Seconds for which a dispatch, a claim or a heartbeat is believed."""
+
+HEARTBEATS = 3
+"""Heartbeats in a lease."""
+
+
+class Watcher(Protocol):
+    """Told what a committed transaction changed."""
+
+    def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None: ...
+
+
+@dataclass(slots=True)
+class _Todo:
+    """What a transaction leaves to be done once it is committed."""
+
+    orders: list[Order] = field(default_factory=list)
+    stops: list[StopAttempt] = field(default_factory=list)
+    voids: list[TaskRow] = field(default_factory=list)
+    runs: list[RunRow] = field(default_factory=list)
+    tasks: list[TaskRow] = field(default_factory=list)
+    next_due: float | None = None
+
+
+@dataclass(slots=True)
+class _Worker:
+    slots: int
+    heard_at: float
+
+
+class Scheduler:
+    """Drives one run (`run`), or all runs of the database."""
+
+    def __init__(
+        self,
+        store: Store,
+        broker: Broker,
+        clock: Clock,
+        watcher: Watcher,
+        *,
+        run: int | None = None,
+        lease: float = LEASE,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._clock = clock
+        self._watcher = watcher
+        self._run = run
+        self._lease = lease
+        self._plans = Plans()
+        self._outputs = Outputs()
+        self._workers: dict[str, _Worker] = {}
+        self._next_due: float | None = None
+        self._judge_from = 0.0
+        self.grace = GRACE
+        """Seconds that a cancelled step is given to end by itself."""
+
+    async def drive(self) -> None:
+        """Works until the run has ended (for ever, if it drives all)."""
+        ended = await self._tick(())
+        while not ended:
+            inbox = await self._broker.inbox(self._next_due)
+            self._notice_absence()
+            ended = await self._tick(inbox.reports)
+            await self._broker.confirm(inbox)
+
+    def _notice_absence(self) -> None:
+        """Who overslept (a suspended machine, SIGSTOP) has missed heartbeats too: no
+        lease is judged before every worker has had the time to be heard again."""
+        late = self._clock.now() - (self._next_due or self._clock.now())
+        if late > self._lease / HEARTBEATS:
+            self._judge_from = self._clock.now() + self._lease
+
+    async def _tick(self, reports: Sequence[Report]) -> bool:
+        """One transaction and what follows it. True if the driven run has ended."""
+        todo = await self._store.transact(lambda tx: self._work(tx, reports))
+        self._next_due = todo.next_due
+        await self._broker.publish(todo.orders)
+        if todo.stops:
+            await self._broker.stop(todo.stops)
+        for task in todo.voids:
+            await self._broker.void(task.ref, task.fence)
+        if todo.runs or todo.tasks:
+            self._watcher.changed(todo.runs, todo.tasks)
+        for run in todo.runs:
+            if run.state.ended:
+                self._plans.forget(run.number)
+        return any(run.number == self._run and run.state.ended for run in todo.runs)
+
+    def _work(self, tx: Transaction, reports: Sequence[Report]) -> _Todo:
+        ledger = Ledger(self._clock.now(), self._lease)
+        booking = Booking(ledger, self._plans.of)
+        todo = _Todo(stops=booking.stops)
+        progress = Progress(ledger, self._plans.of, self._outputs, tx)
+        due = self._due(tx, ledger)
+        self._load(tx, ledger, reports, due)
+        self._start_runs(ledger)
+        renewed = self._book(tx, ledger, booking, reports)
+        todo.voids = self._book_due(ledger, booking, [t for t in due if t.ref not in renewed])
+        progress.settle()
+        dispatch = Dispatch(
+            ledger, self._plans, self._outputs, tx, self._run, self._capacity(ledger.now)
+        )
+        dispatch.fill()
+        while ledger.ended:  # an order that could not be put together ended its task
+            progress.settle()
+            dispatch.fill()
+        ledger.flush(tx)
+        todo.orders = dispatch.orders
+        todo.runs = list(ledger.changed_runs.values())
+        todo.tasks = list(ledger.changed.values())
+        todo.next_due = self._timer(tx, ledger)
+        return todo
+
+    # reading
+
+    def _load(
+        self, tx: Transaction, ledger: Ledger, reports: Sequence[Report], due: list[TaskRow]
+    ) -> None:
+        refs = dict.fromkeys(
+            report.ref for report in reports if isinstance(report, Started | Voided | Result)
+        )
+        ledger.add_tasks(due)
+        runs = {ref.run for ref in refs} | {task.run for task in due}
+        runs |= {report.run for report in reports if isinstance(report, Nudge)}
+        if self._run is not None:
+            runs.add(self._run)
+        if runs:
+            ledger.add_runs(tx.runs(runs))
+            self._plans.load(tx, runs)
+        if refs:
+            ledger.add_tasks(tx.tasks(refs))
+
+    def _due(self, tx: Transaction, ledger: Ledger) -> list[TaskRow]:
+        if self._next_due is None or ledger.now < self._next_due or ledger.now < self._judge_from:
+            return []
+        return tx.due(self._run, ledger.now)
+
+    def _timer(self, tx: Transaction, ledger: Ledger) -> float | None:
+        """When to wake at the latest. Asks the database only when the known time has
+        passed; until then what changed here can only bring it nearer."""
+        known = self._next_due
+        if known is None or known <= ledger.now:
+            known = tx.next_due(self._run, ledger.now)
+        timers = [row.run_at for row in ledger.changed.values()]
+        future = [at for at in timers if at is not None and at > ledger.now]
+        future += [self._judge_from] if self._judge_from > ledger.now else []
+        return min([*future, *([known] if known is not None else [])], default=None)
+
+    # booking
+
+    def _start_runs(self, ledger: Ledger) -> None:
+        for run in ledger.runs():
+            if run.state is RunState.PENDING:
+                ledger.move_run(run.number, RunEvent.START, started_at=ledger.now)
+
+    def _book(
+        self, tx: Transaction, ledger: Ledger, booking: Booking, reports: Sequence[Report]
+    ) -> set[TaskRef]:
+        """Books the reports; the tasks whose leases were renewed."""
+        leases: list[tuple[TaskRef, int]] = []
+        for report in reports:
+            match report:
+                case Started():
+                    booking.started(report)
+                case Voided():
+                    booking.voided(report)
+                case Result():
+                    booking.result(report)
+                case Heartbeat():
+                    self._workers[report.worker] = _Worker(report.slots, ledger.now)
+                    leases.extend((claim.ref, claim.fence) for claim in report.held)
+                case Nudge():
+                    self._look(tx, ledger, booking, report.run)
+        if leases:
+            tx.renew(leases, ledger.now + self._lease)
+        return {ref for ref, _ in leases}
+
+    def _look(self, tx: Transaction, ledger: Ledger, booking: Booking, run: int) -> None:
+        """Somebody wrote to the database: a cancel is the one thing that matters."""
+        if ledger.run(run).state is RunState.CANCELLING:
+            ledger.add_tasks(tx.open_tasks(run))
+            booking.cancel((t for t in ledger.tasks() if t.run == run), self.grace)
+
+    def _book_due(self, ledger: Ledger, booking: Booking, due: Sequence[TaskRow]) -> list[TaskRow]:
+        """Leases that ended. An offer that nobody took is withdrawn before it is made
+        again: two offers of one task never stand side by side."""
+        voids = []
+        for before in due:
+            task = ledger.task(before.ref)
+            if task is None or task.run_at is None or task.run_at > ledger.now:
+                continue  # something was heard of it in this very transaction
+            if task.state is TaskState.RUNNING:
+                booking.lost(task, "its worker has not been heard of for a lease")
+            elif task.state is TaskState.QUEUED:
+                ledger.push_timer(task)
+                voids.append(task)
+        return voids
+
+    def _capacity(self, now: float) -> int:
+        """Twice the slots of all workers heard of within a lease: what they can take,
+        and a buffer, so that no freed slot waits for a transaction."""
+        return 2 * sum(w.slots for w in self._workers.values() if now - w.heard_at <= self._lease)

@@ -1,0 +1,123 @@
+"""What the expressions of a task can see: params, lets, loop variables, facts of the run,
+and the outputs and states of the steps it needs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tidelang import values
+from tidelang.evaluate import Scope
+from tidemill.model.outputs import to_value
+from tidemill.model.plan import Instance, Plan, PlannedStep
+from tidemill.model.rows import RunRow, StageRef, StageRow, TaskRef
+
+Stored = dict[TaskRef, dict[str, Any] | None]
+
+_CACHED_STAGES = 1_000
+
+
+class Outputs:
+    """Outputs of stages that have closed. They never change, so they are read once."""
+
+    def __init__(self) -> None:
+        self._cache: OrderedDict[StageRef, Stored] = OrderedDict()
+
+    def load(
+        self, refs: Iterable[StageRef], read: Callable[[list[StageRef]], dict[StageRef, Stored]]
+    ) -> None:
+        """Reads the stages that are not known yet."""
+        missing = [ref for ref in dict.fromkeys(refs) if ref not in self._cache]
+        if not missing:
+            return
+        found = read(missing)
+        for ref in missing:
+            self._cache[ref] = found.get(ref, {})
+        while len(self._cache) > max(_CACHED_STAGES, len(missing)):
+            self._cache.popitem(last=False)
+
+    def of(self, ref: StageRef) -> Stored:
+        """The outputs of a stage that was loaded."""
+        return self._cache[ref]
+
+
+def stage_state(stage: StageRow) -> str:
+    """How a closed stage ended, as `when` and what needs it see it."""
+    if stage.failed:
+        return "failed"
+    if stage.unmet:
+        return "upstream_failed"
+    if stage.tasks and stage.skipped == stage.tasks:
+        return "skipped"
+    return "succeeded"
+
+
+def read_refs(run: int, step: PlannedStep) -> list[StageRef]:
+    """The stages whose outputs a step's expressions use."""
+    return [StageRef(run, index) for index in step.reads]
+
+
+def task_scope(
+    run: RunRow,
+    plan: Plan,
+    step: PlannedStep,
+    instance: Instance,
+    outputs: Outputs,
+    *,
+    attempt: int = 1,
+    states: Mapping[str, str] | None = None,
+) -> Scope:
+    """The scope of one task. The outputs that the step reads must have been loaded."""
+    spaces = {
+        "param": plan.params,
+        "let": plan.lets,
+        "loop": instance.loop,
+        "run": _run_space(run, attempt),
+        "step": {
+            plan.steps[index].step.name: _step_value(run.number, plan.steps[index], outputs)
+            for index in step.reads
+        },
+    }
+    return Scope(spaces, states or {})
+
+
+def _run_space(run: RunRow, attempt: int) -> dict[str, values.Value]:
+    started = run.started_at or run.created_at
+    return {
+        "id": str(run.number),
+        "number": run.number,
+        "pipeline": run.pipeline,
+        "due": _iso(run.created_at),
+        "started": _iso(started),
+        "trigger": "manual",
+        "state": run.state.value,
+        "attempt": attempt,
+    }
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def _step_value(run: int, upstream: PlannedStep, outputs: Outputs) -> values.Value:
+    """A step's outputs by name; a list of them where the step fans out."""
+    stored = outputs.of(StageRef(run, upstream.index))
+    each = [
+        _task_value(upstream, instance, stored.get(TaskRef(run, instance.ordinal)))
+        for instance in upstream.instances
+    ]
+    if upstream.step.loop is not None:
+        return list(each)
+    return each[0]
+
+
+def _task_value(
+    upstream: PlannedStep, instance: Instance, stored: Mapping[str, Any] | None
+) -> dict[str, values.Value]:
+    return {
+        output.name: to_value(instance.key, output, stored[output.name])
+        for output in upstream.step.outputs
+        if stored is not None and output.name in stored
+    }

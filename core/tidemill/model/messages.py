@@ -1,0 +1,145 @@
+"""What scheduler and workers say to each other through a broker: frozen, JSON-able.
+
+Nothing here knows which broker carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidemill.model.rows import TaskRef
+
+PRIORITIES = ("critical", "high", "normal", "low", "bulk")
+"""By rank: a task's `priority` is an index into this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a worker holds: one attempt."""
+
+    ref: TaskRef
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """A stored file (by SHA-256) and where it goes below the folder of inputs."""
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt of one task, to be carried out: complete, but for what only the worker
+    knows. `outputs` are `tidelang.definition.Output`s with their globs worked out.
+
+    `script` is `{"text", "interpreter", "in_file"}`, or None where `argv` is set.
+    `timeout` is in seconds. Where text stands for a path below the folder of inputs, it
+    starts with `tidemill.model.outputs.INPUTS`.
+    """
+
+    ref: TaskRef
+    fence: int
+    key: str
+    step: str
+    attempt: int
+    pool: str
+    priority: int
+    idempotency_key: str
+    script: Mapping[str, Any] | None
+    argv: tuple[str, ...] | None
+    env: Mapping[str, str]
+    workdir: str
+    executor: str
+    settings: Mapping[str, Any]
+    inputs: tuple[FileInput, ...] = ()
+    globs: Mapping[str, str] = field(default_factory=dict)
+    values: tuple[Any, ...] = ()
+    timeout: float | None = None
+
+    @property
+    def claimed(self) -> Claimed:
+        return Claimed(self.ref, self.fence)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker has claimed an attempt. The claim itself is this message."""
+
+    ref: TaskRef
+    fence: int
+    worker: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """An offer that no worker had claimed was withdrawn."""
+
+    ref: TaskRef
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended. `reason` is a `tidemill.spi.Reason`'s value; `outputs` are
+    JSON by name, checked against their declared types."""
+
+    ref: TaskRef
+    fence: int
+    worker: str
+    started_at: float
+    ended_at: float
+    reason: str
+    exit_code: int | None = None
+    signal: int | None = None
+    detail: str = ""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A worker is there, has this many slots in all, and holds these attempts."""
+
+    worker: str
+    pool: str
+    slots: int
+    held: tuple[Claimed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Something changed in the database behind the scheduler's back: look."""
+
+    run: int
+
+
+Report = Started | Voided | Result | Heartbeat | Nudge
+"""What comes to a scheduler."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAttempt:
+    """To workers: stop this attempt, killing it after `grace` seconds."""
+
+    ref: TaskRef
+    fence: int
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLine:
+    """A line that a step wrote, masked and bounded, without its line end. `end` is False
+    for a piece of a line that goes on."""
+
+    run: int
+    ordinal: int
+    key: str
+    attempt: int
+    text: str
+    end: bool = True

@@ -1,0 +1,125 @@
+"""What the store keeps, as the engine sees it: frozen rows, one to a table's row.
+
+Times are seconds since the epoch in UTC (float).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tidemill.model.states import RunState, TaskState
+
+
+class TaskRef(NamedTuple):
+    """Names a task: its run's number and its place in that run's plan (from 0)."""
+
+    run: int
+    ordinal: int
+
+
+class StageRef(NamedTuple):
+    """Names a stage: a step within a run, by its place in the definition (from 0)."""
+
+    run: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """`open` counts the stages that have not ended; `failed` those that failed without
+    being allowed to. `params` is JSON by name. `origin` is the first run of a chain of
+    retries; `excluded` are the tasks (ordinals) that were not selected."""
+
+    number: int
+    digest: str
+    pipeline: str
+    file: str
+    state: RunState
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    open: int = 0
+    failed: int = 0
+    retry_of: int | None = None
+    origin: int | None = None
+    excluded: tuple[int, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """A step within a run. `waiting_on` counts the steps it needs that have not ended;
+    `open` its tasks that have not. `failed`, `skipped` and `unmet` (something they need
+    failed) count its tasks that ended so; `tasks` all that take part."""
+
+    run: int
+    step: int
+    waiting_on: int
+    open: int
+    failed: int = 0
+    skipped: int = 0
+    unmet: int = 0
+    tasks: int = 1
+
+    @property
+    def ref(self) -> StageRef:
+        return StageRef(self.run, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """An instance of the step with this place in the definition. `run_at` is the one timer: from when it may be dispatched
+    (ready), or until when a dispatch or a lease is believed (queued, running).
+    `outputs` is JSON: see `tidemill.model.outputs`."""
+
+    run: int
+    ordinal: int
+    step: int
+    key: str
+    state: TaskState
+    run_at: float | None = None
+    fence: int = 0
+    attempt: int = 0
+    priority: int = 2
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    detail: str = ""
+    outputs: dict[str, Any] | None = None
+    carried_from: int | None = None
+
+    @property
+    def ref(self) -> TaskRef:
+        return TaskRef(self.run, self.ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt: `outcome` is None while it is at work."""
+
+    run: int
+    ordinal: int
+    fence: int
+    number: int
+    worker: str
+    started_at: float | None
+    ended_at: float | None = None
+    outcome: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    detail: str = ""
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A line of the one ordered event log."""
+
+    at: float
+    kind: str
+    run: int
+    ordinal: int | None
+    data: dict[str, Any]

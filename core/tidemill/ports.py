@@ -1,0 +1,226 @@
+"""The ports: what the engine needs of the world, as protocols.
+
+Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
+`tidemill.clock`; the engine imports this module and never them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from tidemill.model.messages import Order, OutputLine, Report, StopAttempt
+from tidemill.model.rows import (
+    AttemptRow,
+    EventRow,
+    RunRow,
+    StageRef,
+    StageRow,
+    TaskRef,
+    TaskRow,
+)
+
+T = TypeVar("T")
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """All time comes from here. Times are seconds since the epoch in UTC."""
+
+    def now(self) -> float: ...
+
+    def call_at(self, when: float, call: Callable[[], None]) -> Timer:
+        """Calls once `now() >= when`, on the event loop."""
+
+
+# --- store ---------------------------------------------------------------------------
+
+
+class Transaction(Protocol):
+    """One transaction. Reads lock what they return against other schedulers; writes are
+    compare-and-set on state and fence. Each call is a constant number of statements,
+    whatever the number of rows.
+
+    Raises:
+        StaleError: a row was not in the state that the change was computed from.
+    """
+
+    def new_run(self, run: RunRow) -> int:
+        """Stores a run and returns its number; the row's own number is ignored."""
+
+    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None: ...
+
+    def definition(self, digest: str) -> bytes: ...
+
+    def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None: ...
+
+    def runs(self, numbers: Iterable[int]) -> list[RunRow]: ...
+
+    def stages(self, refs: Iterable[StageRef]) -> list[StageRow]: ...
+
+    def stages_of(self, run: int) -> list[StageRow]: ...
+
+    def tasks(self, refs: Iterable[TaskRef]) -> list[TaskRow]: ...
+
+    def tasks_of(self, stages: Iterable[StageRef]) -> list[TaskRow]:
+        """All tasks of these stages, in order."""
+
+    def open_tasks(self, run: int) -> list[TaskRow]:
+        """The run's tasks that have not ended."""
+
+    def outputs(
+        self, stages: Iterable[StageRef]
+    ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
+        """What the succeeded tasks of these stages put out."""
+
+    def due(self, run: int | None, now: float) -> list[TaskRow]:
+        """Queued and running tasks whose timer has passed."""
+
+    def next_due(self, run: int | None, now: float) -> float | None:
+        """The first timer after `now`."""
+
+    def active(self, run: int | None) -> dict[StageRef, int]:
+        """How many tasks of each stage are queued or running."""
+
+    def ready(
+        self,
+        run: int | None,
+        now: float,
+        limit: int,
+        full: Iterable[StageRef] = (),
+        full_runs: Iterable[int] = (),
+    ) -> list[TaskRow]:
+        """The first ready tasks in the order of dispatch, none of them of a full stage
+        or run."""
+
+    def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
+        """Writes (before, after) pairs."""
+
+    def save_stages(self, rows: Sequence[StageRow]) -> None: ...
+
+    def save_tasks(self, changes: Sequence[tuple[TaskRow, TaskRow]]) -> None:
+        """Writes (before, after) pairs."""
+
+    def renew(self, leases: Sequence[tuple[TaskRef, int]], until: float) -> None:
+        """Moves the timer of running tasks with these fences."""
+
+    def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
+        """Inserts, or updates those that are there."""
+
+    def record(self, events: Sequence[EventRow]) -> None: ...
+
+
+class Store(Protocol):
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Runs `work` in one transaction, which commits before this returns, and rolls
+        back if it raises. `work` may be run again after a serialization failure.
+
+        Raises:
+            TidemillError: the database cannot be used (full, corrupt, read-only, locked).
+        """
+
+    async def close(self) -> None: ...
+
+
+class StaleError(Exception):
+    """A compare-and-set met another state than expected: a bug, or a second writer."""
+
+
+# --- broker --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An order as it came; `tag` is the adapter's."""
+
+    order: Order
+    tag: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Reports as they came; they come again unless they are confirmed."""
+
+    reports: Sequence[Report]
+    tag: Any
+
+
+class Broker(Protocol):
+    """Carries work, claims, results, heartbeats, control and output.
+
+    It may lose everything: the database is the truth. It never lets two claims of one
+    fence win."""
+
+    # the scheduler's side
+
+    async def publish(self, orders: Sequence[Order]) -> None:
+        """Offers orders to workers. Publishing a (task, fence) again does nothing."""
+
+    async def void(self, ref: TaskRef, fence: int) -> bool:
+        """Claims an offer in nobody's name, so that no worker can; reports `Voided`.
+        False if a worker has claimed it."""
+
+    async def stop(self, messages: Sequence[StopAttempt]) -> None: ...
+
+    async def inbox(self, until: float | None) -> Inbox:
+        """Waits for reports, but not beyond `until`, and takes all there are."""
+
+    async def confirm(self, inbox: Inbox) -> None: ...
+
+    # the worker's side
+
+    async def take(self, pool: str, slots: int) -> list[Delivery]:
+        """Waits for work and takes at most `slots` orders, the highest priority first.
+        What is not acknowledged comes again, to this worker or another."""
+
+    async def claim(self, order: Order, worker: str, at: float) -> bool:
+        """Tries to be the one that carries out this fence; the winner's `Started`
+        report is on its way when this returns."""
+
+    async def acknowledge(self, delivery: Delivery) -> None: ...
+
+    async def report(self, report: Report) -> None:
+        """Sends to the scheduler, durably: returns when it is stored."""
+
+    async def stops(self) -> Sequence[StopAttempt]:
+        """Waits for messages to stop attempts."""
+
+    def last_contact(self) -> float:
+        """When the broker last confirmed anything, by the clock."""
+
+    def emit(self, line: OutputLine) -> None:
+        """Streams output; never blocks."""
+
+    async def close(self) -> None: ...
+
+
+# --- files ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    digest: str
+    size: int
+
+
+class ArtifactStore(Protocol):
+    """Content-addressed files."""
+
+    async def put(self, source: Path) -> StoredFile:
+        """Stores a file's content.
+
+        Raises:
+            OSError: it could not be read or stored.
+        """
+
+    async def get(self, digest: str) -> Path:
+        """A local, verified, read-only copy of the content.
+
+        Raises:
+            TidemillError: it is not there, or damaged.
+        """

@@ -1,0 +1,64 @@
+"""A batch of rows as one parameter: JSON that the database unfolds into a table.
+
+So a statement stays one statement, and the same text, whatever the number of rows; the
+compiled form is cached and the round trips are constant. SQLite and PostgreSQL have
+different functions for it; this is the one place that knows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Subquery,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.types import JSON, BigInteger, Float, Integer, Text, TypeEngine
+
+_TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), float: Float(53), str: Text()}
+
+
+def unfold(dialect: str, name: str, columns: Mapping[str, type]) -> Subquery:
+    """A table called `name` with these columns, from the parameter `name`, which
+    `fold` makes."""
+    if dialect == "postgresql":
+        rows = func.jsonb_array_elements(cast(bindparam(name, type_=Text()), _jsonb()))
+        value: ColumnElement[Any] = rows.table_valued("value", name=f"{name}_json").c.value
+        fields = [
+            cast(func.jsonb_extract_path_text(value, str(i)), _TYPES[kind]).label(key)
+            for i, (key, kind) in enumerate(columns.items())
+        ]
+        return select(*fields).subquery(name)
+    source = func.json_each(bindparam(name, type_=Text())).table_valued(
+        column("value", JSON), name=f"{name}_json"
+    )
+    fields = [
+        func.json_extract(
+            source.c.value, literal_column(f"'$[{i}]'"), type_=_sqlite_type(kind)
+        ).label(key)
+        for i, (key, kind) in enumerate(columns.items())
+    ]
+    return select(*fields).subquery(name)
+
+
+def fold(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as the parameter of `unfold`."""
+    return json.dumps([list(row) for row in rows], separators=(",", ":"))
+
+
+def _jsonb() -> TypeEngine[Any]:
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    return JSONB()
+
+
+def _sqlite_type(kind: type) -> TypeEngine[Any]:
+    return Integer() if kind is int else _TYPES[kind]

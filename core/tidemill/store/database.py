@@ -1,0 +1,116 @@
+"""Opening a database: connection settings, schema, and errors in words.
+
+SQLite runs in WAL, with every commit on disk before it counts (`synchronous = FULL`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy.engine import URL
+
+from tidemill.errors import TidemillError
+from tidemill.store.migrations import HEAD, stored_revision, upgrade
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another process's transaction."""
+
+
+class DatabaseError(TidemillError):
+    """The database cannot be used."""
+
+
+def open_sqlite(path: Path) -> Engine:
+    """Opens, and creates or upgrades, the database in this file.
+
+    Raises:
+        DatabaseError: it cannot be opened, read or written, and why.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = _engine(path)
+    with said_in_words(path), engine.connect() as connection:
+        revision = stored_revision(connection)
+        if revision != HEAD:
+            upgrade(connection, revision)
+    return engine
+
+
+def open_sqlite_readonly(path: Path) -> Engine:
+    """Opens an existing database for reading.
+
+    Raises:
+        DatabaseError: it cannot be opened or read, or is of another version.
+    """
+    engine = _engine(path, readonly=True)
+    with said_in_words(path), engine.connect() as connection:
+        revision = stored_revision(connection)
+    if revision != HEAD:
+        raise DatabaseError(
+            f"{path} was made by another version of Tidemill (its schema is {revision})",
+            "`tidemill run` upgrades it; a newer database needs a newer Tidemill",
+        )
+    return engine
+
+
+def _engine(path: Path, *, readonly: bool = False) -> Engine:
+    def connect() -> sqlite3.Connection:
+        mode = "ro" if readonly else "rwc"
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if not readonly:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16000")
+        return connection
+
+    engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect)
+    begin = "BEGIN" if readonly else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+@contextmanager
+def said_in_words(where: object) -> Iterator[None]:
+    """Turns what a database says into an error for the person who must act."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise _in_words(error.orig, where) from error
+    except sqlite3.Error as error:
+        raise _in_words(error, where) from error
+    except OSError as error:
+        raise DatabaseError(f"{where}: {error.strerror}") from error
+
+
+_WORDS = (
+    ("disk is full", "the disk is full", "free some space, then `tidemill retry` goes on"),
+    ("disk I/O error", "the disk gave an error", "is it full, or gone? free space or mend it"),
+    ("readonly", "it may only be read", "make the folder and its files writable"),
+    ("unable to open", "it cannot be opened", "is the folder writable?"),
+    ("malformed", "it is damaged", "move it away, or restore it from a copy"),
+    ("not a database", "it is not a database", "move it away; a new one is made"),
+    ("locked", "another process has kept it locked", "see what else runs here, then try again"),
+)
+
+
+def _in_words(error: Any, where: object) -> DatabaseError:
+    text = str(error)
+    for sign, message, hint in _WORDS:
+        if sign in text:
+            return DatabaseError(f"{where}: {message}", hint)
+    return DatabaseError(f"{where}: {text}")

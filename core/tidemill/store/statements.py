@@ -1,0 +1,257 @@
+"""The statements, made once for a database's dialect.
+
+One a purpose, named for it; `tidemill.store.transaction` runs them. Batches come in as
+one JSON parameter (see `tidemill.store.batch`).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tidemill.model.states import TaskState
+from tidemill.store.batch import unfold
+from tidemill.store.tables import Attempt, Outbox, Run, Stage, Task, Version
+
+VERSION: Table = Version.__table__  # type: ignore[attr-defined]
+RUN: Table = Run.__table__  # type: ignore[attr-defined]
+STAGE: Table = Stage.__table__  # type: ignore[attr-defined]
+TASK: Table = Task.__table__  # type: ignore[attr-defined]
+ATTEMPT: Table = Attempt.__table__  # type: ignore[attr-defined]
+OUTBOX: Table = Outbox.__table__  # type: ignore[attr-defined]
+
+TASK_CHANGES = {
+    "state": str,
+    "run_at": float,
+    "fence": int,
+    "attempt": int,
+    "started_at": float,
+    "ended_at": float,
+    "exit_code": int,
+    "detail": str,
+    "outputs": str,
+}
+ATTEMPT_COLUMNS = {
+    "run": int,
+    "ordinal": int,
+    "fence": int,
+    "number": int,
+    "worker": str,
+    "started_at": float,
+    "ended_at": float,
+    "outcome": str,
+    "exit_code": int,
+    "signal": int,
+    "detail": str,
+    "cpu_seconds": float,
+    "peak_memory": int,
+}
+STAGE_CHANGES = {"waiting_on": int, "open": int, "failed": int, "skipped": int, "unmet": int}
+
+
+def _is(state: TaskState) -> ColumnElement[bool]:
+    """A condition in the very words of a partial index, so that it is used."""
+    return literal_column(f"task.state = '{state.value}'")
+
+
+ACTIVE: ColumnElement[bool] = literal_column(
+    f"task.state IN ('{TaskState.QUEUED.value}', '{TaskState.RUNNING.value}')"
+)
+
+
+class Statements:
+    """`due`, `next_due` and `active` come for one run (True) or for all (False), `ready`
+    for (one run, some stages or runs full)."""
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+        both = (True, False)
+        self.due = {one: self._due(one_run=one) for one in both}
+        self.next_due = {one: self._next_due(one_run=one) for one in both}
+        self.active = {one: self._active(one_run=one) for one in both}
+        self.ready = {
+            (one, full): self._ready(one_run=one, some_full=full) for one in both for full in both
+        }
+
+    def _rows(self, **columns: type) -> Any:
+        return unfold(self._dialect, "rows", columns)
+
+    def _locked(self, statement: Select[Any]) -> Select[Any]:
+        """SQLite locks the whole database (BEGIN IMMEDIATE); others lock rows."""
+        return statement if self._dialect == "sqlite" else statement.with_for_update()
+
+    # reading
+
+    @cached_property
+    def runs(self) -> Select[Any]:
+        rows = self._rows(number=int)
+        return self._locked(select(RUN).join(rows, RUN.c.number == rows.c.number))
+
+    @cached_property
+    def stages(self) -> Select[Any]:
+        rows = self._rows(run=int, step=int)
+        matches = and_(STAGE.c.run == rows.c.run, STAGE.c.step == rows.c.step)
+        return self._locked(select(STAGE).join(rows, matches))
+
+    @cached_property
+    def stages_of_run(self) -> Select[Any]:
+        return self._locked(select(STAGE).where(STAGE.c.run == bindparam("run")))
+
+    @cached_property
+    def tasks(self) -> Select[Any]:
+        rows = self._rows(run=int, ordinal=int)
+        matches = and_(TASK.c.run == rows.c.run, TASK.c.ordinal == rows.c.ordinal)
+        return self._locked(select(TASK).join(rows, matches))
+
+    @cached_property
+    def tasks_of_stages(self) -> Select[Any]:
+        rows = self._rows(run=int, step=int)
+        matches = and_(TASK.c.run == rows.c.run, TASK.c.step == rows.c.step)
+        return self._locked(select(TASK).join(rows, matches).order_by(TASK.c.run, TASK.c.ordinal))
+
+    @cached_property
+    def open_tasks(self) -> Select[Any]:
+        ended = [state.value for state in TaskState if state.ended]
+        return self._locked(
+            select(TASK)
+            .where(TASK.c.run == bindparam("run"), TASK.c.state.not_in(ended))
+            .order_by(TASK.c.ordinal)
+        )
+
+    @cached_property
+    def outputs(self) -> Select[Any]:
+        rows = self._rows(run=int, step=int)
+        matches = and_(TASK.c.run == rows.c.run, TASK.c.step == rows.c.step)
+        return (
+            select(TASK.c.run, TASK.c.step, TASK.c.ordinal, TASK.c.outputs)
+            .join(rows, matches)
+            .where(TASK.c.outputs.is_not(None))
+        )
+
+    def _due(self, *, one_run: bool) -> Select[Any]:
+        statement = select(TASK).where(
+            TASK.c.run_at.is_not(None), TASK.c.run_at <= bindparam("now"), ACTIVE
+        )
+        return self._locked(_of_run(statement, one_run=one_run))
+
+    def _next_due(self, *, one_run: bool) -> Select[Any]:
+        statement = select(func.min(TASK.c.run_at)).where(
+            TASK.c.run_at.is_not(None), TASK.c.run_at > bindparam("now")
+        )
+        return _of_run(statement, one_run=one_run)
+
+    def _active(self, *, one_run: bool) -> Select[Any]:
+        statement = select(TASK.c.run, TASK.c.step, func.count()).where(ACTIVE)
+        return _of_run(statement, one_run=one_run).group_by(TASK.c.run, TASK.c.step)
+
+    def _ready(self, *, one_run: bool, some_full: bool) -> Select[Any]:
+        statement = select(TASK).where(_is(TaskState.READY), TASK.c.run_at <= bindparam("now"))
+        statement = _of_run(statement, one_run=one_run)
+        if some_full:
+            stages = unfold(self._dialect, "full", {"run": int, "step": int})
+            runs = unfold(self._dialect, "full_runs", {"run": int})
+            full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
+            full_run = select(1).where(runs.c.run == TASK.c.run)
+            statement = statement.where(~exists(full), ~exists(full_run))
+        statement = statement.order_by(TASK.c.priority, TASK.c.run, TASK.c.ordinal)
+        statement = statement.limit(bindparam("limit"))
+        if self._dialect != "sqlite":
+            statement = statement.with_for_update(skip_locked=True)
+        return statement
+
+    # writing
+
+    @cached_property
+    def save_tasks(self) -> Update:
+        rows = self._rows(run=int, ordinal=int, old_state=str, old_fence=int, **TASK_CHANGES)
+        return (
+            update(TASK)
+            .where(
+                TASK.c.run == rows.c.run,
+                TASK.c.ordinal == rows.c.ordinal,
+                TASK.c.state == rows.c.old_state,
+                TASK.c.fence == rows.c.old_fence,
+            )
+            .values({name: rows.c[name] for name in TASK_CHANGES})
+        )
+
+    @cached_property
+    def save_stages(self) -> Update:
+        rows = self._rows(run=int, step=int, **STAGE_CHANGES)
+        return (
+            update(STAGE)
+            .where(STAGE.c.run == rows.c.run, STAGE.c.step == rows.c.step)
+            .values({name: rows.c[name] for name in STAGE_CHANGES})
+        )
+
+    @cached_property
+    def save_runs(self) -> Update:
+        changes = {
+            "state": str,
+            "started_at": float,
+            "ended_at": float,
+            "open": int,
+            "failed": int,
+            "detail": str,
+        }
+        rows = self._rows(number=int, old_state=str, **changes)
+        return (
+            update(RUN)
+            .where(RUN.c.number == rows.c.number, RUN.c.state == rows.c.old_state)
+            .values({name: rows.c[name] for name in changes})
+        )
+
+    @cached_property
+    def renew(self) -> Update:
+        rows = self._rows(run=int, ordinal=int, fence=int)
+        return (
+            update(TASK)
+            .where(
+                TASK.c.run == rows.c.run,
+                TASK.c.ordinal == rows.c.ordinal,
+                TASK.c.fence == rows.c.fence,
+                TASK.c.state == TaskState.RUNNING.value,
+            )
+            .values(run_at=bindparam("until"))
+        )
+
+    @cached_property
+    def save_attempts(self) -> Insert:
+        rows = self._rows(**ATTEMPT_COLUMNS)
+        names = list(ATTEMPT_COLUMNS)
+        dialect = sqlite if self._dialect == "sqlite" else postgresql
+        # `WHERE true` keeps SQLite from reading ON CONFLICT as the join's condition.
+        source = select(*[rows.c[name] for name in names]).where(literal_column("true"))
+        statement = dialect.insert(ATTEMPT).from_select(names, source)
+        keys = {"run", "ordinal", "fence"}
+        return statement.on_conflict_do_update(
+            index_elements=sorted(keys),
+            set_={name: statement.excluded[name] for name in names if name not in keys},
+        )
+
+    @cached_property
+    def record(self) -> Insert:
+        rows = self._rows(at=float, kind=str, run=int, ordinal=int, data=str)
+        names = ["at", "kind", "run", "ordinal", "data"]
+        return insert(OUTBOX).from_select(names, select(*[rows.c[name] for name in names]))
+
+
+def _of_run(statement: Select[Any], *, one_run: bool) -> Select[Any]:
+    return statement.where(TASK.c.run == bindparam("run")) if one_run else statement

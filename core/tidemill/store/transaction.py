@@ -1,0 +1,216 @@
+"""One transaction on a database: runs the statements, and turns rows into values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from tidemill.model.rows import (
+    AttemptRow,
+    EventRow,
+    RunRow,
+    StageRef,
+    StageRow,
+    TaskRef,
+    TaskRow,
+)
+from tidemill.model.states import RunState, TaskState
+from tidemill.ports import StaleError
+from tidemill.store.batch import fold
+from tidemill.store.statements import RUN, STAGE, STAGE_CHANGES, TASK, VERSION, Statements
+
+_TASK_STATES = {state.value: state for state in TaskState}
+
+
+class SqlTransaction:
+    """See `tidemill.ports.Transaction`."""
+
+    def __init__(self, connection: Connection, statements: Statements) -> None:
+        self._connection = connection
+        self._sql = statements
+
+    def new_run(self, run: RunRow) -> int:
+        values = {
+            "digest": run.digest,
+            "pipeline": run.pipeline,
+            "file": run.file,
+            "state": run.state.value,
+            "created_at": run.created_at,
+            "params": dict(run.params),
+            "open": run.open,
+            "failed": run.failed,
+            "retry_of": run.retry_of,
+            "origin": run.origin,
+            "excluded": list(run.excluded),
+            "detail": run.detail,
+        }
+        result = self._connection.execute(insert(RUN).values(values))
+        key = result.inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None:
+        known = select(VERSION.c.digest).where(VERSION.c.digest == digest)
+        if self._connection.execute(known).first() is None:
+            row = {"digest": digest, "pipeline": pipeline, "content": content, "created_at": at}
+            self._connection.execute(insert(VERSION), row)
+
+    def definition(self, digest: str) -> bytes:
+        found = select(VERSION.c.content).where(VERSION.c.digest == digest)
+        return bytes(self._connection.execute(found).scalar_one())
+
+    def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None:
+        if stages:
+            self._connection.execute(insert(STAGE), [_fields(stage) for stage in stages])
+        if tasks:
+            self._connection.execute(insert(TASK), [_task_values(task) for task in tasks])
+
+    def runs(self, numbers: Iterable[int]) -> list[RunRow]:
+        return [run_row(r) for r in self._select(self._sql.runs, [(n,) for n in numbers])]
+
+    def stages(self, refs: Iterable[StageRef]) -> list[StageRow]:
+        return [StageRow(**r) for r in self._select(self._sql.stages, refs)]
+
+    def stages_of(self, run: int) -> list[StageRow]:
+        rows = self._connection.execute(self._sql.stages_of_run, {"run": run}).mappings()
+        return [StageRow(**r) for r in rows]
+
+    def tasks(self, refs: Iterable[TaskRef]) -> list[TaskRow]:
+        return [task_row(r) for r in self._select(self._sql.tasks, refs)]
+
+    def tasks_of(self, stages: Iterable[StageRef]) -> list[TaskRow]:
+        return [task_row(r) for r in self._select(self._sql.tasks_of_stages, stages)]
+
+    def open_tasks(self, run: int) -> list[TaskRow]:
+        rows = self._connection.execute(self._sql.open_tasks, {"run": run}).mappings()
+        return [task_row(r) for r in rows]
+
+    def outputs(
+        self, stages: Iterable[StageRef]
+    ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
+        found: dict[StageRef, dict[TaskRef, dict[str, Any] | None]] = {}
+        for row in self._select(self._sql.outputs, stages):
+            stage = found.setdefault(StageRef(row["run"], row["step"]), {})
+            stage[TaskRef(row["run"], row["ordinal"])] = row["outputs"]
+        return found
+
+    def due(self, run: int | None, now: float) -> list[TaskRow]:
+        statement = self._sql.due[run is not None]
+        rows = self._connection.execute(statement, {"run": run, "now": now}).mappings()
+        return [task_row(r) for r in rows]
+
+    def next_due(self, run: int | None, now: float) -> float | None:
+        statement = self._sql.next_due[run is not None]
+        value = self._connection.execute(statement, {"run": run, "now": now}).scalar()
+        return None if value is None else float(value)
+
+    def active(self, run: int | None) -> dict[StageRef, int]:
+        statement = self._sql.active[run is not None]
+        rows = self._connection.execute(statement, {"run": run})
+        return {StageRef(r, step): count for r, step, count in rows}
+
+    def ready(
+        self,
+        run: int | None,
+        now: float,
+        limit: int,
+        full: Iterable[StageRef] = (),
+        full_runs: Iterable[int] = (),
+    ) -> list[TaskRow]:
+        stages, runs = list(full), [(number,) for number in full_runs]
+        some_full = bool(stages or runs)
+        statement = self._sql.ready[run is not None, some_full]
+        values = {"run": run, "now": now, "limit": limit}
+        if some_full:
+            values |= {"full": fold(stages), "full_runs": fold(runs)}
+        return [task_row(r) for r in self._connection.execute(statement, values).mappings()]
+
+    def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
+        rows = [
+            (
+                after.number,
+                before.state.value,
+                after.state.value,
+                after.started_at,
+                after.ended_at,
+                after.open,
+                after.failed,
+                after.detail,
+            )
+            for before, after in changes
+        ]
+        self._update(self._sql.save_runs, rows)
+
+    def save_stages(self, rows: Sequence[StageRow]) -> None:
+        values = [
+            (row.run, row.step, *(getattr(row, name) for name in STAGE_CHANGES)) for row in rows
+        ]
+        self._update(self._sql.save_stages, values)
+
+    def save_tasks(self, changes: Sequence[tuple[TaskRow, TaskRow]]) -> None:
+        rows = [
+            (
+                after.run,
+                after.ordinal,
+                before.state.value,
+                before.fence,
+                after.state.value,
+                after.run_at,
+                after.fence,
+                after.attempt,
+                after.started_at,
+                after.ended_at,
+                after.exit_code,
+                after.detail,
+                None if after.outputs is None else json.dumps(after.outputs),
+            )
+            for before, after in changes
+        ]
+        self._update(self._sql.save_tasks, rows)
+
+    def renew(self, leases: Sequence[tuple[TaskRef, int]], until: float) -> None:
+        rows = fold((ref.run, ref.ordinal, fence) for ref, fence in leases)
+        self._connection.execute(self._sql.renew, {"rows": rows, "until": until})
+
+    def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
+        latest = {(row.run, row.ordinal, row.fence): row for row in rows}
+        values = fold(_fields(row).values() for row in latest.values())
+        self._connection.execute(self._sql.save_attempts, {"rows": values})
+
+    def record(self, events: Sequence[EventRow]) -> None:
+        values = fold((e.at, e.kind, e.run, e.ordinal, json.dumps(e.data)) for e in events)
+        self._connection.execute(self._sql.record, {"rows": values})
+
+    def _select(self, statement: Any, rows: Iterable[Sequence[Any]]) -> Any:
+        return self._connection.execute(statement, {"rows": fold(rows)}).mappings()
+
+    def _update(self, statement: Any, rows: Sequence[Sequence[Any]]) -> None:
+        result = self._connection.execute(statement, {"rows": fold(rows)})
+        if result.rowcount != len(rows):
+            raise StaleError(f"{len(rows) - result.rowcount} of {len(rows)} rows had changed")
+
+
+def run_row(row: Mapping[str, Any]) -> RunRow:
+    values = dict(row)
+    values["state"] = RunState(values["state"])
+    values["excluded"] = tuple(values["excluded"])
+    return RunRow(**values)
+
+
+def task_row(row: Mapping[str, Any]) -> TaskRow:
+    values = dict(row)
+    values["state"] = _TASK_STATES[values["state"]]
+    return TaskRow(**values)
+
+
+def _fields(row: StageRow | AttemptRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
+def _task_values(task: TaskRow) -> dict[str, Any]:
+    values = {name: getattr(task, name) for name in task.__slots__}
+    values["state"] = task.state.value
+    return values
