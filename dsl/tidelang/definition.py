@@ -78,7 +78,9 @@ class Variable:
 
     `kind` says how it gets in: `value` (an environment variable, referred to in the
     text), `number` (the same, and it must be one), `words` (a list: a variable and a
-    quoted reference for each item), `raw` (its text is pasted: the `| raw` filter)."""
+    quoted reference for each item), `raw` (its text is pasted: the `| raw` filter),
+    `quoted` (a variable that holds the value as quoted words of a second shell: the
+    `| sh` filter)."""
 
     name: str
     kind: str
