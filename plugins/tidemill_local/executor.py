@@ -1,0 +1,265 @@
+"""The local executor: `tidemill.spi.Executor` on top of keepers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from tidemill.spi import (
+    ExecutorContext,
+    Handle,
+    Outcome,
+    SpiError,
+    StartError,
+    StepIO,
+    Work,
+    failed_to_start,
+    lost,
+)
+from tidemill_local import files, launch
+from tidemill_local.environment import inherited
+from tidemill_local.keeper_link import KeeperLink
+from tidemill_local.keepers import PATIENCE, Keepers
+from tidemill_local.pipe import OutputPipe
+from tidemill_local.settings import LocalSettings
+from tidemill_local.step import Step, outcome_of
+from tidemill_local.warden import folders, protocol
+from tidemill_local.warden.protocol import Ended
+
+_TRIES = 3
+
+
+class LocalExecutor:
+    """Runs steps as process trees on this machine."""
+
+    def __init__(self, context: ExecutorContext) -> None:
+        self._keepers = Keepers(context.scratch, self._heard, self._gone)
+        self._steps: dict[str, Step] = {}
+        self._environments: dict[tuple[str, ...], dict[str, str]] = {}
+        self._finishing: set[asyncio.Task[None]] = set()
+        self._closed = False
+        with contextlib.suppress(StartError):  # `start` says it, where there is a step
+            self._keepers.warm_up()
+
+    async def prepare(self, work: Work) -> None:
+        """Starts the helper process, so that the first step need not wait for it."""
+        del work
+        self._keepers.warm_up()
+
+    async def start(self, work: Work, io: StepIO) -> Handle:
+        if self._closed:
+            raise StartError("the local executor is closed")
+        if work.id in self._steps:
+            raise SpiError(f"work {work.id} has been started before")
+        step = Step(work, io, asyncio.get_running_loop())
+        self._steps[work.id] = step
+        try:
+            await self._begin(step)
+        except BaseException:
+            if step.keeper is None:
+                del self._steps[work.id]
+            raise
+        return Handle(work.id)
+
+    async def wait(self, handle: Handle) -> Outcome:
+        over = self._find(handle).over
+        return over.result() if over.done() else await asyncio.shield(over)
+
+    async def stop(self, handle: Handle, grace: float) -> None:
+        self._find(handle).stop(grace)
+
+    async def recover(self, token: str) -> Handle | None:
+        """A step never outlives the executor that started it."""
+        step = self._steps.get(token)
+        return None if step is None or step.over.done() else Handle(token)
+
+    async def close(self) -> None:
+        self._closed = True
+        running = [step for step in self._steps.values() if not step.over.done()]
+        for step in running:
+            step.stop(0)
+        if running:
+            await asyncio.wait([step.over for step in running], timeout=PATIENCE)
+        await self._keepers.close()
+
+    def _find(self, handle: Handle) -> Step:
+        try:
+            return self._steps[handle.token]
+        except KeyError:
+            raise SpiError(f"no step was started as {handle.token!r}") from None
+
+    # -- the start
+
+    async def _begin(self, step: Step) -> None:
+        settings = _settings_of(step.work)
+        for _ in range(_TRIES):
+            keeper = self._keepers.take(step.loop)
+            keeper.step, step.keeper = step, keeper
+            try:
+                argv, env = await self._hand_over(step, keeper, settings)
+            except ConnectionError:  # the keeper was killed while it was idle
+                self._drop(step, keeper)
+                continue
+            except (StartError, SpiError):
+                self._drop(step, keeper)
+                raise
+            await self._see_it_begin(step, keeper, argv, env)
+            return
+        raise StartError("the local executor's helper processes are being killed: try again")
+
+    async def _hand_over(
+        self, step: Step, keeper: KeeperLink, settings: LocalSettings
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
+        work = step.work
+        layout = files.Layout(
+            keeper.folder,
+            work,
+            script=launch.needs_file(work),
+            private=settings.workspace == "private",
+        )
+        step.layout = layout
+        if layout.made:
+            await self._lay_out(step, keeper, layout)
+        argv = launch.argv_of(work, layout.script)
+        env = self._environment(work, settings, keeper.folder, layout)
+        order = launch.order(str(layout.workdir), argv, env)
+        step.pipe = OutputPipe(step.io.write)
+        keeper.give(order, step.pipe.writer)
+        step.pipe.handed_over()
+        return argv, env
+
+    async def _lay_out(self, step: Step, keeper: KeeperLink, layout: files.Layout) -> None:
+        making = asyncio.ensure_future(asyncio.to_thread(layout.make))
+        try:
+            await asyncio.shield(making)
+        except asyncio.CancelledError:  # the thread still writes: its folder must stay
+            layout.stop.set()
+            step.keeper = None
+            making.add_done_callback(lambda _: self._keepers.retire(keeper))
+            raise
+
+    def _environment(
+        self, work: Work, settings: LocalSettings, folder: Path, layout: files.Layout
+    ) -> dict[str, str]:
+        base = self._environments.get(settings.inherit)
+        if base is None:
+            base = self._environments[settings.inherit] = inherited(settings.inherit)
+        env = {**base, **work.env}
+        env["TIDE_OUTPUT"] = f"{folder}/{folders.OUTPUT}"
+        env["TMPDIR"] = f"{folder}/{folders.TMP}"
+        env["TIDE_PROJECT"] = str(work.project)
+        if layout.inputs is not None:
+            env["TIDE_INPUTS"] = str(layout.inputs)
+        return env
+
+    async def _see_it_begin(
+        self, step: Step, keeper: KeeperLink, argv: tuple[str, ...], env: dict[str, str]
+    ) -> None:
+        workdir = str(step.layout.workdir) if step.layout is not None else ""
+        try:
+            refusal = await step.begun
+        except asyncio.CancelledError:  # `_heard` sees the step to its end
+            keeper.kill()
+            raise
+        if refusal:
+            raise StartError(launch.failure(refusal, workdir, argv, env.get("PATH")))
+
+    def _drop(self, step: Step, keeper: KeeperLink) -> None:
+        """Nothing runs: the keeper takes with it whatever was laid out."""
+        step.keeper = None
+        if step.pipe is not None:
+            step.pipe.close()
+        self._keepers.retire(keeper)
+
+    # -- what keepers tell
+
+    def _heard(self, keeper: KeeperLink, packet: bytes) -> None:
+        step, kind = keeper.step, packet[:1]
+        if step is None:
+            return
+        if kind == protocol.STARTED:
+            if step.pipe is not None:
+                step.pipe.follow(step.loop)
+            step.has_begun()
+        elif kind == protocol.ENDED:
+            self._ended(step, keeper, protocol.unpack_ended(packet))
+        elif kind == protocol.NOT_STARTED:
+            self._refused(step, keeper, packet)
+        elif kind == protocol.STUCK:
+            pids = packet[1:].decode()
+            self._lost(step, keeper, f"some of its processes cannot be killed: {pids}")
+        elif kind == protocol.ABANDONED:
+            self._lost(step, keeper, "the local executor's warden was killed, and so the step")
+
+    def _gone(self, keeper: KeeperLink, detail: str) -> None:
+        if keeper.step is not None:
+            text = f"the process that kept this step was killed, and so the step{detail}"
+            self._lost(keeper.step, keeper, text)
+
+    def _lost(self, step: Step, keeper: KeeperLink, detail: str) -> None:
+        if step.pipe is not None:
+            step.pipe.drain()
+        self._keepers.retire(keeper)
+        step.is_over(lost(detail))
+
+    def _refused(self, step: Step, keeper: KeeperLink, packet: bytes) -> None:
+        if step.layout is None or not step.layout.made:
+            self._keepers.give_back(keeper)
+        else:
+            self._keepers.retire(keeper)
+        step.keeper = None
+        step.has_begun(packet)
+        step.is_over(failed_to_start("it was never started"))
+
+    # -- the end
+
+    def _ended(self, step: Step, keeper: KeeperLink, ended: Ended) -> None:
+        """The tree is gone. A step that left no files is over here and now."""
+        if step.pipe is not None:
+            step.pipe.drain()
+        keeper.step = step.keeper = None
+        step.has_begun()
+        values = files.take_values(keeper.folder) if ended.flags & protocol.HAS_OUTPUT else b""
+        outcome = outcome_of(ended, values)
+        layout = step.layout
+        worn = bool(ended.flags & protocol.WORN)
+        collects = outcome.ok and bool(step.work.outputs)
+        if layout is None or not (worn or layout.made or collects):
+            self._keepers.give_back(keeper)
+            step.is_over(outcome)
+            return
+        task = step.loop.create_task(self._finish(step, keeper, layout, outcome, worn=worn))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        task.add_done_callback(lambda task: self._finished(step, keeper, task))
+
+    async def _finish(
+        self, step: Step, keeper: KeeperLink, layout: files.Layout, outcome: Outcome, *, worn: bool
+    ) -> None:
+        if outcome.ok:
+            for output in step.work.outputs:
+                for name, path in await asyncio.to_thread(files.collect, layout.workdir, output):
+                    await step.io.save_file(output.name, name, path)
+        clean = not layout.made or await asyncio.to_thread(layout.remove)
+        if clean and not worn:
+            self._keepers.give_back(keeper)
+        else:
+            self._keepers.retire(keeper)
+        step.is_over(outcome)
+
+    def _finished(self, step: Step, keeper: KeeperLink, task: asyncio.Task[None]) -> None:
+        """Where files could not be kept, `wait` raises what `_finish` did."""
+        if step.over.done():
+            return
+        self._keepers.retire(keeper)
+        error = SpiError("cancelled") if task.cancelled() else task.exception()
+        step.fails(error or SpiError("finished without an outcome"))
+
+
+def _settings_of(work: Work) -> LocalSettings:
+    if work.settings is None:
+        return LocalSettings()
+    if isinstance(work.settings, LocalSettings):
+        return work.settings
+    raise SpiError(f"settings of the local executor are not {type(work.settings).__name__}")

@@ -1,0 +1,150 @@
+"""The files of an attempt: what is laid out before it starts, and what is kept of it.
+
+All of this is file work that may take long; but for the small `$TIDE_OUTPUT` it is done
+in a thread. Nothing here knows of processes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from fcntl import ioctl
+from pathlib import Path, PurePosixPath
+
+from tidemill.spi import InputFile, OutputFile, ScriptAction, StartError, Work
+from tidemill_local.warden import folders
+
+VALUES_LIMIT = 1 << 20
+"""So much of `$TIDE_OUTPUT` is read, and one byte more, to show that there was more."""
+
+FILES_LIMIT = 10_000
+"""So many files are collected for one output."""
+
+_FICLONE = 0x40049409
+_CHUNK = 1 << 22
+
+
+class Layout:
+    """What one attempt needs in its keeper's folder beside `tmp`. `stop` may be set from
+    another thread, and ends the copying of inputs."""
+
+    def __init__(self, folder: Path, work: Work, *, script: bool, private: bool) -> None:
+        self.stop = threading.Event()
+        self.inputs = folder / folders.INPUTS if work.inputs else None
+        self.script = folder / folders.SCRIPT if script else None
+        self.private = folder / folders.WORK if private else None
+        self._folder = folder
+        self._work = work
+
+    @property
+    def made(self) -> bool:
+        """Whether there is anything to make, and to remove."""
+        return bool(self.inputs or self.script or self.private)
+
+    @property
+    def workdir(self) -> Path:
+        return (self.private or self._work.project) / self._work.workdir
+
+    def make(self) -> None:
+        """Raises: StartError: a file could not be made."""
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if self.script is not None and isinstance(self._work.action, ScriptAction):
+                self.script.write_bytes(os.fsencode(self._work.action.text))
+            if self.private is not None:
+                _inside(self.private, self._work.workdir).mkdir(parents=True)
+            if self.inputs is not None:
+                self._copy_inputs(self.inputs)
+        except OSError as error:
+            raise StartError(_said(error)) from error
+        except UnicodeEncodeError as error:
+            raise StartError(f"the script cannot be written: {error}") from error
+
+    def remove(self) -> bool:
+        """Removes what was made, and an output file that is still there; whether nothing
+        is left."""
+        made = [path for path in (self.inputs, self.script, self.private) if path]
+        made.append(self._folder / folders.OUTPUT)
+        left = [path for path in made if not folders.remove(str(path))]
+        return not left
+
+    def _copy_inputs(self, folder: Path) -> None:
+        for item in self._work.inputs:
+            if self.stop.is_set():
+                return
+            target = _inside(folder, item.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._copy(item, target)
+
+    def _copy(self, item: InputFile, target: Path) -> None:
+        """A copy that shares no byte with its source that a step could change."""
+        with item.source.open("rb") as source, target.open("xb") as copy:
+            try:
+                ioctl(copy.fileno(), _FICLONE, source.fileno())
+            except OSError:
+                while not self.stop.is_set() and os.sendfile(
+                    copy.fileno(), source.fileno(), None, _CHUNK
+                ):
+                    pass
+            runs = os.fstat(source.fileno()).st_mode & 0o111
+            os.fchmod(copy.fileno(), 0o555 if runs else 0o444)
+
+
+def take_values(folder: Path) -> bytes:
+    """The content of the output file, bounded; nothing, if it is no ordinary file. One
+    that is (and it nearly always is) is removed as well."""
+    path = folder / folders.OUTPUT
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        data = file.read(VALUES_LIMIT + 1)
+    path.unlink(missing_ok=True)
+    return data
+
+
+def collect(workdir: Path, output: OutputFile) -> list[tuple[str, Path]]:
+    """The files of an output, as (name relative to the workdir, path), in order of name.
+
+    What a link or `..` leads to outside of the workdir is left out.
+
+    Raises:
+        OSError: there are more than `FILES_LIMIT`.
+    """
+    home = workdir.resolve()
+    pattern = output.glob
+    if PurePosixPath(pattern).is_absolute():
+        return []
+    found: dict[str, Path] = {}
+    try:
+        for path in workdir.glob(pattern):
+            real = path.resolve()
+            if real.is_relative_to(home) and real.is_file():
+                found[path.relative_to(workdir).as_posix()] = real
+            if len(found) > FILES_LIMIT:
+                raise OSError(
+                    errno.EFBIG, f"the output {output.name} has more than {FILES_LIMIT} files"
+                )
+    except (ValueError, RuntimeError):  # an unacceptable pattern; a loop of links
+        return []
+    return sorted(found.items())
+
+
+def _inside(folder: Path, path: str) -> Path:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise StartError(f"the path {path!r} leads out of its folder")
+    return folder / parts
+
+
+def _said(error: OSError) -> str:
+    what = f"cannot prepare the step's files: {error.strerror}"
+    name = f" ({os.fsdecode(error.filename)})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}{name}: make room on that disk"
+    return what + name

@@ -1,0 +1,139 @@
+"""The keepers of one executor, and the warden behind them: who is idle, who has died."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tidemill.spi import StartError
+from tidemill_local.keeper_link import KeeperLink
+from tidemill_local.warden import protocol
+from tidemill_local.warden_link import WardenLink
+
+PATIENCE = 30.0
+"""Seconds that the helper processes are given to end when the executor closes."""
+
+
+class Keepers:
+    """`heard(keeper, packet)` is called for what a keeper says of its step; `gone(keeper,
+    detail)` when one has died over a step, and nothing of the step's tree is left unless
+    `detail` says so."""
+
+    def __init__(
+        self,
+        scratch: Path,
+        heard: Callable[[KeeperLink, bytes], None],
+        gone: Callable[[KeeperLink, str], None],
+    ) -> None:
+        self._parent = scratch
+        self._report = heard
+        self._gone = gone
+        self._folder: Path | None = None
+        self._warden: WardenLink | None = None
+        self._all: dict[int, KeeperLink] = {}
+        self._idle: list[KeeperLink] = []
+        self._count = 0
+        self._sweeps: set[asyncio.Task[None]] = set()
+
+    def warm_up(self) -> WardenLink:
+        """Starts the warden, if there is none; it is up some 20 ms later.
+
+        Raises:
+            StartError: it cannot be started, or there is no place for its files.
+        """
+        if self._warden is None or not self._warden.alive:
+            self._warden = WardenLink(
+                self._make_folder(), self._buried, self._refused, self._warden_lost
+            )
+        return self._warden
+
+    def take(self, loop: asyncio.AbstractEventLoop) -> KeeperLink:
+        """An idle keeper, or a new one."""
+        while self._idle:
+            keeper = self._idle.pop()
+            if keeper.open:
+                return keeper
+        warden = self.warm_up()
+        warden.listen(loop)
+        self._count += 1
+        folder = self._make_folder() / str(self._count)
+        sock = warden.new_keeper(self._count, folder)
+        keeper = KeeperLink(self._count, folder, sock, loop, self._heard)
+        self._all[keeper.number] = keeper
+        return keeper
+
+    def give_back(self, keeper: KeeperLink) -> None:
+        keeper.step = None
+        if keeper.open:
+            self._idle.append(keeper)
+
+    def retire(self, keeper: KeeperLink) -> None:
+        """Ends a keeper whose folder cannot be used again."""
+        keeper.step = None
+        keeper.release()
+
+    async def close(self) -> None:
+        for keeper in self._all.values():
+            keeper.release()
+        while self._sweeps:
+            await asyncio.gather(*self._sweeps)
+        if self._warden is not None:
+            await self._warden.close(PATIENCE)
+        if self._folder is not None:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    def _make_folder(self) -> Path:
+        if self._folder is None or not self._folder.is_dir():
+            try:
+                self._parent.mkdir(parents=True, exist_ok=True)
+                self._folder = Path(tempfile.mkdtemp(prefix="local-", dir=self._parent))
+            except OSError as error:
+                raise StartError(
+                    f"cannot make a folder for temporary files in {self._parent}: "
+                    f"{error.strerror}; make it writable, or make room on its disk"
+                ) from error
+        return self._folder
+
+    # -- what is heard of keepers and warden
+
+    def _heard(self, keeper: KeeperLink, packet: bytes) -> None:
+        if packet:
+            self._report(keeper, packet)
+        elif self._warden is None or not self._warden.alive:
+            self._sweep(keeper)
+
+    def _buried(self, number: int, clean: bool) -> None:
+        keeper = self._all.pop(number, None)
+        if keeper is not None:
+            keeper.release()
+            self._gone(keeper, "" if clean else "; some of its processes cannot be killed")
+
+    def _refused(self, number: int, code: int) -> None:
+        keeper = self._all.pop(number)
+        keeper.release()
+        self._report(keeper, protocol.pack_failed(protocol.AT_EXEC, code))
+
+    def _warden_lost(self) -> None:
+        """Keepers notice it themselves and clear up; those that are dead cannot."""
+        for keeper in [keeper for keeper in self._all.values() if not keeper.open]:
+            self._sweep(keeper)
+        self._idle.clear()
+
+    def _sweep(self, keeper: KeeperLink) -> None:
+        """Keeper and warden have both been killed: its step's processes are nobody's
+        children any more, and are found by the folder in their environment."""
+        from tidemill_local.sweep import kill_marked
+
+        if self._all.pop(keeper.number, None) is None or keeper.step is None:
+            return
+
+        async def sweep() -> None:
+            await asyncio.to_thread(kill_marked, keeper.folder)
+            self._gone(keeper, "")
+
+        task = asyncio.get_running_loop().create_task(sweep())
+        self._sweeps.add(task)
+        task.add_done_callback(self._sweeps.discard)

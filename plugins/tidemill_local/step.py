@@ -1,0 +1,83 @@
+"""One attempt, from its order to its outcome, as the executor sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from tidemill.spi import Outcome, StepIO, Usage, Work, exited, killed
+from tidemill_local.files import Layout
+from tidemill_local.pipe import OutputPipe
+from tidemill_local.warden.protocol import Ended
+
+if TYPE_CHECKING:
+    from tidemill_local.keeper_link import KeeperLink
+
+
+class Step:
+    """`begun` is done when the step runs, with the packet that says why not if it does
+    not; `over` is done with the outcome. `end_at` is when it will be killed."""
+
+    def __init__(self, work: Work, io: StepIO, loop: asyncio.AbstractEventLoop) -> None:
+        self.work = work
+        self.io = io
+        self.loop = loop
+        self.begun: asyncio.Future[bytes] = loop.create_future()
+        self.over: asyncio.Future[Outcome] = loop.create_future()
+        self.pipe: OutputPipe | None = None
+        self.layout: Layout | None = None
+        self.keeper: KeeperLink | None = None
+        self._killer: asyncio.TimerHandle | None = None
+
+    def has_begun(self, refusal: bytes = b"") -> None:
+        if not self.begun.done():
+            self.begun.set_result(refusal)
+
+    def is_over(self, outcome: Outcome) -> None:
+        """Frees all but the outcome: that is kept until the executor closes."""
+        self._let_go()
+        if not self.over.done():
+            self.over.set_result(outcome)
+
+    def fails(self, error: BaseException) -> None:
+        """It ended, but what it made could not be kept: `wait` raises the error."""
+        self._let_go()
+        if not self.over.done():
+            self.over.set_exception(error)
+
+    def _let_go(self) -> None:
+        if self._killer is not None:
+            self._killer.cancel()
+        if self.pipe is not None:
+            self.pipe.close()
+        self.pipe = self.layout = self.keeper = self._killer = None
+        self.has_begun()
+
+    def stop(self, grace: float) -> None:
+        """Asks the tree to end, and sees to it that it has after `grace` seconds."""
+        if self.keeper is None:
+            return
+        if grace <= 0:
+            self._kill()
+            return
+        end = self.loop.time() + grace
+        if self._killer is None:
+            self.keeper.terminate()
+        elif self._killer.when() <= end:
+            return
+        else:
+            self._killer.cancel()
+        self._killer = self.loop.call_at(end, self._kill)
+
+    def _kill(self) -> None:
+        if self.keeper is not None:
+            self.keeper.kill()
+
+
+def outcome_of(ended: Ended, values: bytes) -> Outcome:
+    usage = Usage(ended.cpu, ended.memory)
+    code = os.waitstatus_to_exitcode(ended.status)
+    if code < 0:
+        return killed(-code, usage=usage)
+    return exited(code, usage=usage, values=values)

@@ -1,0 +1,243 @@
+"""A keeper: runs one step at a time, and sees to it that nothing of it stays behind.
+
+It is a child subreaper in a session of its own. When the executor's end of its socket
+closes (tidemill has ended, by whatever means) or the warden dies, it kills its tree,
+empties its folder and ends.
+"""
+
+# ruff: noqa: PTH -- pathlib would take as long to import as all the rest of this program
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import stat
+import struct
+
+from . import folders, linux, protocol
+from .protocol import Ended, Order
+from .tree import Tree
+
+PROMPT = 2
+"""Milliseconds for which a keeper waits before it says that a step has started: of a
+shorter step it tells start and end in one message, and spares the executor a wake-up."""
+
+_DESCRIPTORS = socket.CMSG_SPACE(2 * struct.calcsize("i"))
+
+
+class NotStartedError(Exception):
+    def __init__(self, stage: bytes, error: OSError) -> None:
+        super().__init__(stage, error)
+        self.packet = protocol.pack_failed(stage, error.errno or 0)
+
+
+class ReleasedError(Exception):
+    """The executor has gone: there is nobody left to work for."""
+
+
+class AbandonedError(Exception):
+    """The warden has gone: this keeper's own death would not be noticed any more."""
+
+
+class Keeper:
+    def __init__(self, sock: socket.socket, folder: str, warden: int) -> None:
+        self.socket = sock
+        self.folder = folder
+        self.tmp = os.path.join(folder, folders.TMP)
+        self.output = os.path.join(folder, folders.OUTPUT)
+        self.had_output = False
+        self.tree = Tree()
+        self.warden = warden
+        self.poller = select.poll()
+        self.poller.register(sock, select.POLLIN)
+        self.poller.register(warden, select.POLLIN)
+
+    def serve(self) -> None:
+        """Works until executor or warden have gone."""
+        linux.become_subreaper()
+        linux.set_name(b"tide-keeper")
+        try:
+            while True:
+                self.next_order()
+        except AbandonedError:
+            self.clear_out()
+            self.say(protocol.ABANDONED)
+        except ReleasedError:
+            self.clear_out()
+
+    def clear_out(self) -> None:
+        self.tree.kill()
+        folders.remove(self.folder)
+
+    def next_order(self) -> None:
+        order, pipe = self.receive_order()
+        try:
+            main = self.start(order, pipe)
+        except NotStartedError as failure:
+            self.say(failure.packet)
+            return
+        finally:
+            os.close(pipe)
+            os.chdir("/")
+        self.say(self.supervise(main))
+
+    # -- starting
+
+    def receive_order(self) -> tuple[Order, int]:
+        self.poll()
+        data, ancillary, _, _ = self.socket.recvmsg(
+            2 * protocol.PACKET_LIMIT, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+        if not data:
+            raise ReleasedError
+        if not ancillary:  # it is about a step that has just ended
+            return self.receive_order()
+        descriptors = [number for (number,) in struct.iter_unpack("i", ancillary[0][2])]
+        if data[:1] == protocol.LONG_ORDER:
+            with open(descriptors[1], "rb") as file:
+                data = b"." + file.read()
+        return protocol.unpack_order(data[1:]), descriptors[0]
+
+    def start(self, order: Order, pipe: int) -> int:
+        try:
+            self.freshen()
+        except OSError as error:
+            raise NotStartedError(protocol.AT_SCRATCH, error) from error
+        try:
+            os.chdir(order.workdir)
+        except OSError as error:
+            raise NotStartedError(protocol.AT_WORKDIR, error) from error
+        try:
+            program = find_program(order.argv[0], order.env.get(b"PATH"))
+        except OSError as error:
+            raise NotStartedError(protocol.AT_SEARCH, error) from error
+        try:
+            return os.posix_spawn(
+                program,
+                order.argv,
+                order.env,
+                file_actions=((os.POSIX_SPAWN_DUP2, pipe, 1), (os.POSIX_SPAWN_DUP2, pipe, 2)),
+                setsid=True,
+            )
+        except OSError as error:
+            raise NotStartedError(protocol.AT_EXEC, error) from error
+
+    def freshen(self) -> None:
+        """The executor takes the output file away, if it is one; it is looked for only
+        after a step that had something there."""
+        if self.had_output:
+            folders.remove(self.output)
+            self.had_output = False
+        if not folders.is_fresh(self.tmp):
+            folders.remove(self.tmp)
+            os.makedirs(self.folder, 0o700, exist_ok=True)
+            folders.make_private(self.tmp)
+
+    # -- watching
+
+    def supervise(self, main: int) -> bytes:
+        self.tree.reset(main)
+        handle = os.pidfd_open(main)
+        self.poller.register(handle, select.POLLIN)
+        try:
+            lingers = self.watch(handle)
+        finally:
+            self.poller.unregister(handle)
+            os.close(handle)
+        if lingers:
+            self.linger()
+        stuck = self.tree.kill()
+        if stuck:
+            return protocol.STUCK + b" ".join(b"%d" % pid for pid in stuck)
+        return self.account(main)
+
+    def watch(self, handle: int) -> bool:
+        """Until the step's own process ends. Whether the rest of its tree has been
+        asked to end as well, and may take its time."""
+        asked = False
+        found = self.poll(PROMPT)
+        if not found:
+            self.say(protocol.STARTED)
+        while handle not in found:
+            if self.socket.fileno() in found:
+                if self.obey():
+                    return False
+                asked = True
+            found = self.poll()
+        return asked
+
+    def linger(self) -> None:
+        """Until the last process has ended, or the executor's patience has."""
+        while self.tree.reap() and (pids := self.tree.children()):
+            handles = _open_pidfds(pids)
+            for handle in handles:
+                self.poller.register(handle, select.POLLIN)
+            try:
+                ready = self.poll()
+            finally:
+                for handle in handles:
+                    self.poller.unregister(handle)
+                    os.close(handle)
+            if self.socket.fileno() in ready and self.obey():
+                return
+
+    def poll(self, milliseconds: int | None = None) -> set[int]:
+        """The descriptors that became readable within this time."""
+        found = {descriptor for descriptor, _ in self.poller.poll(milliseconds)}
+        if self.warden in found:
+            raise AbandonedError
+        return found
+
+    def obey(self) -> bool:
+        """Reads a request about the step; whether it is to be killed at once."""
+        request = self.socket.recv(16)
+        if not request:
+            raise ReleasedError
+        if request == protocol.KILL:
+            return True
+        self.tree.terminate()
+        return False
+
+    # -- the end
+
+    def account(self, main: int) -> bytes:
+        self.had_output = os.path.lexists(self.output)
+        flags = protocol.HAS_OUTPUT if self.had_output else 0
+        if not folders.is_fresh(self.tmp) and not folders.remove(self.tmp):
+            flags |= protocol.WORN
+        status = self.tree.statuses[main]
+        return protocol.pack_ended(Ended(status, flags, self.tree.cpu, self.tree.memory))
+
+    def say(self, packet: bytes) -> None:
+        try:
+            self.socket.send(packet, socket.MSG_NOSIGNAL)
+        except OSError as error:
+            raise ReleasedError from error
+
+
+def find_program(name: bytes, path: bytes | None) -> bytes:
+    """Where `execvp` would find it: by the step's own PATH, from its workdir."""
+    if b"/" in name:
+        return name
+    denied = False
+    for folder in (os.defpath.encode() if path is None else path).split(b":"):
+        candidate = (folder or b".") + b"/" + name
+        if os.access(candidate, os.X_OK):
+            if stat.S_ISREG(os.stat(candidate).st_mode):
+                return candidate
+        elif os.path.isfile(candidate):
+            denied = True
+    raise OSError(errno.EACCES if denied else errno.ENOENT, "")
+
+
+def _open_pidfds(pids: list[int]) -> list[int]:
+    """Of the first few: one that ends is enough to look again."""
+    handles = []
+    for pid in pids[:64]:
+        try:
+            handles.append(os.pidfd_open(pid))
+        except OSError:
+            continue
+    return handles

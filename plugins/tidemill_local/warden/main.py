@@ -1,0 +1,122 @@
+"""The warden: forks keepers, and ends what a dead keeper leaves behind.
+
+It is a child subreaper too, so the tree of a keeper that was killed falls to it. It ends
+when the executor has gone and the last keeper has ended.
+"""
+
+# ruff: noqa: PTH -- pathlib would take as long to import as all the rest of this program
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import struct
+import time
+
+from . import folders, linux, protocol
+from .keeper import Keeper
+from .tree import PATIENCE, Tree
+
+_DESCRIPTOR = socket.CMSG_SPACE(struct.calcsize("i"))
+
+
+class Warden:
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.scratch = os.fsdecode(control.recv(protocol.PACKET_LIMIT))
+        self.keepers: dict[int, tuple[int, bytes]] = {}
+        """By pidfd: pid and number."""
+        self.tree = Tree()
+        self.poller = select.poll()
+        self.poller.register(control, select.POLLIN)
+        self.own = os.pidfd_open(os.getpid())
+
+    def serve(self) -> None:
+        self.say(protocol.READY)
+        while True:
+            for descriptor, _ in self.poller.poll():
+                if descriptor in self.keepers:
+                    self.bury(descriptor)
+                elif not self.take_order():
+                    return
+
+    def take_order(self) -> bool:
+        """Forks a keeper; false when the executor has gone."""
+        data, ancillary, _, _ = self.control.recvmsg(
+            protocol.PACKET_LIMIT, _DESCRIPTOR, socket.MSG_CMSG_CLOEXEC
+        )
+        if not data:
+            return False
+        number, _, folder = data[1:].partition(b"\0")
+        (descriptor,) = struct.unpack("i", ancillary[0][2])
+        with socket.socket(fileno=descriptor) as sock:
+            try:
+                pid = os.fork()
+            except OSError as error:
+                self.say(protocol.NO_KEEPER + number + b" %d" % (error.errno or 0))
+                return True
+            if pid == 0:
+                self.become_keeper(sock, os.fsdecode(folder))
+            handle = os.pidfd_open(pid)
+        self.keepers[handle] = (pid, number)
+        self.tree.spare.add(pid)
+        self.poller.register(handle, select.POLLIN)
+        return True
+
+    def become_keeper(self, sock: socket.socket, folder: str) -> None:
+        """Only in the child: gives up all that belongs to the warden, and never returns."""
+        try:
+            os.setsid()
+            gc.enable()
+            self.control.close()
+            for descriptor in self.keepers:
+                os.close(descriptor)
+            Keeper(sock, folder, self.own).serve()
+        finally:
+            os._exit(0)
+
+    def bury(self, descriptor: int) -> None:
+        """A keeper has ended, so its tree is now below the warden: ends that."""
+        pid, number = self.keepers.pop(descriptor)
+        self.poller.unregister(descriptor)
+        os.close(descriptor)
+        self.tree.reap()
+        self.tree.spare.discard(pid)
+        stuck = self.tree.kill()
+        self.say((protocol.KEEPER_STUCK if stuck else protocol.KEEPER_GONE) + number)
+
+    def wind_up(self) -> None:
+        """The executor has gone: the keepers see it too and end; a hung one is killed."""
+        self.poller.unregister(self.control)
+        end = time.monotonic() + 2 * PATIENCE
+        while self.keepers and (left := end - time.monotonic()) > 0:
+            for descriptor, _ in self.poller.poll(left * 1000):
+                self.bury(descriptor)
+        self.tree.spare.clear()
+        self.tree.kill()
+        if self.scratch:
+            folders.remove(self.scratch)
+
+    def say(self, packet: bytes) -> None:
+        with contextlib.suppress(OSError):  # the executor has gone: `serve` sees it next
+            self.control.send(packet, socket.MSG_NOSIGNAL)
+
+
+def main(descriptor: int) -> None:
+    """The whole program. Signals are as a step should find them: nothing is ignored."""
+    control = socket.socket(fileno=descriptor)
+    control.set_inheritable(False)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    gc.disable()  # so that keepers share this process's memory
+    os.chdir("/")
+    linux.become_subreaper()
+    linux.set_name(b"tide-warden")
+    warden = Warden(control)
+    warden.serve()
+    warden.wind_up()

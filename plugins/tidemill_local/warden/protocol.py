@@ -1,0 +1,106 @@
+"""What executor, warden and keepers say to each other, over SOCK_SEQPACKET sockets.
+
+Every message is one packet whose first byte is its kind. Strings travel as bytes, apart
+by NULs, which no argument, path or variable can hold.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+PACKET_LIMIT = 100_000
+"""A longer order travels in a memory file: a packet must fit the socket's buffer."""
+
+# executor to warden
+NEW_KEEPER = b"N"
+"""And the keeper's number and its folder; its socket comes with the packet."""
+
+# warden to executor
+READY = b"H"
+KEEPER_GONE = b"G"
+"""And a number: this keeper died, and nothing of its tree is left."""
+KEEPER_STUCK = b"U"
+"""And a number: this keeper died, and some of its tree cannot be killed."""
+NO_KEEPER = b"X"
+"""And a number and an errno: this keeper could not be forked."""
+
+# executor to keeper
+ORDER = b"O"
+"""And an order; the output pipe comes with the packet."""
+LONG_ORDER = b"M"
+"""The order is in a memory file, which comes with the packet behind the pipe."""
+TERMINATE = b"T"
+KILL = b"K"
+
+# keeper to executor
+STARTED = b"S"
+ENDED = b"E"
+NOT_STARTED = b"F"
+ABANDONED = b"L"
+"""The tree was killed because the warden died."""
+STUCK = b"U"
+"""Some of the tree cannot be killed. And the pids, apart by blanks."""
+
+# at which stage a start failed
+AT_WORKDIR = b"w"
+AT_SCRATCH = b"s"
+AT_SEARCH = b"p"
+AT_EXEC = b"x"
+
+HAS_OUTPUT = 1
+"""The step has written its `$TIDE_OUTPUT`."""
+WORN = 2
+"""The keeper's temporary folder could not be emptied; it takes no more orders."""
+
+_ENDED = struct.Struct("=ciBdq")
+_FAILED = struct.Struct("=cci")
+
+
+class Order(NamedTuple):
+    """What a keeper starts."""
+
+    workdir: bytes
+    argv: tuple[bytes, ...]
+    env: dict[bytes, bytes]
+
+
+class Ended(NamedTuple):
+    """How a tree ended. `status` is a wait status, `cpu` seconds, `memory` bytes."""
+
+    status: int
+    flags: int
+    cpu: float
+    memory: int
+
+
+def pack_order(workdir: str, argv: Sequence[str], env: Sequence[str]) -> str:
+    """An order as text; the caller encodes it. `env` are `NAME=value` strings."""
+    return "\0".join((workdir, str(len(argv)), *argv, *env))
+
+
+def unpack_order(data: bytes) -> Order:
+    workdir, count, *rest = data.split(b"\0")
+    size = int(count)
+    pairs = [item.partition(b"=") for item in rest[size:]]
+    return Order(workdir, tuple(rest[:size]), {name: value for name, _, value in pairs})
+
+
+def pack_ended(ended: Ended) -> bytes:
+    status, flags, cpu, memory = ended
+    return _ENDED.pack(ENDED, status, flags, cpu, memory)
+
+
+def unpack_ended(packet: bytes) -> Ended:
+    _, status, flags, cpu, memory = _ENDED.unpack(packet)
+    return Ended(status, flags, cpu, memory)
+
+
+def pack_failed(stage: bytes, errno: int) -> bytes:
+    return _FAILED.pack(NOT_STARTED, stage, errno)
+
+
+def unpack_failed(packet: bytes) -> tuple[bytes, int]:
+    _, stage, errno = _FAILED.unpack(packet)
+    return stage, errno

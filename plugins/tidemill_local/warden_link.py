@@ -1,0 +1,141 @@
+"""The executor's end of the warden: starts it, has keepers forked, hears of their deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from pathlib import Path
+
+from tidemill.spi import StartError
+from tidemill_local.warden import protocol
+
+_PROGRAM = (
+    "import sys; sys.path.insert(0, ''); from warden.main import main; main(int(sys.argv[1]))"
+)
+
+
+class WardenLink:
+    """One warden. `on_buried(number, clean)` tells that a keeper has died and whether
+    its tree is gone, `on_refused(number, errno)` that it could not be forked."""
+
+    def __init__(
+        self,
+        scratch: Path,
+        on_buried: Callable[[int, bool], None],
+        on_refused: Callable[[int, int], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.alive = True
+        self._on_buried = on_buried
+        self._on_refused = on_refused
+        self._on_lost = on_lost
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gone: asyncio.Future[None] | None = None
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._process = _spawn(theirs)
+        except BaseException:
+            self._socket.close()
+            raise
+        finally:
+            theirs.close()
+        self._socket.send(os.fsencode(scratch))
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Must be called once, on the loop, before anything else."""
+        if self._loop is None:
+            self._loop = loop
+            self._gone = loop.create_future()
+            self._socket.setblocking(False)
+            loop.add_reader(self._socket.fileno(), self._on_readable)
+
+    def new_keeper(self, number: int, folder: Path) -> socket.socket:
+        """The executor's end of a new keeper. It can be used at once.
+
+        Raises:
+            StartError: the warden has died.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        packet = protocol.NEW_KEEPER + b"%d\0" % number + os.fsencode(folder)
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", theirs.fileno()))
+        try:
+            self._socket.sendmsg([packet], [rights])
+        except OSError as error:
+            ours.close()
+            raise StartError(
+                f"the local executor's helper process has ended ({error.strerror}): try again"
+            ) from error
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        return ours
+
+    async def close(self, patience: float) -> None:
+        """Lets the warden end, which it does when its keepers have; kills it if it hangs."""
+        if self._loop is None or self._gone is None:
+            self._socket.close()
+            await asyncio.to_thread(self._process.wait)
+            return
+        if self.alive:
+            self._socket.shutdown(socket.SHUT_WR)
+            try:
+                await asyncio.wait_for(asyncio.shield(self._gone), patience)
+            except TimeoutError:
+                self._process.kill()
+                await self._gone
+
+    def _on_readable(self) -> None:
+        try:
+            packet = self._socket.recv(1024)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            packet = b""
+        kind, text = packet[:1], packet[1:]
+        if not packet:
+            self._lost()
+        elif kind in (protocol.KEEPER_GONE, protocol.KEEPER_STUCK):
+            self._on_buried(int(text), kind == protocol.KEEPER_GONE)
+        elif kind == protocol.NO_KEEPER:
+            number, code = text.split()
+            self._on_refused(int(number), int(code))
+
+    def _lost(self) -> None:
+        self.alive = False
+        if self._loop is None or self._gone is None:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._process.wait()  # its end of the socket is closed: it has ended
+        self._gone.set_result(None)
+        self._on_lost()
+
+
+def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    """The command line holds neither the word "tidemill" nor a path of the project, so
+    that `pkill -9 -f tidemill` leaves the warden its work of ending the steps. For the
+    same reason it is the interpreter behind a virtual environment that is started."""
+    descriptor = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, 3)
+    try:
+        return subprocess.Popen(
+            [os.path.realpath(sys.executable), "-I", "-S", "-c", _PROGRAM, str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=Path(__file__).parent,
+            env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+            pass_fds=(descriptor,),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StartError(
+            f"the local executor cannot start its helper process: {error.strerror}"
+        ) from error
+    finally:
+        os.close(descriptor)
