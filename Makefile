@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint lint-format lint-style lint-types lint-imports bench lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,11 +24,19 @@ demo: $(RUN) ## Install, then run the release example to its end
 test: $(DEV) ## Run every test
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-lint: $(DEV) ## Check layout, style, types and who imports whom
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+lint: lint-format lint-style lint-types lint-imports ## Check layout, style, types and imports
+
+lint-format: $(DEV)
+	@$(BIN)/ruff format --check --quiet .
+
+lint-style: $(DEV)
+	@$(BIN)/ruff check --quiet .
+
+lint-types: $(DEV)
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+
+lint-imports: $(DEV)
+	@$(BIN)/lint-imports --no-timing
 
 bench: $(DEV) ## Compare with the Python floor, make, ninja, doit, luigi and snakemake
 	@$(BIN)/python tests/benchmarks $(ARGS)
