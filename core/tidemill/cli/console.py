@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.errors import TidemillError
+from tidemill.errors import TidemillError, UsageError
 
 if TYPE_CHECKING:
     from tidemill.app import Project
@@ -40,7 +40,7 @@ def enter(directory: str | None) -> None:
     try:
         os.chdir(directory)
     except OSError as error:
-        raise click.UsageError(f"cannot enter {directory}: {error.strerror}") from None
+        raise UsageError(f"cannot enter {directory}: {error.strerror}") from None
 
 
 def project() -> Project:

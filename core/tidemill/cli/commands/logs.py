@@ -25,7 +25,8 @@ Examples:
     "--attempt",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Which attempt.  [default: the latest]",
+    show_default="the latest",
+    help="Which attempt.",
 )
 def command(run: str | None, step: str | None, follow: bool, attempt: int | None) -> int:
     """Show what steps printed.

@@ -34,7 +34,8 @@ Examples:
     "--max-parallel",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many steps at a time.  [default: one for each processor]",
+    show_default="one for each processor",
+    help="How many steps at a time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
 @click.option("--plain", is_flag=True, help="Plain lines, also on a terminal.")

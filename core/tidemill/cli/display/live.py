@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Final, cast
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.live import Live
 from rich.segment import Segment
@@ -55,6 +56,8 @@ class LiveDisplay:
         self._timer: asyncio.TimerHandle | None = None
         self._soon = False
         self._drawn = 0.0
+        self._width = self._console.width
+        self._widths: list[int] = []
 
     # --- observer ------------------------------------------------------------------
 
@@ -98,6 +101,7 @@ class LiveDisplay:
             Size(options.max_width, console.size.height), self._glyphs, time.time(), self._notice
         )
         lines = picture.ended(self._board) if self._ended else picture.running(self._board)
+        self._widths = [sum(cell_len(text) for text, _ in line) for line in lines]
         return _segments(lines)
 
     def _touch(self) -> None:
@@ -116,8 +120,18 @@ class LiveDisplay:
         self._soon = False
         self._drawn = asyncio.get_running_loop().time()
         if self._outlet.idle:
+            self._make_good_a_resize()
             self._live.refresh()
         self._draw_in(_IDLE)  # the times go on, also where nothing happens
+
+    def _make_good_a_resize(self) -> None:
+        """A terminal made narrower has wrapped the last picture into more rows than rich
+        counts: goes up and erases the surplus, so that no remains of it stay."""
+        width, self._width = self._width, self._console.width
+        if self._width < width:
+            surplus = sum((cells - 1) // self._width for cells in self._widths if cells)
+            if surplus:
+                self._outlet.write(f"\x1b[{surplus}A\x1b[J")
 
 
 def _segments(lines: Sequence[Line]) -> Iterator[Segment]:

@@ -1,0 +1,46 @@
+"""The command reference in `docs/reference/cli.md`, written from the commands' help.
+
+`python -m tidemill.cli.reference docs/reference/cli.md` writes what stands behind the
+marker anew; what stands before it is written by people. A test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from tidemill.cli.root import COMMANDS, root
+
+MARKER: Final = "<!-- From here on generated: python -m tidemill.cli.reference FILE -->\n"
+
+
+def renewed(text: str) -> str:
+    """The page with its generated part as it has to be now."""
+    head, marker, _ = text.partition(MARKER)
+    if not marker:
+        raise ValueError(f"the page has no line {MARKER!r}")
+    return head + marker + _commands()
+
+
+def _commands() -> str:
+    parent = click.Context(root, info_name="tidemill", **root.context_settings)
+    pages = [_page("tidemill", parent)]
+    for name in COMMANDS:
+        command = root.get_command(parent, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
+        pages.append(_page(f"tidemill {name}", context))
+    return "".join(pages)
+
+
+def _page(title: str, context: click.Context) -> str:
+    context.terminal_width = 80
+    return f"\n### {title}\n\n```text\n{context.get_help().rstrip()}\n```\n"
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(renewed(page.read_text("utf-8")), "utf-8")
