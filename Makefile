@@ -36,7 +36,7 @@ lint-types: $(DEV)
 	@$(BIN)/mypy
 
 lint-imports: $(DEV)
-	@$(BIN)/lint-imports --no-timing
+	@$(BIN)/lint-imports --no-logo
 
 bench: $(DEV) ## Compare with the Python floor, make, ninja, doit, luigi and snakemake
 	@$(BIN)/python tests/benchmarks $(ARGS)
