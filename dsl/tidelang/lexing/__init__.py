@@ -1,0 +1,1 @@
+"""From characters to tokens: words, strings with holes, line ends, brackets."""

@@ -1,0 +1,1 @@
+"""From tokens to the syntax tree: lark's tables and engine, our nodes, our recovery."""
