@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from pathlib import Path
 
 from tidemill.spi import (
     ExecutorContext,
@@ -24,7 +23,7 @@ from tidemill_local.keepers import PATIENCE, Keepers
 from tidemill_local.pipe import OutputPipe
 from tidemill_local.settings import LocalSettings
 from tidemill_local.step import Step, outcome_of
-from tidemill_local.warden import folders, protocol
+from tidemill_local.warden import protocol
 from tidemill_local.warden.protocol import Ended
 
 _TRIES = 3
@@ -46,6 +45,9 @@ class LocalExecutor:
         """Starts the helper process, so that the first step need not wait for it."""
         del work
         self._keepers.warm_up()
+
+    def inputs_folder(self, work_id: str) -> str:
+        return self._keepers.inputs_folder(work_id)
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
@@ -115,6 +117,7 @@ class LocalExecutor:
         layout = files.Layout(
             keeper.folder,
             work,
+            self._keepers.inputs_folder(work.id),
             script=launch.needs_file(work),
             private=settings.workspace == "private",
         )
@@ -122,7 +125,7 @@ class LocalExecutor:
         if layout.made:
             await self._lay_out(step, keeper, layout)
         argv = launch.argv_of(work, layout.script)
-        env = self._environment(work, settings, keeper.folder, layout)
+        env = self._environment(work, settings, keeper, layout)
         order = launch.order(str(layout.workdir), argv, env)
         step.pipe = OutputPipe(step.io.write)
         keeper.give(order, step.pipe.writer)
@@ -134,20 +137,20 @@ class LocalExecutor:
         try:
             await asyncio.shield(making)
         except asyncio.CancelledError:  # the thread still writes: its folder must stay
-            layout.stop.set()
+            layout.stopped = True
             step.keeper = None
             making.add_done_callback(lambda _: self._keepers.retire(keeper))
             raise
 
     def _environment(
-        self, work: Work, settings: LocalSettings, folder: Path, layout: files.Layout
+        self, work: Work, settings: LocalSettings, keeper: KeeperLink, layout: files.Layout
     ) -> dict[str, str]:
         base = self._environments.get(settings.inherit)
         if base is None:
             base = self._environments[settings.inherit] = inherited(settings.inherit)
         env = {**base, **work.env}
-        env["TIDE_OUTPUT"] = f"{folder}/{folders.OUTPUT}"
-        env["TMPDIR"] = f"{folder}/{folders.TMP}"
+        env["TIDE_OUTPUT"] = keeper.output
+        env["TMPDIR"] = keeper.tmp
         env["TIDE_PROJECT"] = str(work.project)
         if layout.inputs is not None:
             env["TIDE_INPUTS"] = str(layout.inputs)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import threading
 from fcntl import ioctl
 from pathlib import Path, PurePosixPath
 
@@ -27,12 +26,17 @@ _CHUNK = 1 << 22
 
 
 class Layout:
-    """What one attempt needs in its keeper's folder beside `tmp`. `stop` may be set from
-    another thread, and ends the copying of inputs."""
+    """What one attempt needs beside its keeper's `tmp`: a folder of inputs, a script in a
+    file, a private workdir. Cheap to make, since most steps need none of it."""
 
-    def __init__(self, folder: Path, work: Work, *, script: bool, private: bool) -> None:
-        self.stop = threading.Event()
-        self.inputs = folder / folders.INPUTS if work.inputs else None
+    __slots__ = ("_folder", "_work", "inputs", "private", "script", "stopped")
+
+    def __init__(
+        self, folder: Path, work: Work, inputs: str, *, script: bool, private: bool
+    ) -> None:
+        self.stopped = False
+        """May be set from another thread, and ends the copying of inputs."""
+        self.inputs = Path(inputs) if work.inputs else None
         self.script = folder / folders.SCRIPT if script else None
         self.private = folder / folders.WORK if private else None
         self._folder = folder
@@ -45,7 +49,8 @@ class Layout:
 
     @property
     def workdir(self) -> Path:
-        return (self.private or self._work.project) / self._work.workdir
+        project = self.private or self._work.project
+        return project if self._work.workdir == "." else project / self._work.workdir
 
     def make(self) -> None:
         """Raises: StartError: a file could not be made."""
@@ -72,7 +77,7 @@ class Layout:
 
     def _copy_inputs(self, folder: Path) -> None:
         for item in self._work.inputs:
-            if self.stop.is_set():
+            if self.stopped:
                 return
             target = _inside(folder, item.path)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +89,7 @@ class Layout:
             try:
                 ioctl(copy.fileno(), _FICLONE, source.fileno())
             except OSError:
-                while not self.stop.is_set() and os.sendfile(
+                while not self.stopped and os.sendfile(
                     copy.fileno(), source.fileno(), None, _CHUNK
                 ):
                     pass

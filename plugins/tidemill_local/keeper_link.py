@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tidemill_local.step import Step
-from tidemill_local.warden import protocol
+from tidemill_local.warden import folders, protocol
 
 
 class KeeperLink:
@@ -28,6 +28,8 @@ class KeeperLink:
     ) -> None:
         self.number = number
         self.folder = folder
+        self.tmp = str(folder / folders.TMP)
+        self.output = str(folder / folders.OUTPUT)
         self.step: Step | None = None
         self.open = True
         self._socket = sock

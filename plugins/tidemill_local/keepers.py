@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tidemill.spi import StartError
 from tidemill_local.keeper_link import KeeperLink
-from tidemill_local.warden import protocol
+from tidemill_local.warden import folders, protocol
 from tidemill_local.warden_link import WardenLink
 
 PATIENCE = 30.0
@@ -28,10 +28,10 @@ class Keepers:
         heard: Callable[[KeeperLink, bytes], None],
         gone: Callable[[KeeperLink, str], None],
     ) -> None:
-        self._parent = scratch
+        self._folder = scratch / f"local-{secrets.token_hex(6)}"
+        self._made = False
         self._report = heard
         self._gone = gone
-        self._folder: Path | None = None
         self._warden: WardenLink | None = None
         self._all: dict[int, KeeperLink] = {}
         self._idle: list[KeeperLink] = []
@@ -82,19 +82,25 @@ class Keepers:
             await asyncio.gather(*self._sweeps)
         if self._warden is not None:
             await self._warden.close(PATIENCE)
-        if self._folder is not None:
+        if self._made:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
+    def inputs_folder(self, work_id: str) -> str:
+        return f"{self._folder}/{work_id}.{folders.INPUTS}"
+
     def _make_folder(self) -> Path:
-        if self._folder is None or not self._folder.is_dir():
-            try:
-                self._parent.mkdir(parents=True, exist_ok=True)
-                self._folder = Path(tempfile.mkdtemp(prefix="local-", dir=self._parent))
-            except OSError as error:
-                raise StartError(
-                    f"cannot make a folder for temporary files in {self._parent}: "
-                    f"{error.strerror}; make it writable, or make room on its disk"
-                ) from error
+        """The folder has a name from the beginning, but is made when it is needed. Two
+        executors, of one or of two processes, may have the same scratch folder."""
+        if self._made and self._folder.is_dir():
+            return self._folder
+        try:
+            self._folder.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            raise StartError(
+                f"cannot make a folder for temporary files in {self._folder.parent}: "
+                f"{error.strerror}; make it writable, or make room on its disk"
+            ) from error
+        self._made = True
         return self._folder
 
     # -- what is heard of keepers and warden

@@ -4,12 +4,14 @@ A keeper's folder holds what one attempt needs; all of it but an empty `tmp` is 
 before the next attempt starts.
 """
 
-# ruff: noqa: PTH -- pathlib would take as long to import as all the rest of this program
+# pathlib would take as long to import as all the rest of this program:
+# ruff: noqa: PTH101, PTH102, PTH108, PTH114, PTH118
 
 from __future__ import annotations
 
 import os
 import stat
+import time
 
 TMP = "tmp"
 OUTPUT = "output"
@@ -17,22 +19,30 @@ INPUTS = "inputs"
 WORK = "work"
 SCRIPT = "script"
 
+_BACK = 10_000_000_000
+"""Nanoseconds: far more than the grain of any file system's clock."""
 
-def is_fresh(path: str) -> bool:
-    """Whether this is an empty folder with the rights that `make_private` gave it."""
-    try:
-        status = os.lstat(path)
-        if stat.S_IMODE(status.st_mode) != 0o700 or not stat.S_ISDIR(status.st_mode):
-            return False
-        return not os.listdir(path)
-    except OSError:
-        return False
+_PRIVATE_FOLDER = stat.S_IFDIR | 0o700
 
 
-def make_private(path: str) -> None:
-    """Makes a folder for this user alone, whatever the umask is."""
+def make_fresh(path: str) -> int:
+    """Makes a folder for this user alone, whatever the umask is. Gives its mark: the time
+    of its last change, which is set back, so that any change from now on moves it."""
     os.mkdir(path, 0o700)
     os.chmod(path, 0o700)
+    past = time.time_ns() - _BACK
+    os.utime(path, ns=(past, past))
+    return os.lstat(path).st_mtime_ns
+
+
+def is_fresh(path: str, mark: int) -> bool:
+    """Whether nothing has been put into this folder, nor its rights changed. It costs one
+    call of the system, where to look inside, or to make a new folder, would take many."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return status.st_mtime_ns == mark and status.st_mode == _PRIVATE_FOLDER
 
 
 def remove(path: str) -> bool:

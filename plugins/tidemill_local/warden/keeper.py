@@ -5,7 +5,8 @@ closes (tidemill has ended, by whatever means) or the warden dies, it kills its 
 empties its folder and ends.
 """
 
-# ruff: noqa: PTH -- pathlib would take as long to import as all the rest of this program
+# pathlib would take as long to import as all the rest of this program:
+# ruff: noqa: PTH103, PTH113, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ import errno
 import os
 import select
 import socket
-import stat
 import struct
 
 from . import folders, linux, protocol
@@ -48,6 +48,8 @@ class Keeper:
         self.tmp = os.path.join(folder, folders.TMP)
         self.output = os.path.join(folder, folders.OUTPUT)
         self.had_output = False
+        self.fresh = False
+        self.mark = 0
         self.tree = Tree()
         self.warden = warden
         self.poller = select.poll()
@@ -130,10 +132,11 @@ class Keeper:
         if self.had_output:
             folders.remove(self.output)
             self.had_output = False
-        if not folders.is_fresh(self.tmp):
+        if not self.fresh:
             folders.remove(self.tmp)
             os.makedirs(self.folder, 0o700, exist_ok=True)
-            folders.make_private(self.tmp)
+            self.mark = folders.make_fresh(self.tmp)
+            self.fresh = True
 
     # -- watching
 
@@ -205,7 +208,8 @@ class Keeper:
     def account(self, main: int) -> bytes:
         self.had_output = os.path.lexists(self.output)
         flags = protocol.HAS_OUTPUT if self.had_output else 0
-        if not folders.is_fresh(self.tmp) and not folders.remove(self.tmp):
+        self.fresh = folders.is_fresh(self.tmp, self.mark)
+        if not self.fresh and not folders.remove(self.tmp):
             flags |= protocol.WORN
         status = self.tree.statuses[main]
         return protocol.pack_ended(Ended(status, flags, self.tree.cpu, self.tree.memory))
@@ -221,14 +225,12 @@ def find_program(name: bytes, path: bytes | None) -> bytes:
     """Where `execvp` would find it: by the step's own PATH, from its workdir."""
     if b"/" in name:
         return name
-    denied = False
-    for folder in (os.defpath.encode() if path is None else path).split(b":"):
-        candidate = (folder or b".") + b"/" + name
-        if os.access(candidate, os.X_OK):
-            if stat.S_ISREG(os.stat(candidate).st_mode):
-                return candidate
-        elif os.path.isfile(candidate):
-            denied = True
+    path = os.defpath.encode() if path is None else path
+    candidates = [(folder or b".") + b"/" + name for folder in path.split(b":")]
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
+            return candidate
+    denied = any(os.path.isfile(candidate) for candidate in candidates)
     raise OSError(errno.EACCES if denied else errno.ENOENT, "")
 
 

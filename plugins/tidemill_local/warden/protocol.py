@@ -83,8 +83,8 @@ def pack_order(workdir: str, argv: Sequence[str], env: Sequence[str]) -> str:
 def unpack_order(data: bytes) -> Order:
     workdir, count, *rest = data.split(b"\0")
     size = int(count)
-    pairs = [item.partition(b"=") for item in rest[size:]]
-    return Order(workdir, tuple(rest[:size]), {name: value for name, _, value in pairs})
+    env = dict(item.split(b"=", 1) for item in rest[size:])
+    return Order(workdir, tuple(rest[:size]), env)
 
 
 def pack_ended(ended: Ended) -> bytes:

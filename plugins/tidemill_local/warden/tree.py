@@ -9,7 +9,8 @@ another process before we have waited for it, so a stranger is never hit, and wh
 deeper comes up as its parents die.
 """
 
-# ruff: noqa: PTH -- pathlib would take as long to import as all the rest of this program
+# pathlib would take as long to import as all the rest of this program:
+# ruff: noqa: PTH123, PTH208
 
 from __future__ import annotations
 
