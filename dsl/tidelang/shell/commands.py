@@ -110,7 +110,7 @@ def end_word(scan: Scan, frame: Command) -> None:
 def _mark_word(frame: Command, word: Word) -> None:
     """A place that is a whole argument may become several."""
     holes = word.holes
-    if len(word.content) != 1 or not holes or frame.condition:
+    if len(word.content) != 1 or not holes or word.quoted or frame.condition:
         return
     first = frame.words[0].plain
     if first == "case" or (first in ("for", "select", "function") and len(frame.words) == 2):
@@ -128,7 +128,7 @@ def _keyword(scan: Scan, frame: Command, text: str) -> bool:
     """Treat a keyword as what it is; False where the word is an ordinary one."""
     words = frame.words
     if len(words) == 1:
-        return _first_keyword(scan, frame, text)
+        return _first_keyword(frame, text)
     if frame.condition and text == "]]":
         rules.check_condition(scan, words)
         frame.condition, frame.words = False, []
@@ -147,7 +147,7 @@ def _keyword(scan: Scan, frame: Command, text: str) -> bool:
     return False
 
 
-def _first_keyword(scan: Scan, frame: Command, text: str) -> bool:
+def _first_keyword(frame: Command, text: str) -> bool:
     first = frame.words[0].first
     if text in _OPENING or text in _HEADED:
         frame.opened.append(first)

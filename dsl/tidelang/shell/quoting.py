@@ -318,12 +318,30 @@ def _place_in_parameter(scan: Scan, frame: Param) -> None:
 
 
 def _quote_in_quotes(scan: Scan, frame: Param) -> None:
-    """A quote in the word of `"${x:-…}"`: a `'` is only itself, a `"` quotes again."""
-    if scan.text[scan.at] == '"':
-        if frame.around == "document":
-            frame.mode = "unclear"
-        else:
-            scan.push(Double())
+    """A quote in the word of `"${x:-…}"`: a `"` quotes again; a `'` is only itself, but
+    bash wants a second one all the same and overlooks a `}` between the two."""
+    quote = scan.text[scan.at]
+    if quote == "'" and scan.bash:
+        _pair_in_quotes(scan, frame)
+    elif quote == '"' and frame.around == "document":
+        frame.mode = "unclear"
+        scan.at += 1
+    elif quote == '"':
+        scan.push(Double())
+        scan.at += 1
+    else:
+        scan.at += 1
+
+
+def _pair_in_quotes(scan: Scan, frame: Param) -> None:
+    end = scan.text.find("'", scan.at + 1, frame.limit)
+    between = scan.text[scan.at + 1 : end]
+    if end < 0 or frame.around == "document" or set(between) & set('}$`"\\'):
+        raise Lost(
+            "a single quote inside of ${ … } means different things to different shells here",
+            "take the quote out, or put the text into a variable first",
+        )
+    scan.refuse_until(end, *UNCLEAR)
     scan.at += 1
 
 
