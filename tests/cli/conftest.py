@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tidemill.cli.display.board import Board
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.views import RunView, TaskView
@@ -34,8 +35,7 @@ def tidemill(tmp_path: Path, clean_environment: dict[str, str]) -> Tidemill:
         settings.setdefault("cwd", tmp_path)
         settings.setdefault("env", clean_environment)
         return subprocess.run(
-            [sys.executable, "-c", "import tidemill.cli; raise SystemExit(tidemill.cli.main())"]
-            + list(arguments),
+            [sys.executable, "-m", "tidemill.cli", *arguments],
             capture_output=True,
             text=True,
             timeout=60,

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from rich.cells import cell_len
+
 from tidemill.cli.display.board import Board
-from tidemill.cli.display.frame import Glyphs, Picture, Size
+from tidemill.cli.display.frame import Glyphs, Picture, Size, surplus_rows
 from tidemill.model.states import TaskState
 from tidemill.model.views import TaskView
 
@@ -138,3 +139,9 @@ def test_control_characters_in_a_name_do_not_reach_the_screen(
 ) -> None:
     board.apply([make_task("unit[\x1b[2Jx\r\n]")])
     assert "\x1b" not in "".join(lines(picture().running(board)))
+
+
+@pytest.mark.parametrize(("width", "surplus"), [(80, 0), (40, 2), (39, 4), (20, 6)])
+def test_rows_that_a_narrower_terminal_wraps(width: int, surplus: int) -> None:
+    drawn = [(("x" * 79, ""),), (("y" * 38, ""), ("日", "")), (("z" * 41, ""),), ()]
+    assert surplus_rows(drawn, width) == surplus

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+
 from tidemill.cli.display.board import Board
 from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.display.plain import PlainDisplay
@@ -79,13 +80,25 @@ def test_a_change_that_is_none_is_not_told_again(
     ("state", "fields", "line"),
     [
         (S.FAILED, {"exit_code": 2}, "a failed after 2.0 s: exit code 2"),
-        (S.TIMED_OUT, {"detail": "stopped after 2 s"}, "a timed out after 2.0 s: stopped after 2 s"),
-        (S.FAILED, {"exit_code": 1, "allow_failure": True}, "a failed after 2.0 s: exit code 1, which it may"),
+        (
+            S.TIMED_OUT,
+            {"detail": "stopped after 2 s"},
+            "a timed out after 2.0 s: stopped after 2 s",
+        ),
+        (
+            S.FAILED,
+            {"exit_code": 1, "allow_failure": True},
+            "a failed after 2.0 s: exit code 1, which it may",
+        ),
         (S.RUNNING, {"attempt": 2, "attempts": 3}, "a started (attempt 2/3)"),
         (S.SUCCEEDED, {"carried_from": 6}, "a succeeded in run 6"),
-        (S.UPSTREAM_FAILED, {"started_at": None, "detail": "b failed"}, "a upstream failed: b failed"),
+        (
+            S.UPSTREAM_FAILED,
+            {"started_at": None, "detail": "b failed"},
+            "a upstream failed: b failed",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_line_of_a_task(
     plain: PlainDisplay,
     paper: Paper,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from tidemill import _version
 from tidemill.cli.root import COMMANDS, root
 
@@ -59,13 +60,25 @@ def test_the_version_is_told(tidemill: Tidemill) -> None:
         (["vaildate"], "No such command 'vaildate'. Did you mean 'validate'?", "tidemill --help"),
         (["zzz"], "No such command 'zzz'.", "tidemill --help"),
         (["run", "--jsn"], "No such option '--jsn'. Did you mean '--json'?", "tidemill run --help"),
-        (["--projct", "x"], "No such option '--projct'. Did you mean '--project'?", "tidemill --help"),
+        (
+            ["--projct", "x"],
+            "No such option '--projct'. Did you mean '--project'?",
+            "tidemill --help",
+        ),
         (["cancel"], "Missing argument 'RUN'.", "tidemill cancel --help"),
         (["-C", "nowhere", "runs"], "cannot enter nowhere: No such file or directory", ""),
-        (["run", "x.tide", "-p", "version"], "-p version: a param is given as name=value", "-p version=…"),
-        (["run", "x.tide", "-p", "a=1", "-p", "a=2"], "-p a is given twice", "leave one of them out"),
+        (
+            ["run", "x.tide", "-p", "version"],
+            "-p version: a param is given as name=value",
+            "-p version=…",
+        ),
+        (
+            ["run", "x.tide", "-p", "a=1", "-p", "a=2"],
+            "-p a is given twice",
+            "leave one of them out",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_answered_with_one_line_and_a_way_out(
     tidemill: Tidemill, tmp_path: Path, arguments: list[str], error: str, hint: str
 ) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tidemill.cli.text import clean, plural
 
 HOSTILE = st.text(
@@ -53,6 +54,7 @@ def test_with_colour_only_colour_stays_and_is_off_at_the_end(text: str) -> None:
         ("10%\r50%\r100%", "100%"),
         ("windows\r", "windows"),
         ("10%\r20%\r", "20%"),
+        ("10%\r20%\r\x1b[K\x1b[0m", "20%"),
         ("bad \ud83d half", "bad \ufffd half"),
     ],
 )
@@ -62,6 +64,11 @@ def test_what_is_shown_of(text: str, shown: str) -> None:
 
 def test_colour_that_a_step_left_on_is_switched_off_at_the_line_s_end() -> None:
     assert clean("\x1b[31mred\x1b[2K line", colour=True) == "\x1b[31mred line\x1b[0m"
+
+
+def test_a_progress_bar_in_colour_shows_its_last_state() -> None:
+    text = "\x1b[31m10%\x1b[0m\r\x1b[32m20%\r\x1b[0m"
+    assert clean(text, colour=True) == "\x1b[32m20%\x1b[0m"
 
 
 def test_a_flood_of_unfinished_sequences_is_cleaned_in_linear_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tidemill.cli.times import duration, elapsed, moment, ticking
 
 

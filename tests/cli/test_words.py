@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from tidemill.cli import exits, words
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.views import TaskView

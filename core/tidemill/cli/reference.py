@@ -29,10 +29,9 @@ def _commands() -> str:
     parent = click.Context(root, info_name="tidemill", **root.context_settings)
     pages = [_page("tidemill", parent)]
     for name in COMMANDS:
-        command = root.get_command(parent, name)
-        assert command is not None
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
-        pages.append(_page(f"tidemill {name}", context))
+        if command := root.get_command(parent, name):
+            context = click.Context(command, info_name=name, parent=parent)
+            pages.append(_page(f"tidemill {name}", context))
     return "".join(pages)
 
 

@@ -37,12 +37,10 @@ def clean(text: str, *, colour: bool = False) -> str:
     last stays. With `colour`, colours stay too, and are switched off at the end."""
     if text.isprintable():
         return text
-    text = last_segment(text)
-    if "\x1b" not in text:
-        return _ESCAPE.sub("", text).translate(_UNSAFE)
-    if not colour:
-        return _ESCAPE.sub("", text).translate(_UNSAFE)
-    kept = _ESCAPE.sub(lambda match: _colour_only(match[0]), text).translate(_UNSAFE_BUT_ESCAPE)
+    if not colour or "\x1b" not in text:
+        return last_shown(_ESCAPE.sub("", text)).translate(_UNSAFE)
+    kept = _ESCAPE.sub(lambda match: _colour_only(match[0]), text)
+    kept = last_shown(kept).translate(_UNSAFE_BUT_ESCAPE)
     return kept + _RESET if "\x1b" in kept else kept
 
 
@@ -50,9 +48,12 @@ def _colour_only(sequence: str) -> str:
     return sequence if _COLOUR.fullmatch(sequence) else ""
 
 
-def last_segment(text: str) -> str:
+def last_shown(text: str) -> str:
     """What a terminal would show last of a line that a progress bar wrote over."""
-    return text.rstrip("\r").rpartition("\r")[2] if "\r" in text else text
+    if "\r" not in text:
+        return text
+    segments = reversed(text.split("\r"))
+    return next((segment for segment in segments if _COLOUR.sub("", segment)), "")
 
 
 def plural(count: int, noun: str) -> str:

@@ -201,6 +201,13 @@ class Picture:
         return tuple(parts)
 
 
+def surplus_rows(lines: Sequence[Line], width: int) -> int:
+    """How many rows more than lines a picture takes in a terminal that has become this
+    narrow, and has wrapped it."""
+    cells = (sum(cell_len(text) for text, _ in line) for line in lines)
+    return sum((count - 1) // width for count in cells if count)
+
+
 def _worth_most(board: Board, room: int) -> list[TaskView]:
     """The tasks to show where not all fit: what failed takes a third at most, what runs
     the rest, and what ended last fills up."""

@@ -11,14 +11,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Final, cast
 
-from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.live import Live
 from rich.segment import Segment
 from rich.style import Style
 
 from tidemill.cli.display.board import Board
-from tidemill.cli.display.frame import Glyphs, Line, Picture, Size
+from tidemill.cli.display.frame import Glyphs, Line, Picture, Size, surplus_rows
 from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.display.plain import ending
 from tidemill.cli.style import Paint
@@ -57,7 +56,7 @@ class LiveDisplay:
         self._soon = False
         self._drawn = 0.0
         self._width = self._console.width
-        self._widths: list[int] = []
+        self._shown: Sequence[Line] = ()
 
     # --- observer ------------------------------------------------------------------
 
@@ -101,7 +100,7 @@ class LiveDisplay:
             Size(options.max_width, console.size.height), self._glyphs, time.time(), self._notice
         )
         lines = picture.ended(self._board) if self._ended else picture.running(self._board)
-        self._widths = [sum(cell_len(text) for text, _ in line) for line in lines]
+        self._shown = lines
         return _segments(lines)
 
     def _touch(self) -> None:
@@ -128,10 +127,8 @@ class LiveDisplay:
         """A terminal made narrower has wrapped the last picture into more rows than rich
         counts: goes up and erases the surplus, so that no remains of it stay."""
         width, self._width = self._width, self._console.width
-        if self._width < width:
-            surplus = sum((cells - 1) // self._width for cells in self._widths if cells)
-            if surplus:
-                self._outlet.write(f"\x1b[{surplus}A\x1b[J")
+        if self._width < width and (surplus := surplus_rows(self._shown, self._width)):
+            self._outlet.write(f"\x1b[{surplus}A\x1b[J")
 
 
 def _segments(lines: Sequence[Line]) -> Iterator[Segment]:
