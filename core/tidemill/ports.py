@@ -6,12 +6,12 @@ Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from tidemill.model.messages import Order, OutputLine, Report, StopAttempt
+from tidemill.model.messages import Order, Output, Report, StopAttempt
 from tidemill.model.rows import (
     AttemptRow,
     EventRow,
@@ -21,6 +21,7 @@ from tidemill.model.rows import (
     TaskRef,
     TaskRow,
 )
+from tidemill.spi import Executor
 
 T = TypeVar("T")
 
@@ -73,10 +74,15 @@ class Transaction(Protocol):
     def open_tasks(self, run: int) -> list[TaskRow]:
         """The run's tasks that have not ended."""
 
+    def all_tasks(self, run: int) -> list[TaskRow]: ...
+
     def outputs(
         self, stages: Iterable[StageRef]
     ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
         """What the succeeded tasks of these stages put out."""
+
+    def latest_successes(self, pipeline: str, keys: Iterable[str]) -> dict[str, TaskRow]:
+        """By key, the task that last succeeded in any run of this pipeline."""
 
     def due(self, run: int | None, now: float) -> list[TaskRow]:
         """Queued and running tasks whose timer has passed."""
@@ -193,8 +199,29 @@ class Broker(Protocol):
     def last_contact(self) -> float:
         """When the broker last confirmed anything, by the clock."""
 
-    def emit(self, line: OutputLine) -> None:
+    def emit(self, output: Output) -> None:
         """Streams output; never blocks."""
+
+    async def close(self) -> None: ...
+
+
+# --- executors -----------------------------------------------------------------------
+
+
+class Executors(Protocol):
+    """The executors of one worker, made when they are first needed."""
+
+    def get(self, kind: str) -> Executor:
+        """Raises:
+        TidemillError: no plugin offers this kind, or the one that does has failed.
+        """
+
+    def settings(self, kind: str, values: Mapping[str, Any]) -> Any:
+        """The kind's settings from plain values.
+
+        Raises:
+            TidemillError: they do not fit.
+        """
 
     async def close(self) -> None: ...
 

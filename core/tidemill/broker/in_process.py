@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from tidemill.model.messages import (
     PRIORITIES,
     Order,
-    OutputLine,
+    Output,
     Report,
     Started,
     StopAttempt,
@@ -50,12 +50,12 @@ class _Pool:
 
 
 class InProcessBroker:
-    """See `tidemill.ports.Broker`. `listener` is called with each line of output."""
+    """See `tidemill.ports.Broker`. `listener` is called with each piece of output."""
 
     def __init__(
         self,
         clock: Clock,
-        listener: Callable[[OutputLine], None] | None = None,
+        listener: Callable[[Output], None] | None = None,
         ack_wait: float = ACK_WAIT,
     ) -> None:
         self._clock = clock
@@ -136,9 +136,9 @@ class InProcessBroker:
         """Now: worker and broker live and die together."""
         return self._clock.now()
 
-    def emit(self, line: OutputLine) -> None:
+    def emit(self, output: Output) -> None:
         if self._listener is not None:
-            self._listener(line)
+            self._listener(output)
 
     async def close(self) -> None:
         for _, timer in self._unacknowledged.values():

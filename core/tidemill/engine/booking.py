@@ -3,12 +3,13 @@ is refused, and recorded as refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.retry import event_of, retry_delay
-from tidemill.model.messages import Claimed, Result, Started, StopAttempt, Voided
+from tidemill.model.messages import Result, Started, StopAttempt, Voided
 from tidemill.model.plan import Plan
 from tidemill.model.rows import AttemptRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
@@ -78,17 +79,15 @@ class Booking:
         )
 
     def lost(self, task: TaskRow, detail: str) -> None:
-        """The attempt's lease has ended, or the process that held it is gone."""
-        self.ledger.attempt(
-            replace(
-                _attempt(task, "", task.started_at),
-                ended_at=self.ledger.now,
-                outcome=Reason.LOST.value,
-                detail=detail,
-            )
-        )
+        """The attempt's lease has ended."""
+        self._attempt_lost(task, detail)
         self.stops.append(StopAttempt(task.ref, task.fence, 0))
         self._end(task, TaskEvent.LOSE, detail=detail)
+
+    def interrupted(self, task: TaskRow, detail: str, *, again: bool) -> None:
+        """The process that held the attempt is gone, and a person asked to go on."""
+        self._attempt_lost(task, detail)
+        self.ledger.move(task, TaskEvent.RETRY if again else TaskEvent.LOSE, detail=detail)
 
     def cancel(self, tasks: Iterable[TaskRow], grace: float = GRACE) -> None:
         """Ends what is not at work, and has stopped what is."""
@@ -98,7 +97,7 @@ class Booking:
             elif not task.state.ended:
                 self.ledger.move(task, TaskEvent.CANCEL, detail="the run was cancelled")
 
-    def _end(self, task: TaskRow, event: TaskEvent, **fields: object) -> None:
+    def _end(self, task: TaskRow, event: TaskEvent, **fields: Any) -> None:
         """Retries where the step says so, or ends the task."""
         if self.ledger.run(task.run).state is RunState.CANCELLING:
             event = event if event is TaskEvent.SUCCEED else TaskEvent.CANCEL
@@ -112,6 +111,16 @@ class Booking:
             if event is TaskEvent.CANCEL:
                 event = TaskEvent.FAIL  # stopped from outside, not by this run's cancelling
         self.ledger.move(task, event, **fields)
+
+    def _attempt_lost(self, task: TaskRow, detail: str) -> None:
+        self.ledger.attempt(
+            replace(
+                _attempt(task, "", task.started_at),
+                ended_at=self.ledger.now,
+                outcome=Reason.LOST.value,
+                detail=detail,
+            )
+        )
 
     def _refuse(self, ref: TaskRef, fence: int, what: str, worker: str) -> None:
         self.ledger.record("refused", ref.run, ref.ordinal, fence=fence, what=what, worker=worker)

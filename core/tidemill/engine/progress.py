@@ -21,6 +21,8 @@ from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent, TaskEvent
 from tidemill.ports import Transaction
 
+_ALWAYS = ("lit", True)
+
 _DEEP = 4
 """Levels of a cascade that are read one by one before the whole run is read."""
 
@@ -120,9 +122,8 @@ class Progress:
         plan, run = self.plan_of(task.run), self.ledger.run(task.run)
         instance = step.instance(task.ordinal)
         scope = task_scope(run, plan, step, instance, self.outputs, states=states)
-        assert step.step.when is not None
         try:
-            wanted = evaluate(step.step.when, scope)
+            wanted = evaluate(step.step.when or _ALWAYS, scope)
         except EvaluationError as error:
             self.ledger.move(task, TaskEvent.REFUSE, detail=f"`when` has no value: {error}")
             return

@@ -38,6 +38,10 @@ class Outputs:
         while len(self._cache) > max(_CACHED_STAGES, len(missing)):
             self._cache.popitem(last=False)
 
+    def add(self, ref: StageRef, stored: Stored) -> None:
+        """What is known before it can be read: carried results of a new run."""
+        self._cache[ref] = stored
+
     def of(self, ref: StageRef) -> Stored:
         """The outputs of a stage that was loaded."""
         return self._cache[ref]

@@ -38,7 +38,7 @@ class Order:
 
     `script` is `{"text", "interpreter", "in_file"}`, or None where `argv` is set.
     `timeout` is in seconds. Where text stands for a path below the folder of inputs, it
-    starts with `tidemill.model.outputs.INPUTS`.
+    starts with `tidemill.spi.INPUTS`.
     """
 
     ref: TaskRef
@@ -133,13 +133,12 @@ class StopAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputLine:
-    """A line that a step wrote, masked and bounded, without its line end. `end` is False
-    for a piece of a line that goes on."""
+class Output:
+    """What a step wrote, masked and bounded: whole lines, each with its line end, or a
+    piece of one that is very long."""
 
     run: int
     ordinal: int
     key: str
     attempt: int
     text: str
-    end: bool = True

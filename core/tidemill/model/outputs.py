@@ -12,10 +12,7 @@ from typing import Any
 
 from tidelang import definition, values
 from tidemill.model.messages import FileInput
-
-INPUTS = "\x1etide-inputs\x1e"
-"""Stands, in text that an order carries, for the folder of inputs, which only the worker
-knows. Two record separators: nothing that a person types."""
+from tidemill.spi import INPUTS
 
 FILES = "$files"
 

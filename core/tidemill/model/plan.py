@@ -133,7 +133,8 @@ def _instances(step: definition.Step, scope: Scope, first: int) -> tuple[Instanc
         raise UsageError(f"the fan-out of step {step.name} is over {values.to_text(items)}")
     if len(items) > MAX_TASKS:
         raise UsageError(f"step {step.name} fans out to {len(items)} tasks, over {MAX_TASKS}")
-    instances, seen = [], set()
+    instances: list[Instance] = []
+    seen: set[str] = set()
     for item in items:
         loop = _loop(step, step.loop.names, item)
         label = ",".join(_label(value) for value in loop.values())

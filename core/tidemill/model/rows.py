@@ -70,8 +70,9 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """An instance of the step with this place in the definition. `run_at` is the one timer: from when it may be dispatched
-    (ready), or until when a dispatch or a lease is believed (queued, running).
+    """An instance of the step with this place in the definition. `run_at` is the one
+    timer: from when it may be dispatched (ready), or until when a dispatch or a lease is
+    believed (queued, running).
     `outputs` is JSON: see `tidemill.model.outputs`."""
 
     run: int

@@ -8,6 +8,7 @@ from tidemill.spi.errors import SpiError, StartError
 from tidemill.spi.executor import Executor, ExecutorContext, ExecutorType, Handle, StepIO
 from tidemill.spi.hooks import PROJECT, Hooks, hookimpl
 from tidemill.spi.work import (
+    INPUTS,
     ArgvAction,
     InputFile,
     Outcome,
@@ -16,6 +17,7 @@ from tidemill.spi.work import (
     ScriptAction,
     Usage,
     Work,
+    bad_output,
     cancelled,
     exited,
     failed_to_start,
@@ -27,6 +29,7 @@ from tidemill.spi.work import (
 VERSION = 1
 
 __all__ = [
+    "INPUTS",
     "PROJECT",
     "VERSION",
     "ArgvAction",
@@ -45,6 +48,7 @@ __all__ = [
     "StepIO",
     "Usage",
     "Work",
+    "bad_output",
     "cancelled",
     "exited",
     "failed_to_start",

@@ -6,12 +6,17 @@ All durations are seconds (float); all paths are absolute.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from tidemill.spi.errors import SpiError
+
+INPUTS = "\x1etide-inputs\x1e"
+"""Stands for the folder of inputs in the texts of a `Work`, until the executor, which
+alone knows that folder, puts it there (`Work.located`). Two record separators: nothing
+that a person types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,23 @@ class Work:
     inputs: tuple[InputFile, ...] = ()
     outputs: tuple[OutputFile, ...] = ()
 
+    def located(self, inputs: str) -> Work:
+        """The same work, with its folder of inputs as the step will see it. Every
+        executor calls this before it reads `action`, `env` or `workdir`."""
+        if not self.inputs:
+            return self
+
+        def put(text: str) -> str:
+            return text.replace(INPUTS, inputs)
+
+        action: ScriptAction | ArgvAction
+        if isinstance(self.action, ArgvAction):
+            action = ArgvAction(tuple(put(argument) for argument in self.action.argv))
+        else:
+            action = replace(self.action, text=put(self.action.text))
+        env = {name: put(value) for name, value in self.env.items()}
+        return replace(self, action=action, env=env, workdir=put(self.workdir))
+
 
 class Reason(StrEnum):
     """Why an attempt ended as it did."""
@@ -82,6 +104,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     FAILED_TO_START = "failed_to_start"
     LOST = "lost"
+    BAD_OUTPUT = "bad_output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +160,12 @@ def cancelled(*, usage: Usage = Usage()) -> Outcome:
 def failed_to_start(detail: str) -> Outcome:
     """Nothing of the step ran: `detail` says why, for the person who must act."""
     return Outcome(Reason.FAILED_TO_START, detail=detail)
+
+
+def bad_output(detail: str, *, usage: Usage = Usage()) -> Outcome:
+    """The step exited with 0, but what it put out is not what it declares. The engine's
+    own verdict: an executor has no use for it."""
+    return Outcome(Reason.BAD_OUTPUT, code=0, usage=usage, detail=detail)
 
 
 def lost(detail: str) -> Outcome:

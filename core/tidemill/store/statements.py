@@ -136,6 +136,10 @@ class Statements:
         )
 
     @cached_property
+    def all_tasks(self) -> Select[Any]:
+        return select(TASK).where(TASK.c.run == bindparam("run")).order_by(TASK.c.ordinal)
+
+    @cached_property
     def outputs(self) -> Select[Any]:
         rows = self._rows(run=int, step=int)
         matches = and_(TASK.c.run == rows.c.run, TASK.c.step == rows.c.step)
@@ -143,6 +147,20 @@ class Statements:
             select(TASK.c.run, TASK.c.step, TASK.c.ordinal, TASK.c.outputs)
             .join(rows, matches)
             .where(TASK.c.outputs.is_not(None))
+        )
+
+    @cached_property
+    def latest_successes(self) -> Select[Any]:
+        rows = self._rows(key=str)
+        return (
+            select(TASK)
+            .join(rows, TASK.c.key == rows.c.key)
+            .join(RUN, RUN.c.number == TASK.c.run)
+            .where(
+                RUN.c.pipeline == bindparam("pipeline"),
+                TASK.c.state == TaskState.SUCCEEDED.value,
+            )
+            .order_by(TASK.c.run)
         )
 
     def _due(self, *, one_run: bool) -> Select[Any]:
@@ -236,15 +254,17 @@ class Statements:
     def save_attempts(self) -> Insert:
         rows = self._rows(**ATTEMPT_COLUMNS)
         names = list(ATTEMPT_COLUMNS)
-        dialect = sqlite if self._dialect == "sqlite" else postgresql
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
         # `WHERE true` keeps SQLite from reading ON CONFLICT as the join's condition.
         source = select(*[rows.c[name] for name in names]).where(literal_column("true"))
-        statement = dialect.insert(ATTEMPT).from_select(names, source)
+        statement: Any = dialect.insert(ATTEMPT).from_select(names, source)
         keys = {"run", "ordinal", "fence"}
-        return statement.on_conflict_do_update(
+        kept = keys | {"worker"}
+        upsert: Insert = statement.on_conflict_do_update(
             index_elements=sorted(keys),
-            set_={name: statement.excluded[name] for name in names if name not in keys},
+            set_={name: statement.excluded[name] for name in names if name not in kept},
         )
+        return upsert
 
     @cached_property
     def record(self) -> Insert:

@@ -38,7 +38,7 @@ class Run(SQLModel, table=True):
     excluded: list[int] = Field(sa_column=Column(JSON, nullable=False))
     detail: str = ""
 
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
+    __table_args__ = {"sqlite_autoincrement": True}
 
 
 class Stage(SQLModel, table=True):
@@ -53,7 +53,7 @@ class Stage(SQLModel, table=True):
     unmet: int
     tasks: int
 
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    __table_args__ = {"sqlite_with_rowid": False}
 
 
 class Task(SQLModel, table=True):
@@ -118,7 +118,7 @@ class Attempt(SQLModel, table=True):
     cpu_seconds: float
     peak_memory: int
 
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+    __table_args__ = {"sqlite_with_rowid": False}
 
 
 class Outbox(SQLModel, table=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -47,10 +47,8 @@ class SqlTransaction:
             "excluded": list(run.excluded),
             "detail": run.detail,
         }
-        result = self._connection.execute(insert(RUN).values(values))
-        key = result.inserted_primary_key
-        assert key is not None
-        return int(key[0])
+        result: Any = self._connection.execute(insert(RUN).values(values))
+        return int(result.inserted_primary_key[0])
 
     def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None:
         known = select(VERSION.c.digest).where(VERSION.c.digest == digest)
@@ -88,6 +86,10 @@ class SqlTransaction:
         rows = self._connection.execute(self._sql.open_tasks, {"run": run}).mappings()
         return [task_row(r) for r in rows]
 
+    def all_tasks(self, run: int) -> list[TaskRow]:
+        rows = self._connection.execute(self._sql.all_tasks, {"run": run}).mappings()
+        return [task_row(r) for r in rows]
+
     def outputs(
         self, stages: Iterable[StageRef]
     ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
@@ -96,6 +98,11 @@ class SqlTransaction:
             stage = found.setdefault(StageRef(row["run"], row["step"]), {})
             stage[TaskRef(row["run"], row["ordinal"])] = row["outputs"]
         return found
+
+    def latest_successes(self, pipeline: str, keys: Iterable[str]) -> dict[str, TaskRow]:
+        values = {"rows": fold((key,) for key in keys), "pipeline": pipeline}
+        rows = self._connection.execute(self._sql.latest_successes, values).mappings()
+        return {row["key"]: task_row(row) for row in rows}  # the latest comes last
 
     def due(self, run: int | None, now: float) -> list[TaskRow]:
         statement = self._sql.due[run is not None]
@@ -123,7 +130,7 @@ class SqlTransaction:
         stages, runs = list(full), [(number,) for number in full_runs]
         some_full = bool(stages or runs)
         statement = self._sql.ready[run is not None, some_full]
-        values = {"run": run, "now": now, "limit": limit}
+        values: dict[str, Any] = {"run": run, "now": now, "limit": limit}
         if some_full:
             values |= {"full": fold(stages), "full_runs": fold(runs)}
         return [task_row(r) for r in self._connection.execute(statement, values).mappings()]
@@ -177,7 +184,7 @@ class SqlTransaction:
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         latest = {(row.run, row.ordinal, row.fence): row for row in rows}
-        values = fold(_fields(row).values() for row in latest.values())
+        values = fold(list(_fields(row).values()) for row in latest.values())
         self._connection.execute(self._sql.save_attempts, {"rows": values})
 
     def record(self, events: Sequence[EventRow]) -> None:
@@ -193,14 +200,14 @@ class SqlTransaction:
             raise StaleError(f"{len(rows) - result.rowcount} of {len(rows)} rows had changed")
 
 
-def run_row(row: Mapping[str, Any]) -> RunRow:
+def run_row(row: Any) -> RunRow:
     values = dict(row)
     values["state"] = RunState(values["state"])
     values["excluded"] = tuple(values["excluded"])
     return RunRow(**values)
 
 
-def task_row(row: Mapping[str, Any]) -> TaskRow:
+def task_row(row: Any) -> TaskRow:
     values = dict(row)
     values["state"] = _TASK_STATES[values["state"]]
     return TaskRow(**values)

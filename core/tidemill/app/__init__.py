@@ -1,0 +1,230 @@
+"""The application: the one place where ports meet adapters.
+
+The command line, and later a server, call what is here; nothing below knows of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tidemill.app.doctor import Check, checks
+from tidemill.app.history import History
+from tidemill.app.local import LocalRun
+from tidemill.app.ownership import Owner, is_owned, ring
+from tidemill.app.present import task_view
+from tidemill.app.requests import MistakesError, Planned, plan_request
+from tidemill.clock import SystemClock
+from tidemill.engine.create import NOT_SELECTED, NewRun, carried_outputs, create_run
+from tidemill.engine.plans import plan_of
+from tidemill.engine.takeover import ask_to_cancel, carried_by_retry, finish_cancelled, take_over
+from tidemill.errors import TidemillError, UsageError
+from tidemill.model.requests import RunRequest
+from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.states import RunState, TaskState
+from tidemill.model.views import TaskView
+from tidemill.ports import Transaction
+from tidemill.project import Project, find_project
+from tidemill.store.database import open_sqlite
+from tidemill.store.sql import SqlStore
+
+__all__ = [
+    "Check",
+    "History",
+    "LocalRun",
+    "MistakesError",
+    "PlanView",
+    "Project",
+    "checks",
+    "find_project",
+    "history",
+    "open_retry",
+    "open_run",
+    "plan",
+    "request_cancel",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """What a run would do: its tasks in topological order."""
+
+    pipeline: str
+    digest: str
+    params: dict[str, object]
+    tasks: tuple[TaskView, ...]
+
+
+def plan(project: Project, request: RunRequest) -> PlanView:
+    """What `open_run` would make of a request; nothing is stored.
+
+    Raises:
+        TidemillError: as `open_run`.
+    """
+    planned = plan_request(project, request)
+    carried = _carried_without_writing(project, planned)
+    views = []
+    for step in planned.plan.topological():
+        for instance in step.instances:
+            state, detail, origin = TaskState.BLOCKED if step.needs else TaskState.READY, "", None
+            if instance.ordinal in carried:
+                earlier = carried[instance.ordinal]
+                state, origin = TaskState.SUCCEEDED, earlier.carried_from or earlier.run
+            elif instance.ordinal not in planned.chosen:
+                state, detail = TaskState.SKIPPED, NOT_SELECTED
+            row = TaskRow(
+                0,
+                instance.ordinal,
+                step.index,
+                instance.key,
+                state,
+                detail=detail,
+                carried_from=origin,
+            )
+            views.append(task_view(row, planned.plan))
+    return PlanView(
+        planned.plan.definition.name, planned.digest, dict(planned.plan.params), tuple(views)
+    )
+
+
+def open_run(project: Project, request: RunRequest) -> LocalRun:
+    """Makes and stores a run.
+
+    Raises:
+        MistakesError: the file has mistakes.
+        UsageError: the request does not fit the file.
+        TidemillError: the database cannot be used.
+    """
+    planned = plan_request(project, request)
+    slots = _slots(request.max_parallel)
+
+    def new(tx: Transaction) -> NewRun:
+        return NewRun(
+            plan=planned.plan,
+            digest=planned.digest,
+            content=planned.content,
+            file=planned.file,
+            chosen=planned.chosen,
+            carried=carried_outputs(tx, planned.plan, planned.chosen),
+        )
+
+    return _create(project, _open_store(project), new, slots)
+
+
+def open_retry(project: Project, number: int, max_parallel: int | None = None) -> LocalRun:
+    """Goes on with a run: takes over one whose process died; of one that ended badly,
+    makes a new run that keeps what succeeded.
+
+    Raises:
+        UsageError: there is nothing to retry, or somebody drives the run.
+        TidemillError: the database cannot be used.
+    """
+    row = history(project).row(number)
+    owner = _own(project, number) if not row.state.ended else None
+    store, clock = _open_store(project), SystemClock()
+    if owner is not None:
+        if row.state is RunState.CANCELLING:
+            row = store.transact_now(lambda tx: finish_cancelled(tx, number, clock.now()))
+            owner.release()
+        else:
+            row = store.transact_now(lambda tx: take_over(tx, number, clock.now()))
+            plan = store.transact_now(lambda tx: plan_of(row, tx.definition(row.digest)))
+            return LocalRun(project, store, clock, owner, row, plan, _slots(max_parallel))
+    if row.state is RunState.SUCCEEDED:
+        raise UsageError(f"run {number} succeeded: there is nothing to retry")
+    return _create(project, store, lambda tx: _retry_of(tx, row), _slots(max_parallel))
+
+
+def history(project: Project) -> History:
+    """Raises:
+    TidemillError: the database cannot be read.
+    """
+    return History(project)
+
+
+def request_cancel(project: Project, number: int) -> str:
+    """Cancels a run, whoever drives it, and says what was done.
+
+    Raises:
+        UsageError: there is no such run, or it has ended.
+        TidemillError: the database cannot be used.
+    """
+    row = history(project).row(number)
+    if row.state.ended:
+        raise UsageError(f"run {number} has ended: it {row.state.value}")
+    store, clock, folder = _open_store(project), SystemClock(), project.run_folder(number)
+    store.transact_now(lambda tx: ask_to_cancel(tx, number, clock.now()))
+    if ring(folder) or is_owned(folder):
+        return f"run {number} is being cancelled"
+    owner = _own(project, number)
+    try:
+        store.transact_now(lambda tx: finish_cancelled(tx, number, clock.now()))
+    finally:
+        owner.release()
+    return f"run {number}, which nobody drove any more, is cancelled"
+
+
+def _open_store(project: Project) -> SqlStore:
+    return SqlStore(open_sqlite(project.database))
+
+
+def _slots(max_parallel: int | None) -> int:
+    if max_parallel is not None and max_parallel < 1:
+        raise UsageError(f"--max-parallel is {max_parallel}", "it must be 1 or more")
+    return max_parallel or len(os.sched_getaffinity(0))
+
+
+def _create(
+    project: Project, store: SqlStore, new: Callable[[Transaction], NewRun], slots: int
+) -> LocalRun:
+    """Stores the run and takes its lock, before anybody can see the one without the
+    other."""
+    clock = SystemClock()
+    made: list[tuple[RunRow, NewRun, Owner]] = []
+
+    def work(tx: Transaction) -> None:
+        what = new(tx)
+        row = create_run(tx, what, clock.now())
+        made.append((row, what, _own(project, row.number)))
+
+    store.transact_now(work)
+    row, what, owner = made[-1]
+    return LocalRun(project, store, clock, owner, row, what.plan, slots)
+
+
+def _retry_of(tx: Transaction, row: RunRow) -> NewRun:
+    content = tx.definition(row.digest)
+    plan = plan_of(row, content)
+    return NewRun(
+        plan=plan,
+        digest=row.digest,
+        content=content,
+        file=row.file,
+        chosen=frozenset(range(plan.size)) - frozenset(row.excluded),
+        carried=carried_by_retry(plan, tx.all_tasks(row.number)),
+        retry_of=row.number,
+        origin=row.origin or row.number,
+    )
+
+
+def _carried_without_writing(project: Project, planned: Planned) -> dict[int, TaskRow]:
+    """What would be carried: asks the database only if there is one."""
+    everything = frozenset(range(planned.plan.size))
+    if planned.chosen == everything:
+        return {}
+    store = _open_store(project)
+    return store.transact_now(lambda tx: carried_outputs(tx, planned.plan, planned.chosen))
+
+
+def _own(project: Project, number: int) -> Owner:
+    try:
+        owner = Owner.take(project.run_folder(number))
+    except OSError as error:
+        raise TidemillError(f"{error.filename}: {error.strerror}") from None
+    if owner is None:
+        raise UsageError(
+            f"run {number} is still at work in another process",
+            f"watch it with `tidemill logs -f {number}`, or stop it: `tidemill cancel {number}`",
+        )
+    return owner

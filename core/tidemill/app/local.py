@@ -1,0 +1,168 @@
+"""A run on this machine: scheduler, broker and worker in one process.
+
+The parts are the fleet's; only the adapters are small. The run's lock is held from its
+making to its end, so that nobody else takes it for interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tidemill.app.executors import InstalledExecutors
+from tidemill.app.logs import FileLogs
+from tidemill.app.ownership import Owner
+from tidemill.app.present import run_view, task_view, task_views
+from tidemill.artifacts.folder import FolderArtifacts
+from tidemill.broker.in_process import InProcessBroker
+from tidemill.clock import SystemClock
+from tidemill.engine.scheduler import LEASE, Scheduler
+from tidemill.engine.takeover import ask_to_cancel
+from tidemill.engine.worker import Worker
+from tidemill.model.messages import Nudge, Output
+from tidemill.model.plan import Plan
+from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.views import Observer, RunView
+from tidemill.project import Project
+from tidemill.store.sql import SqlStore
+
+
+@dataclass(slots=True)
+class LocalRun:
+    """One run, stored and not yet driven."""
+
+    project: Project
+    store: SqlStore
+    clock: SystemClock
+    owner: Owner
+    row: RunRow
+    plan: Plan
+    slots: int
+    _cancels: int = 0
+    _parts: _Parts | None = None
+    _cancelling: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def view(self) -> RunView:
+        return run_view(self.row)
+
+    async def drive(self, observer: Observer) -> RunView:
+        """Runs it to its end.
+
+        Raises:
+            TidemillError: the machine failed (disk, database); what was at work has been
+                stopped, and `tidemill retry` goes on from there.
+        """
+        parts = self._parts = _Parts(self, observer)
+        try:
+            if not self.row.state.ended:
+                self.owner.listen(self._rung)
+                await parts.work(self._cancels)
+        finally:
+            await parts.close()
+            self.owner.release()
+            await self.store.close()
+        return self.view
+
+    def cancel(self) -> None:
+        """The first call cancels cleanly, a second one at once."""
+        self._cancels += 1
+        if self._parts is not None:
+            if self._cancels > 1:
+                self._parts.scheduler.grace = 0
+            task = asyncio.get_running_loop().create_task(self._cancel())
+            self._cancelling.add(task)
+            task.add_done_callback(self._cancelling.discard)
+
+    async def _cancel(self) -> None:
+        number, now = self.row.number, self.clock.now()
+        await self.store.transact(lambda tx: ask_to_cancel(tx, number, now))
+        self._rung()
+
+    def _rung(self) -> None:
+        """The database says something new about this run."""
+        if self._parts is not None:
+            self._parts.nudge()
+
+
+class _Parts:
+    """Everything that a run needs while it is driven, put together."""
+
+    def __init__(self, run: LocalRun, observer: Observer) -> None:
+        folder = run.project.run_folder(run.row.number)
+        self._run = run
+        self._observer = observer
+        self._logs = FileLogs(folder / "logs")
+        self._executors = InstalledExecutors(folder / "scratch")
+        self.broker = InProcessBroker(run.clock, self._output)
+        self.scheduler = Scheduler(
+            run.store, self.broker, run.clock, self, run=run.row.number, lease=LEASE
+        )
+        self._worker = Worker(
+            f"local-{os.getpid()}",
+            self.broker,
+            run.clock,
+            self._executors,
+            FolderArtifacts(run.project.artifacts),
+            run.project.root,
+            slots=run.slots,
+            lease=LEASE,
+        )
+        self._nudges: set[asyncio.Task[None]] = set()
+
+    async def work(self, cancels: int) -> None:
+        """Until the run has ended, or a part has failed."""
+        number = self._run.row.number
+        tasks = await self._run.store.transact(lambda tx: tx.all_tasks(number))
+        self._observer.run_changed(self._run.view)
+        self._observer.tasks_changed(task_views(tasks, self._run.plan))
+        if cancels:
+            self._run.cancel()
+        working = asyncio.create_task(self._worker.run())
+        driving = asyncio.create_task(self.scheduler.drive())
+        try:
+            await asyncio.wait({working, driving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for part in (driving, working):
+                part.cancel()
+            ended = await asyncio.gather(driving, working, return_exceptions=True)
+        _raise_first(ended)
+
+    async def close(self) -> None:
+        await self._executors.close()
+        await self.broker.close()
+        self._logs.close()
+
+    def nudge(self) -> None:
+        nudge = self.broker.report(Nudge(self._run.row.number))
+        task = asyncio.get_running_loop().create_task(nudge)
+        self._nudges.add(task)
+        task.add_done_callback(self._nudges.discard)
+
+    def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
+        """What a committed transaction changed, for those who watch."""
+        for task in tasks:
+            if task.state.ended:
+                self._logs.end(task.ref)
+        plan = self._run.plan
+        if tasks:
+            self._observer.tasks_changed([task_view(task, plan) for task in tasks])
+        for run in runs:
+            before, self._run.row = self._run.row, run
+            if run.state is not before.state:
+                self._observer.run_changed(run_view(run))
+
+    def _output(self, output: Output) -> None:
+        self._logs.write(output)
+        for line in output.text.removesuffix("\n").split("\n"):
+            self._observer.output(output.key, output.attempt, line)
+
+
+def _raise_first(ended: Sequence[object]) -> None:
+    for result in ended:
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            while isinstance(result, BaseExceptionGroup) and len(result.exceptions) == 1:
+                result = result.exceptions[0]
+            raise result

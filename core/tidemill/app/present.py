@@ -1,0 +1,65 @@
+"""Rows as people and programs are shown them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tidemill.model.outputs import FILES, is_files
+from tidemill.model.plan import Plan
+from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.states import TaskState
+from tidemill.model.views import RunView, TaskView
+
+
+def run_view(run: RunRow, *, interrupted: bool = False) -> RunView:
+    return RunView(
+        number=run.number,
+        pipeline=run.pipeline,
+        state=run.state,
+        file=run.file,
+        digest=run.digest,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        params=run.params,
+        retry_of=run.retry_of,
+        interrupted=interrupted,
+        detail=run.detail,
+    )
+
+
+def task_view(task: TaskRow, plan: Plan) -> TaskView:
+    step = plan.steps[task.step].step
+    waits = task.state is TaskState.READY and task.attempt > 0
+    return TaskView(
+        key=task.key,
+        step=step.name,
+        state=task.state,
+        needs=step.needs,
+        attempt=task.attempt,
+        attempts=step.retry.attempts,
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+        exit_code=task.exit_code,
+        detail=task.detail,
+        waits_until=task.run_at if waits else None,
+        allow_failure=step.allow_failure,
+        carried_from=task.carried_from,
+        outputs=_shown(task.outputs or {}),
+    )
+
+
+def task_views(tasks: Iterable[TaskRow], plan: Plan) -> list[TaskView]:
+    """In an order in which no task stands before one it needs."""
+    place = {step.index: place for place, step in enumerate(plan.topological())}
+    ordered = sorted(tasks, key=lambda task: (place[task.step], task.ordinal))
+    return [task_view(task, plan) for task in ordered]
+
+
+def _shown(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Files by their names; values as they are."""
+    return {
+        name: [file["name"] for file in value[FILES]] if is_files(value) else value
+        for name, value in outputs.items()
+    }

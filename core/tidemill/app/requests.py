@@ -1,0 +1,103 @@
+"""From what a person asks to a run that can be driven: compile, plan, select, store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tidelang import codec
+from tidelang.compiler import Compilation
+from tidelang.definition import Definition
+from tidelang.evaluate import EvaluationError, Scope, evaluate
+from tidelang.params import ParamError, bind
+from tidelang.reading import SourceError
+from tidelang.values import Value
+from tidemill.compile import compile_file
+from tidemill.errors import TidemillError, UsageError
+from tidemill.model.plan import Plan, make_plan
+from tidemill.model.requests import RunRequest
+from tidemill.model.selection import select
+from tidemill.project import Project
+
+
+class MistakesError(TidemillError):
+    """The file has mistakes; `compilation` holds the diagnostics."""
+
+    exit_code = 1
+
+    def __init__(self, compilation: Compilation, file: Path) -> None:
+        super().__init__(f"{file} has mistakes", f"`tidemill validate {file}` shows them")
+        self.compilation = compilation
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A request worked out: what would run, and what the run would keep of its source."""
+
+    plan: Plan
+    chosen: frozenset[int]
+    file: str
+    definition: Definition = field(repr=False)
+
+    @property
+    def content(self) -> bytes:
+        return codec.encode(self.definition)
+
+    @property
+    def digest(self) -> str:
+        return codec.digest(self.definition)
+
+
+def plan_request(project: Project, request: RunRequest) -> Planned:
+    """Compiles the file and lays out the run.
+
+    Raises:
+        MistakesError: the file has mistakes.
+        UsageError: it cannot be read, or the request does not fit it.
+    """
+    definition = _pipeline(_compiled(request.file), request)
+    try:
+        params = bind(definition, request.params, _constant)
+    except ParamError as error:
+        first, *others = error.problems
+        raise UsageError("; ".join([first, *others])) from None
+    plan = make_plan(definition, params)
+    shown = os.path.relpath(request.file.absolute(), project.root)
+    file = os.fsencode(shown).decode("utf-8", "replace")
+    return Planned(plan, select(plan, request.selection), file, definition)
+
+
+def _compiled(file: Path) -> Compilation:
+    try:
+        compilation = compile_file(file)
+    except SourceError as error:
+        raise UsageError(str(error)) from None
+    if not compilation.ok:
+        raise MistakesError(compilation, file)
+    return compilation
+
+
+def _pipeline(compilation: Compilation, request: RunRequest) -> Definition:
+    by_name = {definition.name: definition for definition in compilation.definitions}
+    listed = ", ".join(by_name)
+    if request.pipeline is not None:
+        if request.pipeline not in by_name:
+            there = f"it has {listed}" if by_name else "it has none"
+            raise UsageError(f"{request.file} has no pipeline {request.pipeline!r}", there)
+        return by_name[request.pipeline]
+    if not by_name:
+        raise UsageError(f"{request.file} has no pipeline", "add `pipeline name { … }` to it")
+    if len(by_name) > 1:
+        raise UsageError(
+            f"{request.file} has {len(by_name)} pipelines: {listed}",
+            f"say which: --pipeline {next(iter(by_name))}",
+        )
+    return next(iter(by_name.values()))
+
+
+def _constant(expr: tuple[object, ...]) -> Value:
+    try:
+        return evaluate(expr, Scope())
+    except EvaluationError as error:
+        raise ValueError(str(error)) from None

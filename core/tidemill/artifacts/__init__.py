@@ -1,0 +1,1 @@
+"""Artifact stores: adapters of `tidemill.ports.ArtifactStore`."""

@@ -1,0 +1,47 @@
+"""Compiling a file with the plugins that are installed here.
+
+Plugins are looked for only when a file has something to ask of them: finding them costs
+more than checking a small file.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidelang.compiler import Compilation, compile_source
+from tidelang.reading import read_source
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from tidemill.plugins import Plugins
+
+
+class InstalledPlugins:
+    """What the language asks of plugins, answered by those that are installed."""
+
+    @cached_property
+    def loaded(self) -> Plugins:
+        from tidemill.plugins import load
+
+        return load()
+
+    def executor_kinds(self) -> tuple[str, ...]:
+        return self.loaded.executor_kinds()
+
+    def executor_settings(self, kind: str) -> type[BaseModel] | None:
+        return self.loaded.executor_settings(kind)
+
+    def problem(self, kind: str) -> str | None:
+        return self.loaded.problem(kind)
+
+
+def compile_file(file: Path, plugins: InstalledPlugins | None = None) -> Compilation:
+    """Reads and compiles one `.tide` file.
+
+    Raises:
+        SourceError: it could not be read.
+    """
+    return compile_source(read_source(file), plugins or InstalledPlugins())

@@ -1,0 +1,243 @@
+"""One attempt on a worker: from an order to a result.
+
+Whatever happens, a result comes out of it; the time-out and the wish to stop are the
+engine's here, so that they are the same for every executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tidelang import outputs, values
+from tidelang.definition import Output as DeclaredOutput
+from tidemill.engine.output import OutputPump
+from tidemill.errors import TidemillError
+from tidemill.model.messages import Order, Output, Result
+from tidemill.model.outputs import FILES
+from tidemill.ports import ArtifactStore, Broker, Clock, Executors, Timer
+from tidemill.spi import (
+    ArgvAction,
+    Executor,
+    Handle,
+    InputFile,
+    Outcome,
+    OutputFile,
+    Reason,
+    ScriptAction,
+    StartError,
+    Work,
+    bad_output,
+    cancelled,
+    failed_to_start,
+    timed_out,
+)
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL for a step that runs into its time-out."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Carries out `order`; see `run`."""
+
+    order: Order
+    worker: str
+    broker: Broker
+    clock: Clock
+    executors: Executors
+    artifacts: ArtifactStore
+    project: Path
+    _executor: Executor | None = None
+    _handle: Handle | None = None
+    _stop_grace: float | None = None
+    _timed_out: bool = False
+    _stopping: asyncio.Future[None] | None = None
+    _files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    async def run(self) -> Result:
+        """Starts the step, waits for its end, and says how it was. Never raises for
+        anything that the step, its settings or its files can bring about."""
+        started_at = self.clock.now()
+        pump = OutputPump(self._emit)
+        try:
+            outcome = await self._carry_out(_StepIO(self, pump))
+            kept, outcome = self._outputs(outcome)
+        except (TidemillError, StartError) as error:
+            kept, outcome = {}, failed_to_start(_sentence(error))
+        except OSError as error:
+            kept, outcome = {}, failed_to_start(f"{error.filename or 'a file'}: {error.strerror}")
+        except Exception as error:
+            # A plugin's bug must cost its step, not the worker with all it holds.
+            log.exception("executor %r failed on %s", self.order.executor, self.order.key)
+            kept, outcome = {}, failed_to_start(f"executor {self.order.executor!r}: {error!r}")
+        pump.close()
+        return self._result(started_at, outcome, kept)
+
+    async def stop(self, grace: float) -> None:
+        """Stops the step, now or as soon as it has started; a shorter grace later
+        shortens the wait."""
+        if self._stop_grace is None or grace < self._stop_grace:
+            self._stop_grace = grace
+            await self._stop(grace)
+
+    async def _carry_out(self, io: _StepIO) -> Outcome:
+        executor = self._executor = self.executors.get(self.order.executor)
+        work = await self._work()
+        if self._stop_grace is not None:
+            return cancelled()
+        self._handle = await executor.start(work, io)
+        if self._stop_grace is not None:
+            await executor.stop(self._handle, self._stop_grace)
+        timer = self._start_timer()
+        try:
+            outcome = await executor.wait(self._handle)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return self._judged(outcome)
+
+    def _judged(self, outcome: Outcome) -> Outcome:
+        """Why it really ended: a stopped step is not a failed one."""
+        if self._timed_out and self.order.timeout is not None:
+            return timed_out(self.order.timeout, usage=outcome.usage)
+        if self._stop_grace is not None and outcome.reason is not Reason.LOST:
+            return cancelled(usage=outcome.usage)
+        return outcome
+
+    def _start_timer(self) -> Timer | None:
+        if self.order.timeout is None:
+            return None
+        return self.clock.call_at(self.clock.now() + self.order.timeout, self._time_out)
+
+    def _time_out(self) -> None:
+        self._timed_out = True
+        self._stopping = asyncio.ensure_future(self._stop(TIMEOUT_GRACE))
+
+    async def _stop(self, grace: float) -> None:
+        if self._executor is not None and self._handle is not None:
+            await self._executor.stop(self._handle, grace)
+
+    async def _work(self) -> Work:
+        """The order with everything added that only this worker knows."""
+        order = self.order
+        work_id = f"{order.ref.run}.{order.ref.ordinal}.{order.fence}"
+        return Work(
+            id=work_id,
+            run=order.ref.run,
+            step=order.key,
+            attempt=order.attempt,
+            fence=order.fence,
+            action=_action(order),
+            project=self.project,
+            settings=self.executors.settings(order.executor, order.settings),
+            env=order.env,
+            workdir=order.workdir,
+            inputs=tuple(
+                [InputFile(i.path, await self.artifacts.get(i.digest)) for i in order.inputs]
+            ),
+            outputs=tuple(OutputFile(name, glob) for name, glob in order.globs.items()),
+        )
+
+    def _emit(self, text: str) -> None:
+        order = self.order
+        self.broker.emit(Output(order.ref.run, order.ref.ordinal, order.key, order.attempt, text))
+
+    async def keep_file(self, output: str, name: str, source: Path) -> None:
+        stored = await self.artifacts.put(source)
+        entry = {"name": name, "digest": stored.digest, "size": stored.size}
+        self._files.setdefault(output, []).append(entry)
+
+    def _outputs(self, outcome: Outcome) -> tuple[dict[str, Any], Outcome]:
+        """The outputs of a step that ended well, checked against what it declares."""
+        if not outcome.ok:
+            return {}, outcome
+        declared: Sequence[DeclaredOutput] = self.order.values
+        problems: list[str] = []
+        kept: dict[str, Any] = {}
+        try:
+            found = outputs.parse(outcome.values, declared)
+            kept = {name: values.to_json(value) for name, value in found.items()}
+        except outputs.OutputError as error:
+            problems.extend(error.problems)
+        for output in declared:
+            if output.glob is not None:
+                files = sorted(self._files.get(output.name, []), key=lambda file: file["name"])
+                kept[output.name] = {FILES: files}
+                problems.extend(_file_problems(output, self.order.globs[output.name], files))
+        if problems:
+            return {}, bad_output("; ".join(problems), usage=outcome.usage)
+        return kept, outcome
+
+    def _result(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
+        return Result(
+            ref=self.order.ref,
+            fence=self.order.fence,
+            worker=self.worker,
+            started_at=started_at,
+            ended_at=self.clock.now(),
+            reason=outcome.reason.value,
+            exit_code=outcome.code,
+            signal=outcome.signal,
+            detail=_clean(outcome.detail) or _signal_words(outcome),
+            outputs=dict(kept),
+            cpu_seconds=outcome.usage.cpu_seconds,
+            peak_memory=outcome.usage.peak_memory,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _StepIO:
+    attempt: Attempt
+    pump: OutputPump
+
+    def write(self, data: bytes) -> None:
+        self.pump.write(data)
+
+    async def save_file(self, output: str, name: str, source: Path) -> None:
+        await self.attempt.keep_file(output, name, source)
+
+
+def _action(order: Order) -> ScriptAction | ArgvAction:
+    if order.argv is not None:
+        return ArgvAction(order.argv)
+    script = order.script or {}
+    return ScriptAction(script["text"], tuple(script["interpreter"]), bool(script["in_file"]))
+
+
+def _file_problems(
+    output: DeclaredOutput, glob: str, files: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    if output.type.name == "list" or len(files) == 1:
+        return []
+    if not files:
+        return [f"output {output.name}: no file matches {glob!r}"]
+    names = ", ".join(file["name"] for file in files[:5])
+    many = f"output {output.name}: {len(files)} files match {glob!r} ({names})"
+    return [f"{many}; declare it as list(file) to keep them all"]
+
+
+def _signal_words(outcome: Outcome) -> str:
+    if outcome.signal is None:
+        return ""
+    try:
+        return f"killed by {signal.Signals(outcome.signal).name}"
+    except ValueError:
+        return f"killed by signal {outcome.signal}"
+
+
+def _sentence(error: Exception) -> str:
+    hint = getattr(error, "hint", "")
+    return f"{error} ({hint})" if hint else str(error)
+
+
+def _clean(text: str) -> str:
+    """Text that every database and encoding takes."""
+    return text.replace("\0", "\\0").encode("utf-8", "replace").decode()
