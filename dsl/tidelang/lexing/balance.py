@@ -17,6 +17,8 @@ from tidelang.source import Source, Span
 
 _HEADS = frozenset({"LET", "PARAM", "PIPELINE", "STEP", "TASK", "IMPORT", "OUTPUT"})
 _GOES_ON = frozenset({"COMMA", "LPAR", "LSQB", "EQUAL", "NL"})
+_AWAITS = frozenset({"EQUAL", "COMMA", "PLUS", "MINUS", "STAR", "SLASH", "VBAR", "OR", "AND", "NOT"})
+"""Behind these a bracket that is left out was all that the value had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,9 @@ class _Balancer:
         self.out.append(Token(OPENERS[inner.type], token.text, token.start, token.end))
 
     def leave_out(self, token: Token) -> None:
+        before = next((t.type for t in reversed(self.out) if t.type != "NL"), "")
+        if before in _AWAITS:
+            self.out.append(Token("BROKEN", token.text, token.start, token.end))
         self.problems.append(
             Diagnostic(
                 "T008",

@@ -27,6 +27,7 @@ class Engine:
             for rule, name in zip(tables.rules, tables.names, strict=True)
         }
         self._rows = tables.table.states
+        self._last = tables.table.end_states["file"]
         self._state: ParserState[int] = ParserState(
             ParseConf(tables.table, callbacks, "file"),  # type: ignore[arg-type]
             None,  # type: ignore[arg-type]  # the lexer is asked for nothing
@@ -74,6 +75,8 @@ class Engine:
             if arg.expansion:
                 del stack[-len(arg.expansion) :]
             stack.append(self._rows[stack[-1]][arg.origin.name][1])
+            if stack[-1] == self._last:
+                return type_ == END_OF_FILE
 
     def expects(self, symbol: str, depth: int) -> bool:
         """Whether a `symbol` may begin right above the lowest `depth` states."""

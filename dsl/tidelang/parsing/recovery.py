@@ -70,6 +70,10 @@ class Recovery:
     def mend(self, tokens: list[Token], at: int) -> int:
         """Tell the mistake at `at` and make the engine ready to go on; returns where."""
         silent = _is_told(tokens, at)
+        if at and tokens[at - 1].type == "RBRACE" and self.engine.accepts("END"):
+            # The item is whole; what follows its brace is not part of it.
+            place = tokens[at - 1].end
+            self.engine.feed([Token("END", "", place, place)], 0)
         scene = repairs.Scene(self.source, self.engine, tokens, at, self.item_depth())
         if not silent:
             repair = repairs.find(scene)
@@ -93,25 +97,27 @@ class Recovery:
     def holds(self) -> Iterator[Hold]:
         """What could be given up, the smallest first; the item last."""
         values = self.engine.values
-        open_ = 0
+        open_ = closed = 0
         for depth in range(len(self.engine.states), 0, -1):
-            if self.is_item(depth):
+            if not closed and self.is_item(depth):
                 yield Hold(depth, open_, item=True)
                 return
             value = values[depth - 2]
             if not isinstance(value, Token):
                 continue
-            if value.type in _HOLDS and self.engine.expects("BROKEN", depth):
-                yield Hold(depth, open_, item=False)
-            if value.type in OPENERS:
-                open_ += 1
+            if value.type in CLOSERS:
+                closed += 1
+            elif closed:
+                closed -= value.type in OPENERS
+            else:
+                if value.type in _HOLDS and self.engine.expects("BROKEN", depth):
+                    yield Hold(depth, open_, item=False)
+                open_ += value.type in OPENERS
 
     def item_depth(self) -> int:
         """The states below the item, or the entry of an object, that is being read."""
-        depth = len(self.engine.states)
-        while not self.is_item(depth):
-            depth -= 1
-        return depth
+        *_, item = self.holds()
+        return item.depth
 
     def is_item(self, depth: int) -> bool:
         return self.engine.expects("item", depth) or self.engine.expects("entry", depth)

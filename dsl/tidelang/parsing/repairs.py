@@ -268,6 +268,9 @@ def _missing_sign(scene: Scene) -> Repair | None:
         fix = Fix("write `:` before the type", gap, ":")
         diagnostic = Diagnostic("T009", "`:` is missing before the type", scene.span(token), fix=fix)
         return _insert(scene, "COLON", ":", diagnostic)
+    calls = scene.after is not None and scene.after.type in ("LPAR", "DOT")
+    if head is not None and head.type == "STEP" and not calls:
+        return None
     if token.type in _OPERANDS and scene.fits("EQUAL", token.type):
         fix = Fix("write `=` before the value", gap, " =")
         diagnostic = Diagnostic("T009", "`=` is missing before the value", scene.span(token), fix=fix)
@@ -300,6 +303,6 @@ _LOOKS: tuple[Callable[[Scene], Repair | None], ...] = (
     _hyphen,
     _keyword,
     _quoted_name,
-    _missing_sign,
     _missing_separator,
+    _missing_sign,
 )
