@@ -15,7 +15,7 @@ from tidelang import bounds
 from tidelang.arithmetic import OPERATIONS, kind, negate
 from tidelang.bounds import EvaluationError, MissingError
 from tidelang.definition import Expr
-from tidelang.functions import FILTERS, FUNCTIONS
+from tidelang.functions import FUNCTIONS
 from tidelang.values import Duration, Size, Value, to_text
 
 __all__ = ["EvaluationError", "MissingError", "Scope", "evaluate"]
@@ -331,7 +331,7 @@ def _call(expr: Expr, depth: int) -> _Code:
     named = tuple((key, _code(value, depth)) for key, value in expr[3])
     if name == "default":
         return _default(*given)
-    function = FILTERS.get(name) or FUNCTIONS[name].run
+    function = FUNCTIONS[name].run
     if function is None:
         raise EvaluationError(f"`{name}` cannot be called")
     run_function: Callable[..., Value] = function

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import posixpath
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -280,14 +279,8 @@ FUNCTIONS: dict[str, Function] = {
 }  # fmt: skip
 
 
-def quoted(value: Value) -> str:
-    """`| sh`: the text as one word of a second shell; a list as several words."""
-    items = value if isinstance(value, list) else [value]
-    return " ".join(shlex.quote(to_text(item)) for item in items)
-
-
-FILTERS = {"sh": quoted, "raw": to_text}
-"""They stand only right before the end of a hole in a script."""
+FILTERS = ("sh", "raw")
+"""They stand only right before the end of a hole in a script (see `tidelang.shell`)."""
 
 STATES = ("succeeded", "failed", "skipped", "done")
 """Questions about a step, for `when`."""

@@ -1,0 +1,99 @@
+"""The language's own blocks: what stands in a pipeline, a step, `retry`, and so on."""
+
+from __future__ import annotations
+
+from tidelang.definition import Type
+from tidelang.schema import Field, schema
+from tidelang.types import ANY, BOOL, STRING, list_of, map_of
+
+_POSITIVE = Type("duration", low=1)
+_DURATION = Type("duration", low=0)
+_COUNT = Type("int", low=1, high=10_000)
+_PATH = STRING
+
+_NEEDS = Field("needs", list_of(ANY), "Steps to wait for, beside those whose outputs are used.")
+_DESCRIPTION = Field("description", STRING, "What it is for, shown to people.")
+_MAX_PARALLEL = Field("max_parallel", _COUNT, "How many of its tasks may run at a time.")
+_TIMEOUT = Field("timeout", _POSITIVE, "How long one attempt may take.")
+_WORKDIR = Field("workdir", _PATH, "The folder to run in, from the project's root.", '"."')
+_IDEMPOTENT = Field("idempotent", BOOL, "Whether it may be run again after a loss.", "true")
+
+_LATER = frozenset({
+    "approve", "cache", "concurrency", "deadline", "labels", "notify", "pool", "prewarm",
+    "priority", "regions", "resources", "services", "trigger", "secrets", "artifacts",
+})  # fmt: skip
+
+STEP = schema(
+    "a step",
+    Field("run", ANY, "A script, or a list: a program and its arguments."),
+    _NEEDS,
+    Field("when", BOOL, "Whether it runs, once all that it needs has ended."),
+    _TIMEOUT,
+    _WORKDIR,
+    _MAX_PARALLEL,
+    Field("allow_failure", BOOL, "Whether the run goes on as if it had succeeded.", "false"),
+    _IDEMPOTENT,
+    _DESCRIPTION,
+    blocks={"env": "", "retry": "", "executor": "KIND"},
+    declarations=frozenset({"output"}),
+    later=_LATER,
+)
+
+DEFAULTS = schema(
+    "`defaults`",
+    _TIMEOUT,
+    _WORKDIR,
+    _IDEMPOTENT,
+    blocks={"env": "", "retry": "", "executor": "KIND"},
+    later=_LATER,
+)
+
+ENV = schema("`env`", open=True)
+
+RETRY = schema(
+    "`retry`",
+    Field("attempts", Type("int", low=1, high=100), "How often at most, the first included.", "1"),
+    Field("backoff", _DURATION, "How long to wait before the second attempt.", "1s"),
+    Field("factor", Type("float", low=1, high=100), "By what the wait grows each time.", "2"),
+    Field("max", _DURATION, "The longest wait.", "1m"),
+    Field(
+        "on",
+        list_of(Type("enum", members=("failed", "timeout", "lost"))),
+        "Which ends are tried again.",
+        "[failed, timeout, lost]",
+    ),
+)
+
+SCHEDULE = schema(
+    "`schedule`",
+    Field("timezone", STRING, "The IANA time zone that cron fields are read in.", '"UTC"'),
+    Field("params", map_of(ANY), "Values for the pipeline's params."),
+    Field(
+        "overlap",
+        Type("enum", members=("allow", "skip", "queue", "replace")),
+        "What to do when the last run is still going.",
+        "skip",
+    ),
+    Field(
+        "catchup",
+        Type("enum", members=("none", "latest", "all")),
+        "What to do with times missed while down.",
+        "latest",
+    ),
+    Field("jitter", _DURATION, "Start up to so much later, by chance.", "0s"),
+    later=frozenset({"prewarm", "deadline"}),
+)
+
+PIPELINE = schema(
+    "a pipeline",
+    _DESCRIPTION,
+    Field("max_parallel", _COUNT, "How many tasks of a run may run at a time."),
+    blocks={"schedule": "CRON", "defaults": ""},
+    many=frozenset({"schedule"}),
+    declarations=frozenset({"param", "let", "step"}),
+    later=_LATER,
+)
+
+PARAM = schema("a param", _DESCRIPTION)
+
+FILE = schema("a file", declarations=frozenset({"let", "pipeline", "import", "task"}))

@@ -1,0 +1,76 @@
+"""What a check needs to know of the place it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tidelang.checking.constants import Constants
+from tidelang.definition import Expr, Type
+from tidelang.report import Report
+from tidelang.scope import Scope
+from tidelang.source import Span
+from tidelang.syntax import Expression
+from tidelang.types import ANY
+
+Typed = tuple[Type, Expr]
+UNKNOWN: Typed = (ANY, ("lit", None))
+"""What stands for an expression that makes no sense; the report says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What may be named at a place. `title` names it in messages: "a `let`"."""
+
+    title: str
+    steps: bool = False
+    run: bool = False
+    states: bool = False
+
+
+LET = Place("a `let`")
+FOR = Place("the list of a `for`")
+DEFAULTS = Place("`defaults`", run=True)
+STEP = Place("a step", steps=True, run=True)
+WHEN = Place("`when`", steps=True, run=True, states=True)
+SETTLED = Place("a setting that must be known before the run")
+
+
+class Context:
+    """A scope to look names up in, a place, and what the expressions there used.
+
+    `uses` are steps with where they are named, `lets` lets, `states` whether a question
+    about a step's end was asked; `values` are the lets' meanings. `step` is the name of
+    the step that is looked at."""
+
+    __slots__ = (
+        "constants",
+        "lets",
+        "place",
+        "report",
+        "scope",
+        "states",
+        "step",
+        "uses",
+        "values",
+    )
+
+    def __init__(self, report: Report, scope: Scope, constants: Constants) -> None:
+        self.report = report
+        self.scope = scope
+        self.constants = constants
+        self.place = LET
+        self.step = ""
+        self.uses: dict[str, Span] = {}
+        self.states = False
+        self.lets: dict[str, None] = {}
+        self.values: dict[str, Expr] = {}
+
+    def check(self, node: Expression) -> Typed:
+        """The type and the meaning of an expression."""
+        return CHECKS[type(node)](self, node)
+
+
+CHECKS: dict[type, Callable[[Context, Any], Typed]] = {}
+"""Filled by the modules that know the forms of expressions (see `checking.forms`)."""
