@@ -46,9 +46,6 @@ class LocalExecutor:
         del work
         self._keepers.warm_up()
 
-    def inputs_folder(self, work_id: str) -> str:
-        return self._keepers.inputs_folder(work_id)
-
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
             raise StartError("the local executor is closed")
@@ -113,11 +110,10 @@ class LocalExecutor:
     async def _hand_over(
         self, step: Step, keeper: KeeperLink, settings: LocalSettings
     ) -> tuple[tuple[str, ...], dict[str, str]]:
-        work = step.work
+        work = step.work.located(keeper.inputs)
         layout = files.Layout(
             keeper.folder,
             work,
-            self._keepers.inputs_folder(work.id),
             script=launch.needs_file(work),
             private=settings.workspace == "private",
         )
@@ -153,7 +149,7 @@ class LocalExecutor:
         env["TMPDIR"] = keeper.tmp
         env["TIDE_PROJECT"] = str(work.project)
         if layout.inputs is not None:
-            env["TIDE_INPUTS"] = str(layout.inputs)
+            env["TIDE_INPUTS"] = keeper.inputs
         return env
 
     async def _see_it_begin(

@@ -31,12 +31,10 @@ class Layout:
 
     __slots__ = ("_folder", "_work", "inputs", "private", "script", "stopped")
 
-    def __init__(
-        self, folder: Path, work: Work, inputs: str, *, script: bool, private: bool
-    ) -> None:
+    def __init__(self, folder: Path, work: Work, *, script: bool, private: bool) -> None:
         self.stopped = False
         """May be set from another thread, and ends the copying of inputs."""
-        self.inputs = Path(inputs) if work.inputs else None
+        self.inputs = folder / folders.INPUTS if work.inputs else None
         self.script = folder / folders.SCRIPT if script else None
         self.private = folder / folders.WORK if private else None
         self._folder = folder
@@ -59,7 +57,9 @@ class Layout:
             if self.script is not None and isinstance(self._work.action, ScriptAction):
                 self.script.write_bytes(os.fsencode(self._work.action.text))
             if self.private is not None:
-                _inside(self.private, self._work.workdir).mkdir(parents=True)
+                self.private.mkdir()
+                if not PurePosixPath(self._work.workdir).is_absolute():
+                    _inside(self.private, self._work.workdir).mkdir(parents=True, exist_ok=True)
             if self.inputs is not None:
                 self._copy_inputs(self.inputs)
         except OSError as error:

@@ -30,6 +30,7 @@ class KeeperLink:
         self.folder = folder
         self.tmp = str(folder / folders.TMP)
         self.output = str(folder / folders.OUTPUT)
+        self.inputs = str(folder / folders.INPUTS)
         self.step: Step | None = None
         self.open = True
         self._socket = sock

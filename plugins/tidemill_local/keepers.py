@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tidemill.spi import StartError
 from tidemill_local.keeper_link import KeeperLink
-from tidemill_local.warden import folders, protocol
+from tidemill_local.warden import protocol
 from tidemill_local.warden_link import WardenLink
 
 PATIENCE = 30.0
@@ -84,9 +84,6 @@ class Keepers:
             await self._warden.close(PATIENCE)
         if self._made:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-
-    def inputs_folder(self, work_id: str) -> str:
-        return f"{self._folder}/{work_id}.{folders.INPUTS}"
 
     def _make_folder(self) -> Path:
         """The folder has a name from the beginning, but is made when it is needed. Two

@@ -1,0 +1,13 @@
+"""The suites that show that a plugin keeps its contract: shipped, for third parties too.
+
+A plugin's author subclasses a suite in the plugin's own tests and gets the tests that
+Tidemill's plugins pass. pytest and pytest-asyncio are needed, and imported, only here.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("tidemill.testing.executor")
+
+from tidemill.testing.executor import Bench, ExecutorConformance  # noqa: E402
+
+__all__ = ["Bench", "ExecutorConformance"]
