@@ -25,10 +25,11 @@ _PROGRAMS = {
 }
 _WITH_ARGUMENT = re.compile(r"[-+]\w*[oO]|--rcfile|--init-file|-W|-X|-I|-r|--require", re.ASCII)
 _LAUNCHERS = frozenset(
-    [
+    {
         "sudo",
         "doas",
         "env",
+        "eval",
         "nohup",
         "exec",
         "command",
@@ -49,8 +50,10 @@ _LAUNCHERS = frozenset(
         "nsenter",
         "unshare",
         "ssh",
-    ]
+    }
 )
+"""What starts the program that its arguments name."""
+
 _PROMPTS = frozenset({"PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND"})
 _INTEGERS = frozenset({"RANDOM", "SRANDOM", "SECONDS", "LINENO", "OPTIND", "HISTCMD"})
 _UNKNOWN = "\1"
@@ -263,7 +266,8 @@ def _reads_code(words: list[Word]) -> str:
     """The program, where these words start one that runs what it reads as code."""
     for at, word in enumerate(words):
         program = _program(word)
-        if program and (at == 0 or words[0].literal in _LAUNCHERS):
+        first = words[0].literal
+        if program and (at == 0 or first is None or first in _LAUNCHERS):
             code, rest = _operands(program, words[at + 1 :])
             options = {option.literal for option in words[at + 1 :]}
             stdin = not rest or rest[0].literal in ("-", "/dev/stdin") or "-s" in options
@@ -367,16 +371,15 @@ def _rule_names(scan: Scan, name: str, args: list[Word]) -> None:
 
 
 def _rule_printf(scan: Scan, name: str, args: list[Word]) -> None:  # noqa: ARG001
-    for option, word in pairwise(args):
-        if option.literal == "-v":
-            _refuse(_inside(scan, [word]), *_NAME)
+    while args and args[0].prefix.startswith("-v"):
+        names = args[:2] if args[0].literal == "-v" else args[:1]
+        _refuse(_inside(scan, names), *_NAME)
+        args = args[len(names) :]
     if args and args[0].holes and not args[0].prefix:
         args[0].holes[0].refuse(
             "a value at the start of printf's format is taken for its option -v",
             "write printf '%s' {{ … }}",
         )
-    if args and args[0].prefix.startswith("-v"):
-        _refuse(_inside(scan, args[:1]), *_NAME)
 
 
 def _rule_test(scan: Scan, name: str, args: list[Word]) -> None:  # noqa: ARG001
