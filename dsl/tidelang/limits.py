@@ -68,4 +68,6 @@ def too_large(span: Span) -> Diagnostic:
 
 
 def too_many_mistakes(span: Span) -> Diagnostic:
-    return Diagnostic("T095", f"more than {MISTAKES} mistakes; those from here on are not shown", span)
+    return Diagnostic(
+        "T095", f"more than {MISTAKES} mistakes; those from here on are not shown", span
+    )

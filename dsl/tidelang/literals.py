@@ -145,4 +145,6 @@ def _without_first_line_end(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def _margin(shared: str) -> re.Pattern[str]:
-    return re.compile(rf"\n(?:{re.escape(shared)}|[ \t]*(?=\n))" if shared else r"\n[ \t]*(?=\n)|\n")
+    return re.compile(
+        rf"\n(?:{re.escape(shared)}|[ \t]*(?=\n))" if shared else r"\n[ \t]*(?=\n)|\n"
+    )

@@ -17,7 +17,9 @@ from tidelang.source import Source, Span
 
 _HEADS = frozenset({"LET", "PARAM", "PIPELINE", "STEP", "TASK", "IMPORT", "OUTPUT"})
 _GOES_ON = frozenset({"COMMA", "LPAR", "LSQB", "EQUAL", "NL"})
-_AWAITS = frozenset({"EQUAL", "COMMA", "PLUS", "MINUS", "STAR", "SLASH", "VBAR", "OR", "AND", "NOT"})
+_AWAITS = frozenset(
+    {"EQUAL", "COMMA", "PLUS", "MINUS", "STAR", "SLASH", "VBAR", "OR", "AND", "NOT"}
+)
 """Behind these a bracket that is left out was all that the value had."""
 
 
@@ -66,6 +68,8 @@ class _Balancer:
     problems: list[Diagnostic] = field(default_factory=list)
     end: int = 0
     """Where the last token that is no line end ended."""
+    broken_off: int = -1
+    """Where the last string broke off that was not closed on its line."""
 
     def run(self) -> None:
         indent, starts_line = 0, True
@@ -85,6 +89,8 @@ class _Balancer:
                 self.close(token, indent, starts_line)
             else:
                 self.out.append(token)
+            if token.type in ("UNHOLE", "BROKEN") and token.text[:1] in ("", '"'):
+                self.broken_off = token.end
             starts_line = False
             self.end = token.end
         while self.open_:
@@ -196,25 +202,32 @@ class _Balancer:
         opening = self.open_.pop().token
         closer = OPENERS[opening.type]
         sign = SIGNS[closer]
-        place = Span(self.source, self.end, self.end)
-        if opening.type == "LBRACE":
-            self.problems.append(self.no_brace(opening))
-        else:
-            self.problems.append(
-                Diagnostic(
-                    "T006",
-                    f"this `{opening.text}` is never closed",
-                    self.span(opening),
-                    label="opened here",
-                    related=(Related(place, f"`{sign}` is missing here"),),
-                    fix=Fix(f"close it with `{sign}`", place, sign),
-                )
-            )
+        if not self.swallowed(opening):
+            self.problems.append(self.no_brace(opening) if sign == "}" else self.unclosed(opening))
         missing = Token(closer, "", self.end, self.end)
         at = len(self.out)
         while at and self.out[at - 1].type == "NL":
             at -= 1
         self.out[at:at] = [missing]
+
+    def swallowed(self, opening: Token) -> bool:
+        """Whether the closing bracket is likely in a string that broke off on that line."""
+        return (
+            opening.start < self.broken_off
+            and "\n" not in self.source.text[opening.start : self.broken_off]
+        )
+
+    def unclosed(self, opening: Token) -> Diagnostic:
+        sign = SIGNS[OPENERS[opening.type]]
+        place = Span(self.source, self.end, self.end)
+        return Diagnostic(
+            "T006",
+            f"this `{opening.text}` is never closed",
+            self.span(opening),
+            label="opened here",
+            related=(Related(place, f"`{sign}` is missing here"),),
+            fix=Fix(f"close it with `{sign}`", place, sign),
+        )
 
     def no_brace(self, opening: Token) -> Diagnostic:
         indent = self.indent_of(opening)

@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidelang.lexing.token import CLOSERS, OPENERS, Token
-from tidelang.limits import BRACKETS, CHAIN, ITEMS, LimitError, too_deep, too_long_a_chain, too_many_items
+from tidelang.limits import (
+    BRACKETS,
+    CHAIN,
+    ITEMS,
+    LimitError,
+    too_deep,
+    too_long_a_chain,
+    too_many_items,
+)
 from tidelang.source import Source, Span
 
 _PLAIN, _LINE, _COMMA, _SEMICOLON, _OPEN, _CLOSE, _OPERATOR = range(7)

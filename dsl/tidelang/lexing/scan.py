@@ -90,8 +90,16 @@ class Scanner:
                     self.line_end_in_hole(start)
                 append(Token("NL", word, start, at))
             elif group == "NUMBER":
-                append(Token("NUMBER" if word.isdigit() and at - start < 16
-                             else self.number(word, start), word, start, at))
+                append(
+                    Token(
+                        "NUMBER"
+                        if word.isdigit() and at - start < 16
+                        else self.number(word, start),
+                        word,
+                        start,
+                        at,
+                    )
+                )
             elif group == "END":
                 self.close_frames(start)
                 return self.tokens
@@ -242,6 +250,8 @@ class Scanner:
     def tell_unclosed(self, opening: Token, end: int) -> None:
         quotes = opening.text.removeprefix("r")
         if quotes == '"':
+            if any(frame.opening.text == '"' for frame in self.frames):
+                return  # The hole around it is told, at the line's end.
             line = self.text[opening.start : end].rstrip()
             place = opening.start + len(line)
             self.problem(

@@ -42,7 +42,9 @@ def foreign_character(scanner: Scanner, character: str, start: int) -> int:
     end = found.end() if found else start + 1
     shown = _shown(scanner.text[start:end])
     scanner.tokens.append(Token("BROKEN", scanner.text[start:end], start, end))
-    scanner.problem("T002", f"{shown} means nothing here", scanner.span(start, end), notes=_why(character))
+    scanner.problem(
+        "T002", f"{shown} means nothing here", scanner.span(start, end), notes=_why(character)
+    )
     return end
 
 

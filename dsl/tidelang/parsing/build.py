@@ -218,7 +218,9 @@ class Builder(StringBuilder):
         word = _CONSTANT_WORDS[token.type]
         if token.text != word:
             fix = Fix(f"write `{word}`", self.at(token), word)
-            self.problem("T020", f"`{token.text}` is written `{word}` here", self.at(token), fix=fix)
+            self.problem(
+                "T020", f"`{token.text}` is written `{word}` here", self.at(token), fix=fix
+            )
         return syntax.Literal(_CONSTANTS[word], self.at(token))
 
     def duration(self, c: Children) -> syntax.DurationLiteral:
@@ -322,7 +324,7 @@ class Builder(StringBuilder):
         if isinstance(left, syntax.Binary):
             text = self.source.text
             middle = left.right.span
-            better = f"{left.span.text} and {middle.text}{text[middle.end:right.span.end]}"
+            better = f"{left.span.text} and {middle.text}{text[middle.end : right.span.end]}"
             fix = Fix(f"write `{better}`", span, better) if "\n" not in better else None
         self.problem("T021", "comparisons do not chain", span, fix=fix)
         return syntax.Broken(span)

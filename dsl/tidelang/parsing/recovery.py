@@ -13,6 +13,7 @@ What a broken token already told about is not told again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from tidelang import syntax
@@ -30,6 +31,10 @@ _HOLDS = frozenset(
     " STAR SLASH PERCENT".split()
 )
 """Behind these an operand is missing, where one is."""
+
+
+_NO_ITEM = frozenset("NUMBER STRING RAW QUOTE DURATION SIZE LPAR LSQB TRUE FALSE NULL NOT".split())
+"""No item begins with these."""
 
 
 class Hold(NamedTuple):
@@ -84,12 +89,15 @@ class Recovery:
                     tokens[repair.start : repair.end] = repair.tokens
                     return repair.start
                 silent = True
+        stop = tokens[at]
+        if _goes_on(tokens, at):
+            tokens[at] = replace(tokens[at], type="BROKEN")
         for hold in self.holds():
             until = self.end_of(hold, tokens, at)
             if until is None:
                 continue
             if not silent:
-                self.told.append(wording.unexpected(scene, hold.depth))
+                self.told.append(wording.unexpected(scene, hold.depth, stop))
             self.give_up(hold, tokens, at, until)
             return until
         raise AssertionError("an item can always be given up")
@@ -171,6 +179,14 @@ def _is_told(tokens: list[Token], at: int) -> bool:
         if place < at and type_ in ("END", "LBRACE", "RBRACE"):
             return False
     return False
+
+
+def _goes_on(tokens: list[Token], at: int) -> bool:
+    """Whether this is a line's end in the middle of an expression that the next line goes
+    on with: then that line belongs to the mistake."""
+    if not 0 < at < len(tokens) - 1 or tokens[at].type != "END":
+        return False
+    return tokens[at - 1].type in _HOLDS and tokens[at + 1].type in _NO_ITEM
 
 
 def _start(value: object, otherwise: int) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from tidelang.diagnostics import Diagnostic, Fix
-from tidelang.lexing.token import Token
+from tidelang.lexing.token import CLOSERS, Token
 from tidelang.parsing.engine import Engine
 from tidelang.source import Source, Span
 
@@ -266,26 +266,38 @@ def _missing_sign(scene: Scene) -> Repair | None:
     declares = head is not None and head.type in ("PARAM", "OUTPUT")
     if token.type in ("NAME", "STRING") and declares and scene.fits("COLON", token.type):
         fix = Fix("write `:` before the type", gap, ":")
-        diagnostic = Diagnostic("T009", "`:` is missing before the type", scene.span(token), fix=fix)
+        diagnostic = Diagnostic(
+            "T009", "`:` is missing before the type", scene.span(token), fix=fix
+        )
         return _insert(scene, "COLON", ":", diagnostic)
     calls = scene.after is not None and scene.after.type in ("LPAR", "DOT")
     if head is not None and head.type == "STEP" and not calls:
         return None
     if token.type in _OPERANDS and scene.fits("EQUAL", token.type):
         fix = Fix("write `=` before the value", gap, " =")
-        diagnostic = Diagnostic("T009", "`=` is missing before the value", scene.span(token), fix=fix)
+        diagnostic = Diagnostic(
+            "T009", "`=` is missing before the value", scene.span(token), fix=fix
+        )
         return _insert(scene, "EQUAL", "=", diagnostic)
     return None
 
 
-def _missing_separator(scene: Scene) -> Repair | None:
-    """`[a b]`, `a = 1 b = 2`"""
-    token, gap, after = scene.token, scene.gap(), scene.after
+def _missing_comma(scene: Scene) -> Repair | None:
+    """`[a b]`"""
+    token, gap = scene.token, scene.gap()
     if token.type in _OPERANDS and scene.fits("COMMA", token.type):
         fix = Fix("write `,` between them", gap, ",")
         diagnostic = Diagnostic("T014", "`,` is missing before this", scene.span(token), fix=fix)
         return _insert(scene, "COMMA", ",", diagnostic)
+    return None
+
+
+def _missing_end(scene: Scene) -> Repair | None:
+    """`a = 1 b = 2`"""
+    token, gap, after = scene.token, scene.gap(), scene.after
     follows = after is not None and after.type in ("EQUAL", "LBRACE", "COLON")
+    if scene.head is not None and scene.head.type in ("STEP", "PIPELINE", "TASK"):
+        follows = follows and scene.before is not None and scene.before.type in CLOSERS
     begins = token.text in HEADS or (token.type in ("NAME", "STRING") and follows)
     if begins and scene.fits("END", token.type):
         fix = Fix("begin a new line, or write `,` or `;` between them", gap, ";")
@@ -303,6 +315,7 @@ _LOOKS: tuple[Callable[[Scene], Repair | None], ...] = (
     _hyphen,
     _keyword,
     _quoted_name,
-    _missing_separator,
+    _missing_comma,
     _missing_sign,
+    _missing_end,
 )

@@ -61,7 +61,9 @@ class _Shortener:
         chain = [state]
         while True:
             actions = self.rows[chain[-1]].values()
-            origins = {self.plain[arg] for kind, arg in actions if kind == "r" and arg in self.plain}
+            origins = {
+                self.plain[arg] for kind, arg in actions if kind == "r" and arg in self.plain
+            }
             if len(origins) != 1:
                 return tuple(chain)
             chain.append(self.rows[below][origins.pop()][1])

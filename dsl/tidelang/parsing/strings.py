@@ -38,7 +38,9 @@ class StringBuilder:
         token = c[0]
         span = self.at(token)
         width = 3 if token.text.startswith('r"""') else 1
-        inside = Token("TEXT", token.text[1 + width : -width], token.start + 1 + width, token.end - width)
+        inside = Token(
+            "TEXT", token.text[1 + width : -width], token.start + 1 + width, token.end - width
+        )
         if width == 3:
             return self.long([inside], span, raw=True)
         parts = (syntax.Text(inside.text, self.at(inside)),) if inside.text else ()

@@ -25,26 +25,35 @@ _KINDS = {
     "$END": "the end of the file",
     "UNHOLE": "the end of the hole",
 }
+_GOES_ON = "an expression goes on in the next line only inside `( )` or `[ ]`"
+OPERATORS = frozenset(
+    "OR AND NOT EQ NE LT LE GT GE IN PLUS MINUS STAR SLASH PERCENT VBAR IF ELSE DOT".split()
+)
 _STRINGS = frozenset({"STRING", "RAW", "QUOTE", "TEXT", "UNQUOTE"})
 
 
-def unexpected(scene: Scene, depth: int) -> Diagnostic:
-    """The mistake at the scene's token; what lies above `depth` states is given up."""
+def unexpected(scene: Scene, depth: int, token: Token) -> Diagnostic:
+    """The mistake at this token; what lies above `depth` states is given up."""
     nothing_read = len(scene.engine.states) == depth
     if nothing_read and not scene.at_head:
-        return _no_expression(scene)
+        return _no_expression(scene, token)
     if scene.head is not None and scene.head.type == "IMPORT" and scene.engine.accepts("AS"):
-        return _import_without_name(scene)
-    if _awaits_else(scene):
-        return _no_else(scene)
-    if _ends_line(scene.token):
-        return _cut_short(scene)
+        return _import_without_name(scene, token)
+    if _awaits_else(scene, token):
+        return _no_else(scene, token)
+    if _ends_line(token):
+        return _cut_short(scene, token)
     return Diagnostic(
         "T001",
-        f"{shown(scene.token)} does not fit here",
-        scene.span(scene.token),
+        f"{shown(token)} does not fit here",
+        scene.span(token),
         fix=_usage(scene),
+        notes=(_GOES_ON,) if token.type in OPERATORS and _begins_line(scene) else (),
     )
+
+
+def _begins_line(scene: Scene) -> bool:
+    return scene.before is not None and scene.before.type == "END"
 
 
 def shown(token: Token) -> str:
@@ -68,11 +77,11 @@ def _ends_line(token: Token) -> bool:
     return token.type == "$END" or (token.type == "END" and token.text == "\n")
 
 
-def _place(scene: Scene) -> Span:
+def _place(scene: Scene, token: Token) -> Span:
     """The token's place; for a line's end, the place behind the last token."""
-    if _ends_line(scene.token) and scene.before is not None:
+    if _ends_line(token) and scene.before is not None:
         return scene.gap()
-    return scene.span(scene.token)
+    return scene.span(token)
 
 
 def _usage(scene: Scene) -> Fix | None:
@@ -85,8 +94,8 @@ def _usage(scene: Scene) -> Fix | None:
     return Fix(f"it is written {usage}")
 
 
-def _no_expression(scene: Scene) -> Diagnostic:
-    before, token = scene.before, scene.token
+def _no_expression(scene: Scene, token: Token) -> Diagnostic:
+    before = scene.before
     if token.type == "UNHOLE":
         where = Span(scene.source, before.start if before else token.start, token.end)
         fix = Fix("write `\\{{` for two braces as they are")
@@ -96,38 +105,38 @@ def _no_expression(scene: Scene) -> Diagnostic:
     if _ends_line(token):
         message = f"a value is missing{behind}"
         if before is not None and before.type != "EQUAL":
-            notes = ("an expression goes on in the next line only inside `( )` or `[ ]`",)
+            notes = (_GOES_ON,)
     else:
         message = f"a value is missing{behind}: {shown(token)} is none"
-    return Diagnostic("T022", message, _place(scene), label="a value goes here", notes=notes)
+    return Diagnostic("T022", message, _place(scene, token), label="a value goes here", notes=notes)
 
 
-def _import_without_name(scene: Scene) -> Diagnostic:
+def _import_without_name(scene: Scene, token: Token) -> Diagnostic:
     return Diagnostic(
         "T026",
         "an import needs a name",
-        _place(scene),
+        _place(scene, token),
         fix=Fix("add `as` and a name", scene.gap(), " as name"),
     )
 
 
-def _awaits_else(scene: Scene) -> bool:
-    return scene.engine.accepts("ELSE") and not scene.token.type == "ELSE"
+def _awaits_else(scene: Scene, token: Token) -> bool:
+    return scene.engine.accepts("ELSE") and not token.type == "ELSE"
 
 
-def _no_else(scene: Scene) -> Diagnostic:
+def _no_else(scene: Scene, token: Token) -> Diagnostic:
     fix = Fix("add `else` and the other value")
-    if scene.token.text in ("elif", "elsif"):
+    if token.text in ("elif", "elsif"):
         fix = Fix("write `a if x else b if y else c`")
-        message = f"there is no `{scene.token.text}`"
-        return Diagnostic("T024", message, scene.span(scene.token), fix=fix)
-    return Diagnostic("T024", "this choice has no `else`", _place(scene), fix=fix)
+        message = f"there is no `{token.text}`"
+        return Diagnostic("T024", message, scene.span(token), fix=fix)
+    return Diagnostic("T024", "this choice has no `else`", _place(scene, token), fix=fix)
 
 
-def _cut_short(scene: Scene) -> Diagnostic:
+def _cut_short(scene: Scene, token: Token) -> Diagnostic:
     head = scene.head
     usage = _usage(scene)
     if head is not None and head is scene.before and head.type in KEYWORDS:
         return Diagnostic("T001", f"`{head.text}` stands alone", scene.span(head), fix=usage)
-    message = f"{shown(scene.token)} comes too early"
-    return Diagnostic("T001", message, _place(scene), label="more goes here", fix=usage)
+    message = f"{shown(token)} comes too early"
+    return Diagnostic("T001", message, _place(scene, token), label="more goes here", fix=usage)
