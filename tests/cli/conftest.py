@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,3 +77,65 @@ def make_task() -> Callable[..., TaskView]:
         return replace(task, **fields)
 
     return make
+
+
+class Running:
+    """A `tidemill` process whose lines of stdout are read as they come."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.seen: list[str] = []
+
+    def until(self, text: str) -> str:
+        """Reads on until a line holds the text, and returns that line."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.seen.append(line.rstrip("\n"))
+            if text in line:
+                return self.seen[-1]
+        pytest.fail(f"ended without {text!r}: {self.seen} {self.errors()}")
+
+    def errors(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
+
+    def end(self) -> int:
+        """Reads all the rest and returns the exit code."""
+        assert self.process.stdout is not None
+        self.seen += (line.rstrip("\n") for line in self.process.stdout)
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture
+def start(tmp_path: Path, clean_environment: dict[str, str]) -> Iterator[Callable[..., Running]]:
+    """Starts `tidemill …` in the test's folder and lets it run."""
+    started: list[Running] = []
+
+    def begin(*arguments: str) -> Running:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tidemill.cli", *arguments],
+            cwd=tmp_path,
+            env=clean_environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(Running(process))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.process.kill()
+        running.process.communicate()
+
+
+@pytest.fixture
+def tide(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a `.tide` file of one pipeline with these items."""
+
+    def write(items: str, name: str = "x.tide") -> Path:
+        path = tmp_path / name
+        path.write_text(f"pipeline demo {{\n{items}\n}}\n", "utf-8")
+        return path
+
+    return write

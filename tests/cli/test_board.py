@@ -40,8 +40,8 @@ def test_the_last_lines_stay_of_what_failed_and_go_of_what_succeeded(
 ) -> None:
     board.apply([make_task("a", S.RUNNING), make_task("b", S.RUNNING)])
     for n in range(TAIL_LINES + 5):
-        board.output("a", f"line {n}")
-        board.output("b", f"line {n}")
+        board.output("a", 1, f"line {n}")
+        board.output("b", 1, f"line {n}")
     board.apply([make_task("a", S.SUCCEEDED), make_task("b", S.FAILED)])
     assert list(board.tail("a")) == []
     assert list(board.tail("b")) == [f"line {n}" for n in range(5, TAIL_LINES + 5)]
@@ -49,16 +49,26 @@ def test_the_last_lines_stay_of_what_failed_and_go_of_what_succeeded(
 
 def test_a_new_attempt_starts_with_no_lines(board: Board, make_task: MakeTask) -> None:
     board.apply([make_task("a", S.RUNNING)])
-    board.output("a", "of the first")
+    board.output("a", 1, "of the first")
     board.apply([make_task("a", S.READY, attempt=1, waits_until=9.0)])
     assert list(board.tail("a")) == ["of the first"]
     board.apply([make_task("a", S.RUNNING, attempt=2)])
-    assert list(board.tail("a")) == []
+    board.output("a", 2, "of the second")
+    assert list(board.tail("a")) == ["of the second"]
+
+
+def test_output_that_comes_before_the_news_of_the_start_is_kept(
+    board: Board, make_task: MakeTask
+) -> None:
+    board.apply([make_task("a", S.READY)])
+    board.output("a", 1, "early")
+    board.apply([make_task("a", S.RUNNING)])
+    assert list(board.tail("a")) == ["early"]
 
 
 def test_of_a_huge_line_a_bounded_part_is_kept(board: Board) -> None:
-    board.output("a", "x" * 1_000_000)
-    board.output("a", "\r".join(f"{n:06}%" for n in range(100_000)))
+    board.output("a", 1, "x" * 1_000_000)
+    board.output("a", 1, "\r".join(f"{n:06}%" for n in range(100_000)))
     kept = list(board.tail("a"))
     assert max(map(len, kept)) <= 2000
     assert kept[1].endswith("099999%")

@@ -35,7 +35,7 @@ def busy(board: Board, make_task: MakeTask) -> Board:
     board.apply([make_task(key, S.FAILED, exit_code=2) for key in keys[20:22]])
     board.apply([make_task(key, S.RUNNING) for key in keys[22:26]])
     for key in keys[22:26]:
-        board.output(key, f"\x1b[2Jcollecting 日本語 {key} " + "x" * 200)
+        board.output(key, 1, f"\x1b[2Jcollecting 日本語 {key} " + "x" * 200)
     return board
 
 
@@ -44,7 +44,7 @@ def test_every_task_has_a_line_with_symbol_word_name_and_time(
 ) -> None:
     board.apply([make_task("build", S.SUCCEEDED), make_task("unit[3.12]", S.RUNNING)])
     board.apply([make_task("deploy")])
-    board.output("unit[3.12]", "collecting")
+    board.output("unit[3.12]", 1, "collecting")
     assert lines(picture().running(board)) == [
         "✓ succeeded build          2.0 s",
         "● running   unit[3.12]      12 s",
@@ -56,7 +56,7 @@ def test_every_task_has_a_line_with_symbol_word_name_and_time(
 
 def test_in_ascii_nothing_is_lost(board: Board, make_task: MakeTask) -> None:
     board.apply([make_task("build", S.SUCCEEDED), make_task("unit", S.RUNNING)])
-    board.output("unit", "collecting")
+    board.output("unit", 1, "collecting")
     shown = lines(picture(unicode=False).running(board))
     assert all(line.isascii() for line in shown)
     assert shown[0].startswith("+ succeeded build")

@@ -67,6 +67,23 @@ def test_a_run_reads_from_its_first_line_to_its_last(
     ]
 
 
+def test_the_start_is_told_before_output_that_was_faster(
+    plain: PlainDisplay, paper: Paper, make_task: MakeTask
+) -> None:
+    plain.tasks_changed([make_task("a", attempts=2)])
+    plain.output("a", 1, "early")
+    plain.tasks_changed([make_task("a", S.RUNNING, attempts=2)])
+    plain.output("a", 2, "early again")
+    plain.tasks_changed([make_task("a", S.SUCCEEDED, attempt=2, attempts=2)])
+    assert paper.take()[1:] == [
+        "a started",
+        "a | early",
+        "a started (attempt 2/2)",
+        "a | early again",
+        "a succeeded in 2.0 s",
+    ]
+
+
 def test_a_change_that_is_none_is_not_told_again(
     plain: PlainDisplay, paper: Paper, make_task: MakeTask
 ) -> None:
@@ -136,7 +153,7 @@ def test_the_report_tells_what_failed_its_last_lines_and_the_way_on(
 ) -> None:
     board.apply([make_task("unit[3.12]", S.RUNNING)])
     for n in range(30):
-        board.output("unit[3.12]", f"line {n}")
+        board.output("unit[3.12]", 1, f"line {n}")
     board.apply([make_task("unit[3.12]", S.FAILED, exit_code=127)])
     board.run = replace(board.run, state=RunState.FAILED)
     assert failures(board, PALE).splitlines() == [

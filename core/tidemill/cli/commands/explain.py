@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from tidemill.cli import exits
+from tidemill.cli.suggest import did_you_mean
+from tidemill.errors import UsageError
 
 
 @click.command(
@@ -19,7 +21,12 @@ def command(code: str) -> int:
 
     Shows what it means, an example that gets it, and one that does not.
     """
-    from tidemill.cli.explaining import page
+    from tidelang.codes import all_codes, page
 
-    click.echo(page(code))
+    text = page(code)
+    if text is None:
+        known = all_codes()
+        guess = did_you_mean(code.upper(), known)
+        raise UsageError(f"there is no code '{code}'.{guess}", f"the codes are {', '.join(known)}")
+    click.echo(text.rstrip())
     return exits.OK

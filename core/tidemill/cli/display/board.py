@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from tidemill.cli.words import BAD
@@ -18,6 +19,14 @@ TAIL_LINES: Final = 20
 _TAIL_WIDTH: Final = 2000
 """Characters kept of a line: progress bars that are one endless line are seen at their
 end, everything else at its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """The last lines of one attempt."""
+
+    attempt: int
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
 
 
 class Board:
@@ -31,7 +40,7 @@ class Board:
         self.running: dict[str, None] = {}
         self.failed: dict[str, None] = {}
         self.recent: deque[str] = deque(maxlen=64)
-        self._tails: dict[str, deque[str]] = {}
+        self._tails: dict[str, _Tail] = {}
 
     @property
     def done(self) -> int:
@@ -42,15 +51,17 @@ class Board:
         for task in tasks:
             self._apply(task)
 
-    def output(self, key: str, text: str) -> None:
+    def output(self, key: str, attempt: int, text: str) -> None:
+        """Output may come before the news that the attempt runs."""
         tail = self._tails.get(key)
-        if tail is None:
-            tail = self._tails[key] = deque(maxlen=TAIL_LINES)
-        tail.append(text if len(text) <= _TAIL_WIDTH else _shortened(text))
+        if tail is None or tail.attempt != attempt:
+            tail = self._tails[key] = _Tail(attempt)
+        tail.lines.append(text if len(text) <= _TAIL_WIDTH else _shortened(text))
 
     def tail(self, key: str) -> Sequence[str]:
         """The last lines of a task that runs or has failed, as the step wrote them."""
-        return self._tails.get(key, ())
+        tail = self._tails.get(key)
+        return tail.lines if tail else ()
 
     def in_order(self, keys: Iterable[str]) -> list[TaskView]:
         """The tasks of these keys in topological order."""
@@ -77,7 +88,6 @@ class Board:
         self.counts[state] += 1
         if state is TaskState.RUNNING:
             self.running[key] = None
-            self._tails.pop(key, None)  # of the attempt before
         elif state in BAD:
             self.failed[key] = None
         elif state.ended:

@@ -69,8 +69,7 @@ class LiveDisplay:
         self._touch()
 
     def output(self, key: str, attempt: int, text: str) -> None:
-        del attempt
-        self._board.output(key, text)
+        self._board.output(key, attempt, text)
         self._touch()
 
     # --- display -------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import click
@@ -32,6 +33,7 @@ class PlainDisplay:
         self._outlet = outlet
         self._paint = paint
         self._names: dict[str, str] = {}
+        self._announced: dict[str, int] = {}
         self._started = False
 
     def open(self) -> None:
@@ -61,8 +63,9 @@ class PlainDisplay:
         self._board.apply(tasks)
 
     def output(self, key: str, attempt: int, text: str) -> None:
-        del attempt
-        self._board.output(key, text)
+        if self._announced.get(key) != attempt:
+            self._announce(key, attempt)
+        self._board.output(key, attempt, text)
         shown = text if text.isprintable() else clean(text, colour=self._paint.on)
         self._outlet.write_line(f"{self._name(key)} | {shown}\n")
 
@@ -72,11 +75,25 @@ class PlainDisplay:
         again = f", again what run {run.retry_of} left" if run.retry_of else ""
         self._outlet.write(f"{title(run)}: {plural(len(tasks), 'task')}{again}\n")
 
+    def _announce(self, key: str, attempt: int) -> None:
+        """Its output may come before the news that a task runs; people read the news
+        first."""
+        self._announced[key] = attempt
+        task = self._board.tasks.get(key)
+        if task is not None and (task.state, task.attempt) != (TaskState.RUNNING, attempt):
+            news = replace(task, state=TaskState.RUNNING, attempt=attempt, waits_until=None)
+            self._outlet.write(self._text(news))
+
     def _line(self, old: TaskView | None, task: TaskView) -> str:
         if old is not None and (old.state, old.attempt) == (task.state, task.attempt):
             return ""
         if task.state in _SILENT and task.waits_until is None:
             return ""
+        if task.state is TaskState.RUNNING and self._announced.get(task.key) == task.attempt:
+            return ""
+        return self._text(task)
+
+    def _text(self, task: TaskView) -> str:
         return f"{self._name(task.key)} {self._paint.state(task.state, happened(task))}\n"
 
     def _name(self, key: str) -> str:
@@ -113,10 +130,11 @@ def _took(task: TaskView, preposition: str) -> str:
 
 
 def _waits(task: TaskView) -> str:
-    wait = duration((task.waits_until or 0) - time.time())
+    wait = (task.waits_until or 0) - time.time()
     why = clean(words.reason(task))
     did = f"attempt {task.attempt}/{task.attempts} did not succeed"
-    return f"{did}{f' ({why})' if why else ''}, tries again in {wait}"
+    again = f" in {duration(wait)}" if wait > 0 else ""
+    return f"{did}{f' ({why})' if why else ''}, tries again{again}"
 
 
 def title(run: RunView) -> str:
