@@ -53,6 +53,7 @@ def test_a_new_attempt_starts_with_no_lines(board: Board, make_task: MakeTask) -
     board.apply([make_task("a", S.READY, attempt=1, waits_until=9.0)])
     assert list(board.tail("a")) == ["of the first"]
     board.apply([make_task("a", S.RUNNING, attempt=2)])
+    assert list(board.tail("a")) == []
     board.output("a", 2, "of the second")
     assert list(board.tail("a")) == ["of the second"]
 

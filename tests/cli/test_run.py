@@ -152,15 +152,15 @@ def test_a_reader_that_leaves_does_not_stop_the_run(
   step b { needs = [a], run = "echo end > end.txt" }
 """
     )
+    status = "echo ${PIPESTATUS[0]}"
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m tidemill.cli run x.tide | head -1; "
-         "echo ${PIPESTATUS[0]}"],
+        ["bash", "-c", f"{sys.executable} -m tidemill.cli run x.tide | head -1; {status}"],
         cwd=tmp_path,
         env=clean_environment,
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.stdout.splitlines() == ["demo #1: 2 tasks", "0"]
     assert done.stderr == ""
     assert (tmp_path / "end.txt").exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,13 @@ def colour(stream: Any = None) -> bool:
     if context is not None and context.color is False:
         return False
     return bool((stream or sys.stdout).isatty())
+
+
+def forgive_characters() -> None:
+    """What an encoding cannot say becomes `?`: better than an error about the answer."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def enter(directory: str | None) -> None:

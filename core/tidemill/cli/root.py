@@ -78,6 +78,7 @@ def root(ctx: click.Context, project: str | None, no_color: bool) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line, and turns every expected end of it into an exit code."""
+    console.forgive_characters()
     try:
         result = root.main(arguments, prog_name="tidemill", standalone_mode=False)
         sys.stdout.flush()

@@ -63,10 +63,24 @@ def command(
         selection=Selection(only, start, until),
         max_parallel=max_parallel,
     )
-    if dry_run:
-        from tidemill.cli.dry_run import show
+    from tidemill.app import MistakesError
 
-        return show(console.project(), request, as_json=as_json)
+    try:
+        return _dry_run(request, as_json) if dry_run else _run(request, as_json, plain)
+    except MistakesError as error:
+        from tidemill.cli.checking import show
+
+        show(error.compilation.diagnostics, err=True)
+        return error.exit_code
+
+
+def _dry_run(request: RunRequest, as_json: bool) -> int:
+    from tidemill.cli.dry_run import show
+
+    return show(console.project(), request, as_json=as_json)
+
+
+def _run(request: RunRequest, as_json: bool, plain: bool) -> int:
     from tidemill.app import open_run
     from tidemill.cli.drive import drive
 

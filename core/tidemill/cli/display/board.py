@@ -60,8 +60,10 @@ class Board:
 
     def tail(self, key: str) -> Sequence[str]:
         """The last lines of a task that runs or has failed, as the step wrote them."""
-        tail = self._tails.get(key)
-        return tail.lines if tail else ()
+        tail, task = self._tails.get(key), self.tasks.get(key)
+        if tail is None or (task is not None and tail.attempt < task.attempt):
+            return ()
+        return tail.lines
 
     def in_order(self, keys: Iterable[str]) -> list[TaskView]:
         """The tasks of these keys in topological order."""

@@ -1,0 +1,97 @@
+"""Compiling files and showing what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from tidelang.diagnostics import Diagnostic, Severity, in_order
+from tidelang.reading import SourceError
+from tidemill.cli import console
+from tidemill.cli.text import plural
+from tidemill.compile import InstalledPlugins, compile_file
+
+_WIDEST = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of checking some files; `unreadable` are whole messages."""
+
+    files: tuple[Path, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    unreadable: tuple[str, ...]
+
+    @property
+    def errors(self) -> bool:
+        return any(found.severity is Severity.ERROR for found in self.diagnostics)
+
+
+def check(named: Sequence[Path]) -> Checked:
+    """Compiles files, and of folders every `.tide` file below them."""
+    plugins = InstalledPlugins()
+    files: list[Path] = []
+    diagnostics: list[Diagnostic] = []
+    unreadable: list[str] = []
+    for path in named:
+        found = list(_below(path, unreadable)) if path.is_dir() else [path]
+        if not found:
+            unreadable.append(f"{path}: there is no .tide file in this folder")
+        files += found
+    for file in dict.fromkeys(files):
+        try:
+            diagnostics += compile_file(file, plugins).diagnostics
+        except SourceError as error:
+            unreadable.append(str(error))
+    return Checked(tuple(files), in_order(diagnostics), tuple(unreadable))
+
+
+def _below(folder: Path, unreadable: list[str]) -> Iterator[Path]:
+    """The `.tide` files below a folder in order of their names, without hidden folders
+    (`.git`, `.venv`, `.tidemill`)."""
+
+    def complain(error: OSError) -> None:
+        unreadable.append(f"{error.filename}: cannot be read: {error.strerror}")
+
+    for at, folders, files in os.walk(folder, onerror=complain):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(at, name) for name in sorted(files) if name.endswith(".tide"))
+
+
+def print_text(checked: Checked) -> None:
+    """For people: each mistake with its line; what could not be read on stderr."""
+    show(checked.diagnostics)
+    if not checked.diagnostics and not checked.unreadable:
+        count = len(checked.files)
+        named = str(checked.files[0]) if count == 1 else plural(count, "file")
+        click.echo(f"{named}: no mistakes")
+    _complain(checked.unreadable)
+
+
+def print_json(checked: Checked) -> None:
+    """For programs: a list of diagnostics; what could not be read on stderr."""
+    from tidelang.render import json
+
+    click.echo(json.render(checked.diagnostics), nl=False)
+    _complain(checked.unreadable)
+
+
+def show(diagnostics: Sequence[Diagnostic], *, err: bool = False) -> None:
+    """Diagnostics as text, on stdout or stderr."""
+    from tidelang.render import terminal
+
+    stream = sys.stderr if err else sys.stdout
+    width = min(_WIDEST, shutil.get_terminal_size().columns) if stream.isatty() else None
+    text = terminal.render(diagnostics, color=console.colour(stream), width=width)
+    click.echo(text, nl=False, err=err)
+
+
+def _complain(messages: Iterable[str]) -> None:
+    for message in messages:
+        console.complain(message)
