@@ -93,7 +93,10 @@ class LocalExecutor:
     async def _begin(self, step: Step) -> None:
         settings = _settings_of(step.work)
         for _ in range(_TRIES):
-            keeper = self._keepers.take(step.loop)
+            try:
+                keeper = self._keepers.take(step.loop)
+            except ConnectionError:  # the warden was killed; the next try starts another
+                continue
             keeper.step, step.keeper = step, keeper
             try:
                 argv, env = await self._hand_over(step, keeper, settings)

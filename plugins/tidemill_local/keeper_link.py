@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tidemill_local.step import Step
 from tidemill_local.warden import folders, protocol
+from tidemill_local.warden_link import WardenLink
 
 
 class KeeperLink:
@@ -22,12 +23,14 @@ class KeeperLink:
         self,
         number: int,
         folder: Path,
+        warden: WardenLink,
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
         heard: Callable[[KeeperLink, bytes], None],
     ) -> None:
         self.number = number
         self.folder = folder
+        self.warden = warden
         self.tmp = str(folder / folders.TMP)
         self.output = str(folder / folders.OUTPUT)
         self.inputs = str(folder / folders.INPUTS)

@@ -61,7 +61,7 @@ class Keepers:
         self._count += 1
         folder = self._make_folder() / str(self._count)
         sock = warden.new_keeper(self._count, folder)
-        keeper = KeeperLink(self._count, folder, sock, loop, self._heard)
+        keeper = KeeperLink(self._count, folder, warden, sock, loop, self._heard)
         self._all[keeper.number] = keeper
         return keeper
 
@@ -105,7 +105,7 @@ class Keepers:
     def _heard(self, keeper: KeeperLink, packet: bytes) -> None:
         if packet:
             self._report(keeper, packet)
-        elif self._warden is None or not self._warden.alive:
+        elif not keeper.warden.alive:
             self._sweep(keeper)
 
     def _buried(self, number: int, clean: bool) -> None:

@@ -59,7 +59,7 @@ class WardenLink:
         """The executor's end of a new keeper. It can be used at once.
 
         Raises:
-            StartError: the warden has died.
+            ConnectionError: the warden has died.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         packet = protocol.NEW_KEEPER + b"%d\0" % number + os.fsencode(folder)
@@ -68,9 +68,8 @@ class WardenLink:
             self._socket.sendmsg([packet], [rights])
         except OSError as error:
             ours.close()
-            raise StartError(
-                f"the local executor's helper process has ended ({error.strerror}): try again"
-            ) from error
+            self._lost()
+            raise ConnectionError("the warden has died") from error
         finally:
             theirs.close()
         ours.setblocking(False)

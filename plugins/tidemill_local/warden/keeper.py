@@ -66,7 +66,7 @@ class Keeper:
         except AbandonedError:
             self.clear_out()
             self.say(protocol.ABANDONED)
-        except ReleasedError:
+        finally:
             self.clear_out()
 
     def clear_out(self) -> None:
@@ -89,9 +89,7 @@ class Keeper:
 
     def receive_order(self) -> tuple[Order, int]:
         self.poll()
-        data, ancillary, _, _ = self.socket.recvmsg(
-            2 * protocol.PACKET_LIMIT, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
+        data, ancillary = protocol.receive(self.socket, _DESCRIPTORS)
         if not data:
             raise ReleasedError
         if not ancillary:  # it is about a step that has just ended
@@ -195,7 +193,7 @@ class Keeper:
 
     def obey(self) -> bool:
         """Reads a request about the step; whether it is to be killed at once."""
-        request = self.socket.recv(16)
+        request, _ = protocol.receive(self.socket)
         if not request:
             raise ReleasedError
         if request == protocol.KILL:

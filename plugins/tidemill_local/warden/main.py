@@ -4,8 +4,6 @@ It is a child subreaper too, so the tree of a keeper that was killed falls to it
 when the executor has gone and the last keeper has ended.
 """
 
-# ruff: noqa: PTH -- pathlib would take as long to import as all the rest of this program
-
 from __future__ import annotations
 
 import contextlib
@@ -18,7 +16,7 @@ import struct
 import time
 
 from . import folders, linux, protocol
-from .keeper import Keeper
+from .keeper import Keeper, ReleasedError
 from .tree import PATIENCE, Tree
 
 _DESCRIPTOR = socket.CMSG_SPACE(struct.calcsize("i"))
@@ -27,7 +25,7 @@ _DESCRIPTOR = socket.CMSG_SPACE(struct.calcsize("i"))
 class Warden:
     def __init__(self, control: socket.socket) -> None:
         self.control = control
-        self.scratch = os.fsdecode(control.recv(protocol.PACKET_LIMIT))
+        self.scratch = os.fsdecode(protocol.receive(control)[0])
         self.keepers: dict[int, tuple[int, bytes]] = {}
         """By pidfd: pid and number."""
         self.tree = Tree()
@@ -46,9 +44,7 @@ class Warden:
 
     def take_order(self) -> bool:
         """Forks a keeper; false when the executor has gone."""
-        data, ancillary, _, _ = self.control.recvmsg(
-            protocol.PACKET_LIMIT, _DESCRIPTOR, socket.MSG_CMSG_CLOEXEC
-        )
+        data, ancillary = protocol.receive(self.control, _DESCRIPTOR)
         if not data:
             return False
         number, _, folder = data[1:].partition(b"\0")
@@ -75,7 +71,8 @@ class Warden:
             self.control.close()
             for descriptor in self.keepers:
                 os.close(descriptor)
-            Keeper(sock, folder, self.own).serve()
+            with contextlib.suppress(ReleasedError):
+                Keeper(sock, folder, self.own).serve()
         finally:
             os._exit(0)
 
@@ -118,5 +115,7 @@ def main(descriptor: int) -> None:
     linux.become_subreaper()
     linux.set_name(b"tide-warden")
     warden = Warden(control)
-    warden.serve()
-    warden.wind_up()
+    try:
+        warden.serve()
+    finally:
+        warden.wind_up()

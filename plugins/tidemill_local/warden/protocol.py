@@ -6,6 +6,7 @@ by NULs, which no argument, path or variable can hold.
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -73,6 +74,16 @@ class Ended(NamedTuple):
     flags: int
     cpu: float
     memory: int
+
+
+def receive(sock: socket.socket, room: int = 0) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+    """A packet and what came with it; an empty one when the other side has gone (which
+    the kernel calls a reset if the other side had packets left to read)."""
+    try:
+        data, ancillary, _, _ = sock.recvmsg(2 * PACKET_LIMIT, room, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        return b"", []
+    return data, ancillary
 
 
 def pack_order(workdir: str, argv: Sequence[str], env: Sequence[str]) -> str:
