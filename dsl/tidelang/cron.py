@@ -71,7 +71,7 @@ def _check_field(at: int, field: str, start: int, end: int) -> None:
     alone = ["*"] * 5
     alone[at] = field
     if not _reads(" ".join(alone)):
-        raise CronError(f"`{field}` is no {name}", start, end, f"a {name} is {allowed}, `*`, "
+        raise CronError(f"`{field}` is no {name}", start, end, f"this field takes {allowed}, `*`, "
                         "a range `a-b`, a list `a,b` or a step `*/n`")  # fmt: skip
 
 

@@ -12,9 +12,13 @@ _SMALL = 200
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The nearest of a few names, or None where none is near."""
-    near = [(distance(word, name), name) for name in known if name != word]
-    return _best(word, near)
+    """The nearest of a few names, or None where none is near. A word of three letters or
+    more may also be the start of just one name."""
+    names = [name for name in known if name != word]
+    if best := _best(word, [(distance(word, name), name) for name in names]):
+        return best
+    longer = [name for name in names if len(word) > 2 and name.startswith(word)]
+    return longer[0] if len(longer) == 1 else None
 
 
 def _best(word: str, near: list[tuple[int, str]]) -> str | None:

@@ -40,9 +40,9 @@ def _call(ctx: Context, node: Call) -> Typed:
 
 
 def _no_function(ctx: Context, node: Call, name: Name) -> Typed:
-    for argument in node.arguments:
-        ctx.check(argument.value)
     near = _ALIASES.get(name.id) or nearest(name.id, [*FUNCTIONS, *STATES])
+    for argument in node.arguments if near not in STATES else ():
+        ctx.check(argument.value)
     fix = Fix(f"the functions are {listed(FUNCTIONS, 40)}")
     if near:
         fix = Fix(f"did you mean `{near}`?", name.span, near)
@@ -70,7 +70,7 @@ def _function(ctx: Context, node: Call, function: Function) -> Typed:
     for at, (argument, (type, _)) in enumerate(zip(given, checked, strict=True)):  # noqa: A001
         if argument is not None:
             _takes(ctx, argument, type, function, at)
-    result = function.result([type for type, _ in checked])
+    result = function.result([found[0] for found in checked])
     if ctx.report.count != before:
         return result, UNKNOWN[1]
     return result, ("call", function.name, tuple(expr for _, expr in checked), ())
@@ -84,23 +84,27 @@ def _bound(ctx: Context, node: Call, function: Function) -> list[Argument | None
     given: list[Argument | None] = [a for a in node.arguments if a.name is None]
     if len(given) > len(function.takes) and not function.rest:
         extra = given[len(function.takes)]
-        return _mismatch(ctx, node, function, f"takes no {_nth(len(given))} argument", extra)
+        _mismatch(ctx, node, function, f"takes no {_nth(len(given))} argument", extra)
+        return None
     names = [name for name, _ in function.takes]
     for argument in node.arguments:
         if argument.name is None:
             continue
         if argument.name not in names:
-            return _mismatch(ctx, node, function, f"has no `{argument.name}`", argument)
+            _mismatch(ctx, node, function, f"has no `{argument.name}`", argument)
+            return None
         at = names.index(argument.name)
         given.extend([None] * (at + 1 - len(given)))
         if given[at] is not None:
-            return _mismatch(ctx, node, function, f"has `{argument.name}` twice", argument)
+            _mismatch(ctx, node, function, f"has `{argument.name}` twice", argument)
+            return None
         given[at] = argument
-    missing = [
-        n for at, n in enumerate(names[: function.least]) if given[at : at + 1] in ([], [None])
-    ]
+    given.extend([None] * (function.least - len(given)))
+    needed = zip(names[: function.least], given, strict=False)
+    missing = [name for name, argument in needed if argument is None]
     if missing:
-        return _mismatch(ctx, node, function, f"needs {listed(missing)}", None)
+        _mismatch(ctx, node, function, f"needs {listed(missing)}", None)
+        return None
     return given
 
 

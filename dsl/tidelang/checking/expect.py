@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from tidelang.checking.constants import EvaluationError, Unknown
 from tidelang.checking.context import UNKNOWN, Context
 from tidelang.checking.fixes import conversion
@@ -159,7 +157,7 @@ def settled(ctx: Context, node: Expression, expr: Expr, what: str) -> Value | No
         ctx.report.add("T217", f"{what} has no value: {error.message}", node.span)
         return None
     if not isinstance(value, Unknown):
-        return cast("Value", value)
+        return value
     if not value.broken:
         message = f"{what} must be known before the run, and `{value.culprit}` is not"
         fix = Fix("use a literal, or a `let` that uses no params")

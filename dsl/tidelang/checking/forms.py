@@ -231,7 +231,7 @@ def _item(owner: Type, index: Expr) -> Type:
 
 def _list(ctx: Context, node: ListExpression) -> Typed:
     checked = [ctx.check(item) for item in node.items]
-    return list_type([type for type, _ in checked]), ("list", tuple(expr for _, expr in checked))
+    return list_type([found[0] for found in checked]), ("list", tuple(expr for _, expr in checked))
 
 
 def list_type(members: list[Type]) -> Type:
@@ -247,7 +247,7 @@ def _object(ctx: Context, node: ObjectExpression) -> Typed:
     checked = {}
     for entry in object_entries(ctx, node):
         checked[entry.key] = ctx.check(entry.value)
-    fields = [(key, type) for key, (type, _) in checked.items()]
+    fields = [(key, found[0]) for key, found in checked.items()]
     return record_of(fields), ("obj", tuple((key, checked[key][1]) for key in sorted(checked)))
 
 

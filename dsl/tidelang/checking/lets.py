@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from tidelang.checking.constants import EvaluationError, Unknown
@@ -52,7 +53,7 @@ _NO_NODES = frozenset({"span", "name_span", "key_span", "operator_span", "source
 def _circle(ctx: Context, cycle: tuple[str, ...], own: dict[str, Let]) -> None:
     related = tuple(
         Related(own[name].name.span, f"which uses `{after}`")
-        for name, after in zip(cycle[1:9], cycle[2:10], strict=False)
+        for name, after in pairwise(cycle[1:10])
     )
     message = f"these lets use each other: {drawn(cycle)}"
     fix = Fix("give one of them a value of its own")

@@ -151,7 +151,8 @@ def _cannot(ctx: Context, node: Binary, one: Type, other: Type) -> Typed:
     message = f"`{node.operator}` does not work on {noun(one)} and {noun(other)}"
     if node.operator in ("==", "!="):
         message = f"{noun(one)} and {noun(other)} can never be equal"
-    ctx.report.add("T202", message, node.operator_span, "", _way_out(node, one, other))
+    label = f"{noun(one)} {node.operator} {noun(other)}"
+    ctx.report.add("T202", message, node.operator_span, label, _way_out(node, one, other))
     result = _RULES[node.operator] in (_equality, _order, _membership)
     return (BOOL, UNKNOWN[1]) if result else UNKNOWN
 
@@ -210,6 +211,10 @@ def _bare_member(ctx: Context, node: Binary) -> Typed | None:
             fix = Fix("put quotes around it", name.span, f'"{name.id}"')
             message = f"there is no name `{name.id}` here"
             ctx.report.add("T101", message, name.span, f"one of {show(type)} needs quotes", fix)
+        elif type.name == "enum" and (near := nearest(name.id, type.members)):
+            fix = Fix(f'did you mean `"{near}"`?', name.span, f'"{near}"')
+            message = f"there is no name `{name.id}` here"
+            ctx.report.add("T101", message, name.span, f"one of {show(type)} is", fix)
         else:
             ctx.check(name)
         return BOOL, UNKNOWN[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tidelang import blocks
 from tidelang.checking.bodies import no_labels, setting, sorted_body
@@ -19,7 +21,7 @@ from tidelang.diagnostics import Fix, Related
 from tidelang.graph import Cycle, Walk
 from tidelang.report import Report
 from tidelang.scope import Scope, Symbol
-from tidelang.syntax import Block, Let, Pipeline, Step
+from tidelang.syntax import Block, Item, Let, Pipeline, Step
 from tidelang.syntax import Param as ParamNode
 
 
@@ -69,7 +71,7 @@ def check_pipeline(
     return checked
 
 
-def _declare(ctx: Context, checked: Checked, items: list[object]) -> None:
+def _declare(ctx: Context, checked: Checked, items: Sequence[Item]) -> None:
     """All names, so that the order of declarations does not matter. Steps come before
     lets, since a let that uses one is told so."""
     for item in items:
@@ -108,7 +110,7 @@ def _hang_together(ctx: Context, checked: Checked) -> None:
 
 
 def _circle(ctx: Context, cycle: Cycle, drafts: dict[str, Draft]) -> None:
-    places = [drafts[a].needs[b] for a, b in zip(cycle, cycle[1:], strict=False)]
+    places = [drafts[a].needs[b] for a, b in pairwise(cycle)]
     related = tuple(
         Related(span, f"`{name}` waits for `{after}`")
         for span, name, after in zip(places[1:8], cycle[1:8], cycle[2:9], strict=False)

@@ -112,12 +112,15 @@ def _place(ctx: Context, hole: Hole, index: int) -> _Place | None:
     return _Place(hole, insert, expr)
 
 
+_FILTERS: dict[str, Filter] = {"sh": "sh", "raw": "raw"}
+
+
 def _filtered(node: Expression) -> tuple[Expression, Filter]:
     """`x | sh` and `x | raw`, taken apart."""
     if isinstance(node, Call) and isinstance(node.function, Name) and len(node.arguments) == 1:
         name = node.function.id
-        if name == "sh" or name == "raw":
-            return node.arguments[0].value, name
+        if name in _FILTERS:
+            return node.arguments[0].value, _FILTERS[name]
     return node, ""
 
 

@@ -58,7 +58,7 @@ def declare_step(ctx: Context, node: StepNode) -> Draft | None:
         what = "a pipeline as a step" if node.calls_pipeline else "a task"
         no_meaning(ctx.report, what, node.call.span)
     types = _output_types(ctx, parts)
-    symbol.open = parts.later or node.call is not None
+    symbol.open = node.call is not None
     symbol.outputs = {n: list_of(t) for n, t in types.items()} if node.loop else types
     return Draft(node.name.id, node, parts, types)
 
@@ -152,11 +152,8 @@ def _never_true(ctx: Context, draft: Draft) -> None:
 
 
 def _outputs(ctx: Context, draft: Draft) -> list[Output]:
-    outputs = []
-    for node in draft.parts.declarations:
-        if isinstance(node, OutputNode):
-            outputs.append(_output(ctx, node, draft.types[node.name.id]))
-    return outputs
+    nodes = [node for node in draft.parts.declarations if isinstance(node, OutputNode)]
+    return [_output(ctx, node, draft.types[node.name.id]) for node in nodes]
 
 
 def _output(ctx: Context, node: OutputNode, type: Type) -> Output:  # noqa: A002

@@ -43,6 +43,8 @@ def _plural(type: Type) -> str:  # noqa: A002
 
 
 def _bounds(type: Type) -> str:  # noqa: A002
+    if type.name == "duration":
+        return ""
     if type.low is not None and type.high is not None:
         return f" from {type.low} to {type.high}"
     if type.low is not None:
