@@ -20,7 +20,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from os.path import commonprefix
 
 _SHORT = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"'}
 _ESCAPE = re.compile(r"\\(?:\{\{|u\{([^}\n\"]*)\}|(.))", re.DOTALL)
@@ -102,11 +101,22 @@ def dedent(parts: Sequence[str | None]) -> Dedented:
     # The last line counts only where it has more than white space.
     counted = _LAST_LINE.sub("\n", whole) if "\n" in whole else whole
     indents = _INDENTED.findall(counted)
-    shared = commonprefix(indents) if indents else ""
+    shared = _shared(indents)
     mixed = None
     if any(len(indent) > len(shared) for indent in indents):
         mixed = _mixed(counted, shared, indents)
     return Dedented(_strip(parts, shared), mixed)
+
+
+def _shared(indents: list[str]) -> str:
+    """The longest start of all of them."""
+    if not indents:
+        return ""
+    least, most = min(indents), max(indents)
+    for at, character in enumerate(least):
+        if most[at] != character:
+            return least[:at]
+    return least
 
 
 def _mixed(counted: str, shared: str, indents: list[str]) -> tuple[int, int] | None:

@@ -68,5 +68,6 @@ def _laid_out(source: Source, raw: list[Token], problems: list[Diagnostic]) -> l
         balanced = balance(source, raw)
         problems += balanced.problems
         tokens = lay_out(source, balanced.tokens)
-        assert tokens is not None, "balanced brackets match"
+        if tokens is None:
+            raise RuntimeError("balanced brackets do not match")
     return tokens

@@ -30,14 +30,35 @@ _ROLES = {
     **dict.fromkeys(OPENERS, _OPEN),
     **dict.fromkeys(CLOSERS, _CLOSE),
     **dict.fromkeys(
-        "OR AND NOT EQ NE LT LE GT GE IN PLUS MINUS STAR SLASH PERCENT DOT VBAR IF".split(),
+        [
+            "OR",
+            "AND",
+            "NOT",
+            "EQ",
+            "NE",
+            "LT",
+            "LE",
+            "GT",
+            "GE",
+            "IN",
+            "PLUS",
+            "MINUS",
+            "STAR",
+            "SLASH",
+            "PERCENT",
+            "DOT",
+            "VBAR",
+            "IF",
+        ],
         _OPERATOR,
     ),
 }
 _NO_END_BEHIND = ("END", "LBRACE")
 
 
-def lay_out(source: Source, tokens: Sequence[Token]) -> list[Token] | None:
+def lay_out(  # noqa: C901 - one pass over every token: calls would cost more than it
+    source: Source, tokens: Sequence[Token]
+) -> list[Token] | None:
     """The tokens for the grammar; None where brackets do not match (`balance` then says
     why and mends it).
 
@@ -70,6 +91,8 @@ def lay_out(source: Source, tokens: Sequence[Token]) -> list[Token] | None:
             if len(open_) >= BRACKETS:
                 raise LimitError(too_deep(_span(source, token)))
             depth += 1
+            if depth > CHAIN:
+                raise LimitError(too_long_a_chain(_span(source, token)))
             open_.append((last, depth))
             closer, parts_items = OPENERS[last], last == "LBRACE"
         elif role == _CLOSE:

@@ -91,9 +91,8 @@ def duration(word: str) -> int:
 
 def size(word: str) -> int:
     """Bytes of a SIZE."""
-    match = _SIZE.fullmatch(word)
-    assert match is not None
-    return _bounded(_amount(match[1]) * SIZES[match[2]], "size")
+    amount, unit = _SIZE.findall(word)[0]
+    return _bounded(_amount(amount) * SIZES[unit], "size")
 
 
 def _amount(digits: str) -> Fraction:

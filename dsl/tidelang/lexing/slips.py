@@ -121,7 +121,7 @@ def _why(character: str) -> tuple[str, ...]:
         return ("a name stands for itself here; `$NAME` and `${NAME}` belong in scripts",)
     if character.isalpha():
         return ("names are made of the letters a to z, digits and `_`",)
-    if character in "“”„‘’«»":
+    if unicodedata.category(character) in ("Pi", "Pf", "Ps"):
         return ('a string is written in straight double quotes, `"…"`',)
     if character == "`":
         return ('a string is written `"…"`',)

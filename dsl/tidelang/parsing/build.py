@@ -122,7 +122,7 @@ class Builder(StringBuilder):
                 body = child
             else:
                 call = child
-        calls_pipeline, expression = call if call else (False, None)
+        calls_pipeline, expression = call or (False, None)
         span = Span(self.source, c[0].start, _end(c))
         return syntax.Step(self.name(c[1:2]), loop, expression, calls_pipeline, body, span)
 

@@ -29,7 +29,7 @@ class Engine:
         self._rows = tables.table.states
         self._last = tables.table.end_states["file"]
         self._state: ParserState[int] = ParserState(
-            ParseConf(tables.table, callbacks, "file"),  # type: ignore[arg-type]
+            ParseConf(tables.table, callbacks, "file"),
             None,  # type: ignore[arg-type]  # the lexer is asked for nothing
         )
         self.states: list[int] = self._state.state_stack
@@ -40,11 +40,12 @@ class Engine:
         or the number of tokens when all did."""
         feed_token: Any = self._state.feed_token
         try:
-            for at in range(at, len(tokens)):  # noqa: B020, PLR1704 - goes on from `at`
+            while at < len(tokens):
                 feed_token(tokens[at])
+                at += 1
         except UnexpectedToken:
-            return at
-        return len(tokens)
+            pass
+        return at
 
     def finish(self, end: Token) -> Any:
         """The file's node; None where the file may not end here."""

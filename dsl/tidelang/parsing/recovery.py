@@ -27,13 +27,52 @@ from tidelang.parsing.tables import Tables
 from tidelang.source import Source
 
 _HOLDS = frozenset(
-    "EQUAL COMMA LPAR LSQB HOLE COLON IN IF ELSE VBAR OR AND NOT EQ NE LT LE GT GE PLUS MINUS"
-    " STAR SLASH PERCENT".split()
+    [
+        "EQUAL",
+        "COMMA",
+        "LPAR",
+        "LSQB",
+        "HOLE",
+        "COLON",
+        "IN",
+        "IF",
+        "ELSE",
+        "VBAR",
+        "OR",
+        "AND",
+        "NOT",
+        "EQ",
+        "NE",
+        "LT",
+        "LE",
+        "GT",
+        "GE",
+        "PLUS",
+        "MINUS",
+        "STAR",
+        "SLASH",
+        "PERCENT",
+    ]
 )
 """Behind these an operand is missing, where one is."""
 
 
-_NO_ITEM = frozenset("NUMBER STRING RAW QUOTE DURATION SIZE LPAR LSQB TRUE FALSE NULL NOT".split())
+_NO_ITEM = frozenset(
+    [
+        "NUMBER",
+        "STRING",
+        "RAW",
+        "QUOTE",
+        "DURATION",
+        "SIZE",
+        "LPAR",
+        "LSQB",
+        "TRUE",
+        "FALSE",
+        "NULL",
+        "NOT",
+    ]
+)
 """No item begins with these."""
 
 
@@ -67,7 +106,7 @@ class Recovery:
                     return file, self.told
                 tokens.append(end)
             if len(self.told) > MISTAKES:
-                at = self.stop(tokens)
+                return self.stop(end), self.told
             at = self.mend(tokens, at)
             if tokens and tokens[-1] is end:
                 del tokens[-1]
@@ -146,7 +185,8 @@ class Recovery:
                 open_ += 1
             elif type_ in CLOSERS:
                 open_ -= 1
-        return len(tokens) if open_ == 0 else None
+        fits = open_ == 0 and self.engine.accepts_all(("BROKEN", END_OF_FILE), hold.depth)
+        return len(tokens) if fits else None
 
     def give_up(self, hold: Hold, tokens: list[Token], at: int, until: int) -> None:
         """BROKEN for all that is read above the hold and for the tokens up to `until`."""
@@ -158,13 +198,14 @@ class Recovery:
         self.engine.cut(hold.depth)
         self.engine.feed([Token("BROKEN", "", start, end)], 0)
 
-    def stop(self, tokens: list[Token]) -> int:
-        """Read no further: enough has been told."""
-        while self.engine.states[1:]:
-            depth = len(self.engine.states) - 1
-            self.engine.cut(depth)
-        tokens.clear()
-        return 0
+    def stop(self, end: Token) -> syntax.File:
+        """Read no further, since enough has been told: the file with its whole items."""
+        depth = len(self.engine.states)
+        while not self.engine.accepts_all((END_OF_FILE,), depth):
+            depth -= 1
+        self.engine.cut(depth)
+        file: syntax.File = self.engine.finish(end)
+        return file
 
 
 def _is_told(tokens: list[Token], at: int) -> bool:

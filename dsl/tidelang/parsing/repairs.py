@@ -27,7 +27,7 @@ HEADS = {
 }
 """The words that begin a declaration."""
 KEYWORDS = frozenset(HEADS.values()) | frozenset(
-    "FOR IN IF ELSE AND OR NOT TRUE FALSE NULL AS".split()
+    ["FOR", "IN", "IF", "ELSE", "AND", "OR", "NOT", "TRUE", "FALSE", "NULL", "AS"]
 )
 _ELSEWHERE = {
     "var": "let", "const": "let", "val": "let", "set": "let", "local": "let",
@@ -37,7 +37,23 @@ _ELSEWHERE = {
     "variable": "param", "parameter": "param", "arg": "param",
 }  # fmt: skip
 _OPERANDS = frozenset(
-    "NAME NUMBER STRING RAW QUOTE DURATION SIZE TRUE FALSE NULL LSQB LPAR LBRACE NOT MINUS".split()
+    [
+        "NAME",
+        "NUMBER",
+        "STRING",
+        "RAW",
+        "QUOTE",
+        "DURATION",
+        "SIZE",
+        "TRUE",
+        "FALSE",
+        "NULL",
+        "LSQB",
+        "LPAR",
+        "LBRACE",
+        "NOT",
+        "MINUS",
+    ]
 )
 _WORDS_HERE = {
     "IF": "a step's condition is its attribute `when = …`",

@@ -99,10 +99,11 @@ def _is_terminal(symbol: str) -> bool:
 
 
 def _compact(rows: Rows, start: int) -> Rows:
-    """Only what can be reached from `start`, numbered from 0."""
+    """Only what can be reached from `start`, numbered from 0 in an order that the grammar
+    alone decides: equal grammars give equal tables."""
     order, seen = [start], {start}
     for state in order:
-        for kind, arg in rows[state].values():
+        for _, (kind, arg) in sorted(rows[state].items()):
             if kind == "s" and arg not in seen:
                 seen.add(arg)
                 order.append(arg)

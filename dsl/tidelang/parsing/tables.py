@@ -67,8 +67,8 @@ def make() -> dict[str, Any]:
     """The content of `tables.json`, from the grammar."""
     parser = bare()
     engine = parser.parser.parser
-    table: IntParseTable = engine._parse_table  # noqa: SLF001 - lark has no public name for it
-    rules = list(parser.rules)
+    table: IntParseTable = engine._parse_table  # noqa: SLF001 - it has no public name
+    rules = sorted(parser.rules, key=str)
     number = {rule: index for index, rule in enumerate(rules)}
     rows: Rows = {
         state: {
@@ -134,7 +134,7 @@ def _unpack(data: dict[str, Any]) -> Tables:
         for state, row in enumerate(data["rows"])
     }
     return Tables(
-        table=IntParseTable(states, {"file": 0}, {"file": states[0]["file"][1]}),
+        table=IntParseTable(states, {"file": 0}, {"file": states[0]["file"][1]}),  # type: ignore[no-untyped-call]
         rules=rules,
         names=tuple(parts[2] for parts in data["rules"]),
         words=data["words"],

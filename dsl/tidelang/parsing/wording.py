@@ -27,7 +27,27 @@ _KINDS = {
 }
 _GOES_ON = "an expression goes on in the next line only inside `( )` or `[ ]`"
 OPERATORS = frozenset(
-    "OR AND NOT EQ NE LT LE GT GE IN PLUS MINUS STAR SLASH PERCENT VBAR IF ELSE DOT".split()
+    [
+        "OR",
+        "AND",
+        "NOT",
+        "EQ",
+        "NE",
+        "LT",
+        "LE",
+        "GT",
+        "GE",
+        "IN",
+        "PLUS",
+        "MINUS",
+        "STAR",
+        "SLASH",
+        "PERCENT",
+        "VBAR",
+        "IF",
+        "ELSE",
+        "DOT",
+    ]
 )
 _STRINGS = frozenset({"STRING", "RAW", "QUOTE", "TEXT", "UNQUOTE"})
 
@@ -121,7 +141,7 @@ def _import_without_name(scene: Scene, token: Token) -> Diagnostic:
 
 
 def _awaits_else(scene: Scene, token: Token) -> bool:
-    return scene.engine.accepts("ELSE") and not token.type == "ELSE"
+    return scene.engine.accepts("ELSE") and token.type != "ELSE"
 
 
 def _no_else(scene: Scene, token: Token) -> Diagnostic:

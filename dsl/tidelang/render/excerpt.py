@@ -54,8 +54,10 @@ def _line(
     first, last = cut(shown, main.span.first.column - 1, room)
     body = ("…" if first else "") + "".join(shown[first:last]) + ("…" if last < len(shown) else "")
     lines = [numbered(number, body, gutter, style)]
-    for mark in sorted(marks, key=lambda mark: (not mark.main, -mark.span.start)):
-        lines.append(numbered(None, _underline(mark, shown, first, last, style), gutter, style))
+    lines += [
+        numbered(None, _underline(mark, shown, first, last, style), gutter, style)
+        for mark in sorted(marks, key=lambda mark: (not mark.main, -mark.span.start))
+    ]
     return lines
 
 

@@ -1,0 +1,65 @@
+"""Limits: each has an error of its own, and nothing a file holds takes long or recurses."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tidelang import limits
+from tidelang.parser import parse
+from tidelang.source import Source
+
+
+def codes(text: str) -> list[str]:
+    return [d.code for d in parse(Source("a", text)).diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("(", ")"), ("[", "]"), ("{ a = ", "}"), ('"{{ ', ' }}"')]
+)
+def test_nesting_has_a_limit(opening: str, closing: str) -> None:
+    fine = limits.BRACKETS - 1
+    assert codes(f"a = {opening * fine}1{closing * fine}\n") == []
+    for many in (limits.BRACKETS + 1, 20_000):
+        assert codes(f"a = {opening * many}1{closing * many}\n") == ["T091"]
+        assert codes(f"a = {opening * many}\n") in (["T091"], ["T091", "T091"])
+
+
+@pytest.mark.parametrize("text", ["1" + " + 1" * 5000, "not " * 5000 + "a", "a" + ".b" * 5000,
+                                  "a" + "()" * 5000, "-" * 5000 + "1", "a" + " | f" * 5000,
+                                  "1 if a else " * 5000 + "1"])  # fmt: skip
+def test_one_expression_has_a_limit(text: str) -> None:
+    assert codes(f"let a = {text}\n") == ["T094"]
+
+
+def test_a_long_list_is_no_deep_expression() -> None:
+    assert codes("let a = [" + "b.c + 1, " * 20_000 + "]\n") == []
+
+
+def test_a_string_a_file_and_its_items_have_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert codes('let a = "' + "x\\n" * limits.STRING_CHARACTERS + '"\n') == ["T092"]
+    assert codes("#" * (limits.FILE_BYTES + 1)) == ["T090"]
+    monkeypatch.setattr("tidelang.lexing.layout.ITEMS", 10)
+    assert codes("a = 1\n" * 11) == ["T093"]
+
+
+def test_after_a_hundred_mistakes_no_more_are_told() -> None:
+    told = codes("a: 1\n" * 50_000)
+    assert told == ["T010"] * limits.MISTAKES + ["T095"]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["{", "}", "(", ")", '"', '"""', "'", '"{{', "{{", "a = 1 b\n", "step\n", "[a\n", "a ", "- ",
+     '"{{ "', "/*", "\\", "x = [\n"],
+)  # fmt: skip
+def test_the_time_grows_no_faster_than_the_file(piece: str) -> None:
+    def seconds(count: int) -> float:
+        text = piece * count
+        start = time.process_time()
+        parse(Source("a", text))
+        return time.process_time() - start
+
+    small = max(seconds(3000), 0.01)
+    assert seconds(24_000) < small * 8 * 5
