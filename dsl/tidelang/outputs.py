@@ -91,12 +91,11 @@ def _undeclared(name: str, outputs: Sequence[Output]) -> str:
 
 def _decoded(data: bytes) -> str:
     if len(data) > SIZE_LIMIT:
-        raise OutputError(
-            (
-                f"the outputs have {len(data):,} bytes, more than the {SIZE_LIMIT:,} allowed; "
-                "write large results to a file and declare an output of type file",
-            )
+        problem = (
+            f"the outputs have {len(data):,} bytes, more than the {SIZE_LIMIT:,} allowed; "
+            "write large results to a file and declare an output of type file"
         )
+        raise OutputError((problem,))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

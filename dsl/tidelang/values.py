@@ -277,9 +277,13 @@ def parse_text(text: str, type: Type) -> Value:  # noqa: A002
     return conform(text, type)
 
 
+def _no_constant(name: str) -> Value:
+    raise ValueError(f"it has no {name}")
+
+
 def _loads(text: str, type: Type) -> Value:  # noqa: A002
     try:
-        return cast("Value", json.loads(text))
+        return cast("Value", json.loads(text, parse_constant=_no_constant))
     except RecursionError:
         raise ValueError(f"expected {describe(type)}; this JSON is nested too deeply") from None
     except ValueError as error:
