@@ -6,6 +6,7 @@ in a thread. Nothing here knows of processes.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -103,13 +104,23 @@ def take_values(folder: Path) -> bytes:
     path = folder / folders.OUTPUT
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return b""
+            data = _read(descriptor, VALUES_LIMIT + 1)
+        finally:
+            os.close(descriptor)
     except OSError:
         return b""
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return b""
-        data = file.read(VALUES_LIMIT + 1)
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the keeper tries again before its next step
+        path.unlink()
+    return data
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (piece := os.read(descriptor, size - len(data))):
+        data += piece
     return data
 
 
