@@ -4,6 +4,7 @@ terminal emulator that shows what a person would see."""
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyte
 import pytest
 
 Tide = Callable[..., Path]
+Tidemill = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Seat:
@@ -136,13 +138,27 @@ def test_ctrl_c_cancels_cleanly_and_says_so(seat: Callable[..., Seat], tide: Tid
 
 
 def test_a_second_ctrl_c_kills_at_once(seat: Callable[..., Seat], tide: Tide) -> None:
-    tide(r"""step a { run = r"trap 'echo no' TERM; echo up; while :; do sleep 0.05; done" }""")
+    tide(r"""step a { run = r"trap 'echo no' TERM; echo up; while :; do sleep 0.05 || :; done" }""")
     person = seat("run", "x.tide")
     person.sees("│ up")
     person.process.sendintr()
     person.sees("│ no")
     person.process.sendintr()
     assert person.ends() == 130
+
+
+@pytest.mark.parametrize("options", [[], ["--plain"]])
+def test_a_terminal_that_goes_away_cancels_the_run(
+    seat: Callable[..., Seat], tide: Tide, tidemill: Tidemill, options: list[str]
+) -> None:
+    tide('step a { run = "echo up; exec sleep 600" }')
+    person = seat("run", "x.tide", *options)
+    person.sees("| up" if options else "│ up")
+    person.process.ptyproc.fileobj.close()  # the window is closed
+    person.process.ptyproc.closed = True
+    person.process.wait()
+    assert person.process.exitstatus == 129
+    assert tidemill("status").stdout.startswith("demo #1 cancelled")
 
 
 def test_plain_lines_may_be_had_on_a_terminal(seat: Callable[..., Seat], tide: Tide) -> None:

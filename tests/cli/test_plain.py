@@ -105,7 +105,7 @@ def test_a_change_that_is_none_is_not_told_again(
         (
             S.FAILED,
             {"exit_code": 1, "allow_failure": True},
-            "a failed after 2.0 s: exit code 1, which it may",
+            "a failed after 2.0 s: exit code 1 (allowed to fail)",
         ),
         (S.RUNNING, {"attempt": 2, "attempts": 3}, "a started (attempt 2/3)"),
         (S.SUCCEEDED, {"carried_from": 6}, "a succeeded in run 6"),

@@ -19,7 +19,9 @@ PATIENT = """
   step a { run = "echo pid $$; exec sleep 600" }
   step b { needs = [a], run = "true" }
 """
-STUBBORN = """step a { run = r"trap 'echo no' TERM; echo pid $$; while :; do sleep 0.05; done" }"""
+STUBBORN = r"""
+  step a { run = r"trap 'echo no' TERM; echo pid $$; while :; do sleep 0.05 || :; done" }
+"""
 
 
 def alive(pid: int) -> bool:

@@ -23,6 +23,7 @@ class History:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._plans: dict[int, Plan] = {}
+        self._ordinals: dict[int, dict[str, int]] = {}
         self._sql: SqlHistory | None = None
         if project.database.exists():
             self._sql = SqlHistory(open_sqlite_readonly(project.database))
@@ -68,12 +69,22 @@ class History:
         """The log file of a task's attempt, the latest by default; it does not exist if
         the attempt wrote nothing. None if the task never started."""
         self.row(number)
-        rows = self._sql.tasks(number) if self._sql else []
-        task = next((row for row in rows if row.key == key), None)
-        if task is None or not task.attempt:
+        if attempt is None:
+            rows = self._sql.tasks(number) if self._sql else []
+            attempt = next((row.attempt for row in rows if row.key == key), 0)
+        ordinal = self._ordinals_of(number).get(key)
+        if ordinal is None or not attempt:
             return None
         folder = self._project.run_folder(number) / "logs"
-        return log_path(folder, task.ordinal, key, attempt or task.attempt)
+        return log_path(folder, ordinal, key, attempt)
+
+    def _ordinals_of(self, number: int) -> dict[str, int]:
+        """Where the tasks of a run stand in its plan, which never changes: whoever reads
+        the logs of all tasks asks once for each of them."""
+        if number not in self._ordinals:
+            rows = self._sql.tasks(number) if self._sql else []
+            self._ordinals[number] = {row.key: row.ordinal for row in rows}
+        return self._ordinals[number]
 
     def close(self) -> None:
         if self._sql is not None:

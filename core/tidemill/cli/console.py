@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,12 @@ def project() -> Project:
 
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
+
+
+def say(text: str) -> None:
+    """News for the person, on stderr; where nobody is left to read it, nothing."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def report(error: TidemillError) -> None:

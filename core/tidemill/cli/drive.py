@@ -39,7 +39,8 @@ def drive(local: LocalRun, *, as_json: bool, plain: bool) -> int:
     outlet = _outlet(local.view, as_json=as_json)
     display = _display(board, outlet, paint, as_json=as_json, live=live)
     code = asyncio.run(_drive(local, board, display, outlet, quiet=as_json, paint=paint))
-    _check(outlet)
+    if code == exits.OK:
+        _check(outlet)
     return code
 
 

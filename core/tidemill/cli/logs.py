@@ -56,7 +56,8 @@ class Logs:
 
     def path(self, task: TaskView, attempt: int | None = None) -> Path | None:
         """The log of the attempt asked for, or of the latest; None where there is none."""
-        path = self._history.log(self._source(task), task.key, attempt or self.attempt)
+        which = attempt or self.attempt or task.attempt or None
+        path = self._history.log(self._source(task), task.key, which)
         return path if path is not None and path.exists() else None
 
     def _source(self, task: TaskView) -> int:

@@ -45,5 +45,5 @@ class Stop:
         if self.first is None:
             self.first = number
         if self._count <= 2:
-            self._notice(FIRST if self._count == 1 else SECOND)
             self._cancel()
+            self._notice(FIRST if self._count == 1 else SECOND)

@@ -33,7 +33,7 @@ def command(run: str | None, step: str | None, follow: bool, attempt: int | None
 
     RUN is the latest run unless given. STEP is a step, with all its instances, or one
     instance; without it all steps are shown, each line behind its step's name. The log
-    of a single task goes to a pipe or file exactly as it was printed.
+    of a single task goes to a pipe or file as it was printed, control sequences and all.
     """
     from tidemill.app import history
     from tidemill.cli import logs

@@ -109,7 +109,7 @@ def _detail(task: TaskView, now: float) -> str:
     if task.waits_until is not None and task.waits_until > now:
         said.append(f"tries again at {moment(task.waits_until)}")
     if task.allow_failure and task.state in words.BAD:
-        said.append("which it may")
+        said.append("allowed to fail")
     return ", ".join(text for text in said if text)
 
 

@@ -145,7 +145,7 @@ class Picture:
         if task.carried_from is not None:
             said.append(f"in run {task.carried_from}")
         if task.state in words.BAD:
-            said += [clean(words.reason(task)), "allowed" if task.allow_failure else ""]
+            said += [clean(words.reason(task)), "allowed to fail" if task.allow_failure else ""]
         return "".join(f"  {text}" for text in said if text)
 
     def _said(self, text: str) -> Line:

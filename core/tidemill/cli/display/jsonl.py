@@ -11,8 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
-
+from tidemill.cli.console import say
 from tidemill.cli.display.board import Board
 from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.shapes import run_shape, task_shape
@@ -46,7 +45,7 @@ class JsonDisplay:
 
     def notice(self, text: str) -> None:
         """For the person, not an event."""
-        click.echo(text, err=True)
+        say(text)
 
     def run_changed(self, run: RunView) -> None:
         self._board.run = run

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-import click
-
 from tidemill.cli import words
+from tidemill.cli.console import say
 from tidemill.cli.display.board import Board
 from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.style import Paint
@@ -46,7 +45,7 @@ class PlainDisplay:
 
     def notice(self, text: str) -> None:
         """For the person, not for whoever reads the lines."""
-        click.echo(text, err=True)
+        say(text)
 
     def run_changed(self, run: RunView) -> None:
         self._board.run = run
@@ -115,7 +114,7 @@ def happened(task: TaskView) -> str:
     why = f": {clean(words.reason(task))}" if words.reason(task) else ""
     if state is TaskState.SUCCEEDED:
         return f"succeeded{_took(task, 'in')}"
-    allowed = ", which it may" if task.allow_failure and state in words.BAD else ""
+    allowed = " (allowed to fail)" if task.allow_failure and state in words.BAD else ""
     return f"{words.word(state)}{_took(task, 'after')}{_attempt(task)}{why}{allowed}"
 
 
