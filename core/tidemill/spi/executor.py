@@ -62,6 +62,7 @@ class Executor(Protocol):
 
         Raises:
             SpiError: no step of this executor has this handle.
+            OSError: the step succeeded, but a file of `Work.outputs` could not be kept.
         """
 
     async def stop(self, handle: Handle, grace: float) -> None:

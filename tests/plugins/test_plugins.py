@@ -1,0 +1,196 @@
+"""Plugins are found in real distributions, and a bad one harms nobody else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+GOOD = """
+    from pydantic import BaseModel, Field
+    from tidemill.spi import ExecutorType, hookimpl
+
+    class Settings(BaseModel, extra="forbid", frozen=True):
+        image: str
+        pull: bool = False
+        user: str = Field("nobody", min_length=1)
+
+    @hookimpl
+    def tidemill_executors():
+        return [ExecutorType("KIND", Settings, lambda context: None)]
+"""
+
+Ask = Callable[[str], Any]
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def install(site: Path) -> Install:
+    """Makes a distribution as an installer leaves it: a module and its dist-info."""
+
+    def install(distribution: str, source: str, *, point: str = "", version: str = "1.2") -> None:
+        module = distribution.replace("-", "_")
+        (site / f"{module}.py").write_text(dedent(source))
+        info = site / f"{module}-{version}.dist-info"
+        info.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        (info / "METADATA").write_text(metadata)
+        (info / "entry_points.txt").write_text(f"[tidemill]\n{point or module} = {module}\n")
+
+    return install
+
+
+@pytest.fixture
+def ask(site: Path) -> Ask:
+    """The value of an expression over `plugins`, in a fresh interpreter."""
+
+    def ask(expression: str) -> Any:
+        program = f"""
+import json, sys
+sys.path.insert(0, {str(site)!r})
+from tidemill.plugins import PluginError, load
+plugins = load()
+def error(call, *arguments):
+    try:
+        call(*arguments)
+    except PluginError as error:
+        return [error.message, error.hint]
+def infos():
+    return [[i.name, i.distribution, i.version, list(i.kinds), str(i.failure or "")]
+            for i in plugins.installed() if i.distribution != "tidemill"]
+print(json.dumps({expression}))
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return ask
+
+
+def test_the_local_executor_is_found_like_any_other(ask: Ask) -> None:
+    assert "local" in ask("plugins.executor_kinds()")
+    assert ask("plugins.executor_type('local').settings.__name__") == "LocalSettings"
+    assert ask("plugins.problem('local')") is None
+
+
+def test_an_installed_plugin_is_found_with_its_version(ask: Ask, install: Install) -> None:
+    install("tide-podman", GOOD.replace("KIND", "podman"), point="pods")
+    assert ask("infos()") == [["pods", "tide-podman", "1.2", ["podman"], ""]]
+    assert ask("plugins.executor_kinds()") == ["local", "podman"]
+    assert ask("list(plugins.executor_settings('podman').model_fields)") == [
+        "image",
+        "pull",
+        "user",
+    ]
+
+
+def test_an_unknown_kind_says_what_is_installed(ask: Ask) -> None:
+    message, hint = ask("error(plugins.executor_type, 'dokcer')")
+    assert message == "there is no executor dokcer"
+    assert hint == "installed executors: local"
+    assert ask("plugins.executor_settings('dokcer')") is None
+    assert ask("plugins.problem('dokcer')") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise SystemExit('out of here')", "SystemExit: out of here"),
+        ("def f(:", "SyntaxError"),
+        (GOOD.replace("def tidemill_executors():", "def tidemill_executors(more):"), "more"),
+        (GOOD.replace("def tidemill_executors", "def tidemill_executor"), "there is no hook"),
+        (GOOD.replace("return [", "raise RuntimeError('two\\n lines'); return ["), "two lines"),
+        (GOOD.replace("return [", "return 7 # "), "not a list of executor types"),
+        (GOOD.replace("return [", "return [7] # "), "not an executor type"),
+        (GOOD.replace('"KIND"', '"two words"'), "must be a plain word"),
+        (GOOD.replace('"KIND", Settings', '"k", dict'), "are no pydantic model"),
+        (GOOD.replace("lambda context: None", "None"), "cannot be called"),
+    ],
+)
+def test_a_bad_plugin_is_named_and_harms_nobody(
+    ask: Ask, install: Install, source: str, said: str
+) -> None:
+    install("tide-broken", source, point="broken", version="0.3")
+    install("tide-podman", GOOD.replace("KIND", "podman"))
+    (broken, good) = ask("infos()")
+    assert broken[:4] == ["broken", "tide-broken", "0.3", []]
+    assert broken[4].startswith("plugin broken of tide-broken 0.3 failed: ")
+    assert said in broken[4]
+    assert "\n" not in broken[4]
+    assert good[4] == ""
+    assert ask("plugins.executor_kinds()") == ["local", "podman"]
+
+
+def test_a_failed_plugin_is_the_answer_for_its_kind(ask: Ask, install: Install) -> None:
+    install("tide-broken", "import no_such_module", point="docker")
+    failure = "plugin docker of tide-broken 1.2 failed: ModuleNotFoundError"
+    assert ask("plugins.problem('docker')").startswith(failure)
+    message, _ = ask("error(plugins.executor_type, 'docker')")
+    assert message.startswith(failure)
+    _, hint = ask("error(plugins.executor_type, 'podman')")
+    assert failure in hint
+
+
+def test_two_plugins_that_claim_one_kind_are_both_named(ask: Ask, install: Install) -> None:
+    install("tide-one", GOOD.replace("KIND", "podman"))
+    install("tide-two", GOOD.replace("KIND", "podman"), version="2.0")
+    said = "executor podman is claimed by tide-one 1.2 and tide-two 2.0: uninstall one of them"
+    assert ask("plugins.problem('podman')") == said
+    assert ask("error(plugins.executor_type, 'podman')")[0] == said
+    assert ask("plugins.executor_settings('podman')") is None
+    assert ask("plugins.executor_kinds()") == ["local"]
+    assert [info[4] for info in ask("infos()")] == ["", ""]
+
+
+def test_two_entry_points_of_one_name_do_not_collide(ask: Ask, install: Install) -> None:
+    install("tide-one", GOOD.replace("KIND", "one"), point="same")
+    install("tide-two", GOOD.replace("KIND", "two"), point="same")
+    assert ask("plugins.executor_kinds()") == ["local", "one", "two"]
+
+
+def test_settings_are_checked_and_given_their_types(ask: Ask, install: Install) -> None:
+    install("tide-podman", GOOD.replace("KIND", "podman"))
+    values = "plugins.settings('podman', {'image': 'debian', 'pull': True}).model_dump()"
+    assert ask(values) == {"image": "debian", "pull": True, "user": "nobody"}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("{}", "executor podman: image is missing"),
+        ("{'image': 'x', 'imgae': 1}", "executor podman: there is no setting imgae"),
+        ("{'image': 3}", "executor podman: image: input should be a valid string"),
+    ],
+)
+def test_wrong_settings_are_said_in_words(
+    ask: Ask, install: Install, values: str, said: str
+) -> None:
+    install("tide-podman", GOOD.replace("KIND", "podman"))
+    message, hint = ask(f"error(plugins.settings, 'podman', {values})")
+    assert message == said
+    assert hint == "its settings are: image, pull, user"
+
+
+def test_importing_the_local_plugin_is_cheap() -> None:
+    """Only its factory needs asyncio and processes; `validate` needs its settings alone."""
+    program = (
+        "import sys, tidemill_local;"
+        "print(*[name for name in sys.modules if name.startswith('tidemill_local')]);"
+        "print(*[name for name in ('asyncio', 'subprocess', 'shutil') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "tidemill_local tidemill_local.settings\n\n"
