@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidelang.diagnostics import Diagnostic, in_order
-from tidelang.lexing.balance import balance
 from tidelang.lexing.layout import lay_out
 from tidelang.lexing.scan import Scanner
 from tidelang.lexing.token import Token
@@ -65,6 +64,9 @@ def _read(source: Source, problems: list[Diagnostic]) -> File:
 def _laid_out(source: Source, raw: list[Token], problems: list[Diagnostic]) -> list[Token]:
     tokens = lay_out(source, raw)
     if tokens is None:
+        # Loaded for a file with mistakes only: starting is to stay cheap.
+        from tidelang.lexing.balance import balance
+
         balanced = balance(source, raw)
         problems += balanced.problems
         tokens = lay_out(source, balanced.tokens)

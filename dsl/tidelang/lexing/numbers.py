@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from fractions import Fraction
 
 from tidelang.limits import INTEGER
@@ -118,6 +117,8 @@ def _unknown(word: str) -> NumberError:
         return NumberError("this number has two decimal points")
     if unit.startswith("_"):
         return NumberError("in a number, `_` stands between two digits", digits)
+    from difflib import get_close_matches  # slow to load, and seldom needed
+
     known = [*DURATIONS, *SIZES]
     near = [_SLIPS[unit.lower()]] if unit.lower() in _SLIPS else get_close_matches(unit, known, 1)
     return NumberError(f"there is no unit `{unit}`", digits + near[0] if near else None)

@@ -20,7 +20,6 @@ from tidelang import syntax
 from tidelang.diagnostics import Diagnostic
 from tidelang.lexing.token import CLOSERS, OPENERS, Token
 from tidelang.limits import MISTAKES
-from tidelang.parsing import repairs, wording
 from tidelang.parsing.build import Builder
 from tidelang.parsing.engine import END_OF_FILE, Engine
 from tidelang.parsing.tables import Tables
@@ -113,6 +112,9 @@ class Recovery:
 
     def mend(self, tokens: list[Token], at: int) -> int:
         """Tell the mistake at `at` and make the engine ready to go on; returns where."""
+        # Loaded for a file with mistakes only: starting is to stay cheap.
+        from tidelang.parsing import repairs, wording
+
         silent = _is_told(tokens, at)
         if at and tokens[at - 1].type == "RBRACE" and self.engine.accepts("END"):
             # The item is whole; what follows its brace is not part of it.
