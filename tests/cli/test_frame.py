@@ -8,7 +8,8 @@ import pytest
 from rich.cells import cell_len
 
 from tidemill.cli.display.board import Board
-from tidemill.cli.display.frame import Glyphs, Picture, Size, surplus_rows
+from tidemill.cli.display.frame import Picture, Size, surplus_rows
+from tidemill.cli.display.glyphs import Glyphs
 from tidemill.model.states import TaskState
 from tidemill.model.views import TaskView
 

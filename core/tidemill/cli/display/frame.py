@@ -16,6 +16,7 @@ from rich.cells import cell_len, set_cell_size
 
 from tidemill.cli import words
 from tidemill.cli.display.board import TAIL_LINES, Board
+from tidemill.cli.display.glyphs import Glyphs
 from tidemill.cli.display.plain import title
 from tidemill.cli.text import clean
 from tidemill.cli.times import duration, ticking
@@ -37,31 +38,6 @@ _WORD: Final = len("succeeded")
 class Size:
     width: int
     height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Glyphs:
-    """The characters that are not words, and what stands for them in ASCII."""
-
-    unicode: bool
-
-    def of(self, state: TaskState) -> str:
-        look = words.LOOKS[state]
-        return look.symbol if self.unicode else look.plain_symbol
-
-    @property
-    def cut(self) -> str:
-        return "…" if self.unicode else "~"
-
-    @property
-    def gutter(self) -> str:
-        return "│" if self.unicode else "|"
-
-    def bar(self, width: int, share: float) -> tuple[str, str]:
-        """Its full and its empty part."""
-        full = int(width * share)
-        signs = ("━", "─") if self.unicode else ("#", "-")
-        return signs[0] * full, signs[1] * (width - full)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from tidemill.cli.display.board import Board
-from tidemill.cli.display.frame import Glyphs, Line, Picture, Size, surplus_rows
+from tidemill.cli.display.frame import Line, Picture, Size, surplus_rows
+from tidemill.cli.display.glyphs import Glyphs
 from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.display.plain import ending
 from tidemill.cli.style import Paint
