@@ -95,6 +95,8 @@ def _attribute(report: Report, item: Attribute, schema: Schema, parts: Parts) ->
         if first is not item:
             twice(report, name, item.name_span, first.name_span, f" in {schema.title}")
     elif name in schema.blocks:
+        if report.unread_in(Span(item.span.source, item.span.start, item.value.span.start)):
+            return  # the parser has said what is wrong in front of its value
         label = f" {schema.blocks[name]}" if schema.blocks[name] else ""
         message = f"`{name}` is a block, not an attribute"
         fix = Fix(f"write `{name}{label} {{ … }}`")

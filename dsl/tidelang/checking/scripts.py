@@ -86,27 +86,27 @@ def _script(ctx: Context, node: String) -> Script | None:
     first = node.parts[0]
     runner = interpreter(first.value if isinstance(first, Text) else "")
     if runner.error:
-        ctx.report.add("T605", runner.error, first.span, "", Fix("write `#!/bin/sh`"))
+        ctx.report.add("T606", runner.error, first.span, "", Fix("write `#!/bin/sh`"))
     places: list[_Place] = []
     parts: list[str | Insert] = []
     for part in node.parts:
         if isinstance(part, Text):
             parts.append(part.value)
-        elif (place := _place(ctx, part, len(places))) is not None:
+        else:
+            place = _place(ctx, part, len(places))
             places.append(place)
             parts.append(place.insert)
-    if ctx.report.count != before:
-        return None
-    return _woven(ctx, parts, places, runner)
+    script = _woven(ctx, parts, places, runner)
+    return script if ctx.report.count == before else None
 
 
-def _place(ctx: Context, hole: Hole, index: int) -> _Place | None:
+def _place(ctx: Context, hole: Hole, index: int) -> _Place:
     inside, filter = _filtered(hole.expression)  # noqa: A001
     type, expr = ctx.check(inside)  # noqa: A001
     items = type.name == "list" and scalar(inner(type))
     if not scalar(type) and not items:
         no_text(ctx, hole, type)
-        return None
+        return _Place(hole, Insert(index, "unknown", filter), UNKNOWN[1])
     shape: Shape = "list" if items else "number" if type.name in NUMBERS else "scalar"
     insert = Insert(index, "unknown" if type.name == "any" else shape, filter)
     return _Place(hole, insert, expr)

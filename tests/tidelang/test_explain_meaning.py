@@ -1,0 +1,66 @@
+"""Every code of the checks has a page, and every page keeps its word."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pydantic
+import pytest
+
+import tidelang
+from tidelang import codes
+from tidelang.compiler import compile_source
+from tidelang.source import Source
+
+_ROOT = Path(tidelang.__file__).parent
+_EMITTED = {
+    code
+    for path in _ROOT.rglob("*.py")
+    for code in re.findall(r'"([TW][1-9]\d\d)"', path.read_text("utf-8"))
+}
+_PAGES = sorted(code for code in codes.all_codes() if not code.startswith("T0"))
+
+
+class _Docker(pydantic.BaseModel):
+    image: str
+
+
+class _Plugins:
+    def executor_kinds(self) -> tuple[str, ...]:
+        return ("docker", "local")
+
+    def executor_settings(self, kind: str) -> type[pydantic.BaseModel] | None:
+        return _Docker if kind == "docker" else None
+
+    def problem(self, kind: str) -> str | None:
+        return "it needs a newer Python" if kind == "broken" else None
+
+
+def _found(code: str, heading: str) -> list[str]:
+    page = codes.page(code) or ""
+    match = re.search(rf"^## {heading}\n+```tide\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert match is not None, f"{code} has no example that {heading.lower()}"
+    result = compile_source(Source(f"{code}.tide", match[1]), _Plugins())
+    return [diagnostic.code for diagnostic in result.diagnostics]
+
+
+def test_every_code_that_is_emitted_has_a_page() -> None:
+    assert sorted(_EMITTED) == _PAGES
+
+
+@pytest.mark.parametrize("code", _PAGES)
+def test_the_failing_example_gives_this_mistake_and_no_other(code: str) -> None:
+    assert _found(code, "Fails") == [code]
+
+
+@pytest.mark.parametrize("code", _PAGES)
+def test_the_passing_example_gives_nothing(code: str) -> None:
+    assert _found(code, "Passes") == []
+
+
+@pytest.mark.parametrize("code", _PAGES)
+def test_a_page_has_a_title_and_says_why(code: str) -> None:
+    page = codes.page(code) or ""
+    assert codes.title(code)
+    assert len(page.partition("## Fails")[0].split("\n", 1)[1].strip()) > 20
