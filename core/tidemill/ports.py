@@ -42,23 +42,16 @@ class Clock(Protocol):
 # --- store ---------------------------------------------------------------------------
 
 
-class Transaction(Protocol):
-    """One transaction. Reads lock what they return against other schedulers; writes are
-    compare-and-set on state and fence. Each call is a constant number of statements,
-    whatever the number of rows.
+class Turn(Protocol):
+    """What a scheduler's turn needs of a transaction. Reads lock what they return against
+    other schedulers; writes are compare-and-set on state and fence. Each call is a
+    constant number of statements, whatever the number of rows.
 
     Raises:
         StaleError: a row was not in the state that the change was computed from.
     """
 
-    def new_run(self, run: RunRow) -> int:
-        """Stores a run and returns its number; the row's own number is ignored."""
-
-    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None: ...
-
     def definition(self, digest: str) -> bytes: ...
-
-    def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None: ...
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]: ...
 
@@ -80,9 +73,6 @@ class Transaction(Protocol):
         self, stages: Iterable[StageRef]
     ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
         """What the succeeded tasks of these stages put out."""
-
-    def latest_successes(self, pipeline: str, keys: Iterable[str]) -> dict[str, TaskRow]:
-        """By key, the task that last succeeded in any run of this pipeline."""
 
     def due(self, run: int | None, now: float) -> list[TaskRow]:
         """Queued and running tasks whose timer has passed."""
@@ -119,6 +109,20 @@ class Transaction(Protocol):
         """Inserts, or updates those that are there."""
 
     def record(self, events: Sequence[EventRow]) -> None: ...
+
+
+class Transaction(Turn, Protocol):
+    """One transaction, with what making a run needs besides."""
+
+    def new_run(self, run: RunRow) -> int:
+        """Stores a run and returns its number; the row's own number is ignored."""
+
+    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None: ...
+
+    def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None: ...
+
+    def latest_successes(self, pipeline: str, keys: Iterable[str]) -> dict[str, TaskRow]:
+        """By key, the task that last succeeded in any run of this pipeline."""
 
 
 class Store(Protocol):

@@ -14,7 +14,7 @@ from tidemill.model.messages import Order
 from tidemill.model.rows import StageRef, TaskRow
 from tidemill.model.states import RunState
 from tidemill.model.transitions import TaskEvent
-from tidemill.ports import Transaction
+from tidemill.ports import Turn
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Dispatch:
     ledger: Ledger
     plans: Plans
     outputs: Outputs
-    tx: Transaction
+    tx: Turn
     run: int | None
     capacity: int
     orders: list[Order] = field(default_factory=list)

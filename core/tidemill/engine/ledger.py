@@ -14,7 +14,7 @@ from typing import Any
 from tidemill.model.rows import AttemptRow, EventRow, RunRow, StageRef, StageRow, TaskRef, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import Effect, RunEvent, TaskEvent, move_run, move_task
-from tidemill.ports import Transaction
+from tidemill.ports import Turn
 
 
 class Ledger:
@@ -136,7 +136,7 @@ class Ledger:
     def record(self, kind: str, run: int, ordinal: int | None, **data: Any) -> None:
         self._events.append(EventRow(self.now, kind, run, ordinal, data))
 
-    def flush(self, tx: Transaction) -> None:
+    def flush(self, tx: Turn) -> None:
         """Writes what changed since the last flush."""
         before, self._before = self._before, {}
         if before:

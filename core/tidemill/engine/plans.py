@@ -5,7 +5,7 @@ from __future__ import annotations
 from tidelang import codec, values
 from tidemill.model.plan import Plan, make_plan
 from tidemill.model.rows import RunRow
-from tidemill.ports import Transaction
+from tidemill.ports import Turn
 
 
 class Plans:
@@ -19,7 +19,7 @@ class Plans:
         """The plan of a run that was loaded."""
         return self._plans[run]
 
-    def load(self, tx: Transaction, numbers: set[int]) -> None:
+    def load(self, tx: Turn, numbers: set[int]) -> None:
         """Reads the runs whose plans are not known yet."""
         missing = numbers - self._plans.keys()
         for run in tx.runs(missing) if missing else ():

@@ -19,7 +19,7 @@ from tidemill.model.plan import Plan, PlannedStep
 from tidemill.model.rows import StageRef, StageRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent, TaskEvent
-from tidemill.ports import Transaction
+from tidemill.ports import Turn
 
 _ALWAYS = ("lit", True)
 
@@ -34,7 +34,7 @@ class Progress:
     ledger: Ledger
     plan_of: Callable[[int], Plan]
     outputs: Outputs
-    tx: Transaction
+    tx: Turn
 
     def settle(self) -> None:
         """Follows up on everything that has ended, until nothing more follows."""

@@ -15,6 +15,7 @@ from typing import Protocol
 from tidemill.engine.booking import GRACE, Booking
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.ledger import Ledger
+from tidemill.engine.mirror import Mirror
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
@@ -31,13 +32,24 @@ from tidemill.model.messages import (
 from tidemill.model.rows import RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
-from tidemill.ports import Broker, Clock, Store, Transaction
+from tidemill.ports import Broker, Clock, Inbox, StaleError, Store, Transaction, Turn
 
 LEASE = 30.0
 """Seconds for which a dispatch, a claim or a heartbeat is believed."""
 
 HEARTBEATS = 3
 """Heartbeats in a lease."""
+
+
+LINGER = 0.02
+"""Seconds that news of starts may wait for more."""
+
+GATHER = 0.005
+"""Seconds that results may wait for more while workers have work left to take."""
+
+BUFFER = 3
+"""Offers for each slot beyond what it can take at once, so that no slot that gets free
+waits for a turn, and a turn books many results."""
 
 
 class Watcher(Protocol):
@@ -65,7 +77,7 @@ class _Worker:
 
 
 class Scheduler:
-    """Drives one run (`run`), or all runs of the database."""
+    """Drives one run (`run`) that nobody else drives, or all runs of the database."""
 
     def __init__(
         self,
@@ -83,11 +95,15 @@ class Scheduler:
         self._watcher = watcher
         self._run = run
         self._lease = lease
+        self._mirror = None if run is None else Mirror(run)
         self._plans = Plans()
         self._outputs = Outputs()
         self._workers: dict[str, _Worker] = {}
         self._next_due: float | None = None
         self._judge_from = 0.0
+        self._offered = 0
+        """Orders that no worker has taken yet, as far as was heard: a guess that only
+        decides how long reports are gathered."""
         self.grace = GRACE
         """Seconds that a cancelled step is given to end by itself."""
 
@@ -95,10 +111,31 @@ class Scheduler:
         """Works until the run has ended (for ever, if it drives all)."""
         ended = await self._tick(())
         while not ended:
-            inbox = await self._broker.inbox(self._next_due)
+            inboxes = [await self._broker.inbox(self._next_due)]
             self._notice_absence()
-            ended = await self._tick(inbox.reports)
-            await self._broker.confirm(inbox)
+            since = self._clock.now()
+            while (until := since + self._patience(inboxes)) > self._clock.now():
+                inboxes.append(await self._broker.inbox(until))
+            ended = await self._tick([report for inbox in inboxes for report in inbox.reports])
+            for inbox in inboxes:
+                await self._broker.confirm(inbox)
+
+    def _patience(self, inboxes: Sequence[Inbox]) -> float:
+        """Seconds that these reports may wait for more to share their turn with: nothing
+        follows from a start, and a result is in no hurry while workers have work left."""
+        offered = self._offered
+        results = False
+        for inbox in inboxes:
+            for report in inbox.reports:
+                if isinstance(report, Started):
+                    offered -= 1
+                elif isinstance(report, Result):
+                    results = True
+                else:
+                    return 0
+        if results:
+            return GATHER if offered > 0 else 0
+        return LINGER if offered < self._offered else 0
 
     def _notice_absence(self) -> None:
         """Who overslept (a suspended machine, SIGSTOP) has missed heartbeats too: no
@@ -109,8 +146,10 @@ class Scheduler:
 
     async def _tick(self, reports: Sequence[Report]) -> bool:
         """One transaction and what follows it. True if the driven run has ended."""
-        todo = await self._store.transact(lambda tx: self._work(tx, reports))
+        todo = await self._transact(reports)
         self._next_due = todo.next_due
+        self._offered += len(todo.orders)
+        self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
         await self._broker.publish(todo.orders)
         if todo.stops:
             await self._broker.stop(todo.stops)
@@ -123,7 +162,24 @@ class Scheduler:
                 self._plans.forget(run.number)
         return any(run.number == self._run and run.state.ended for run in todo.runs)
 
-    def _work(self, tx: Transaction, reports: Sequence[Report]) -> _Todo:
+    async def _transact(self, reports: Sequence[Report]) -> _Todo:
+        try:
+            return await self._store.transact(lambda tx: self._turn(tx, reports))
+        except StaleError:
+            if self._mirror is None:
+                raise
+            self._mirror.forget()  # somebody else wrote: a wish to cancel
+            return await self._store.transact(lambda tx: self._turn(tx, reports))
+
+    def _turn(self, tx: Transaction, reports: Sequence[Report]) -> _Todo:
+        if self._mirror is None:
+            return self._work(tx, reports)
+        nudged = any(isinstance(report, Nudge) for report in reports)
+        todo = self._work(self._mirror.over(tx, reread_run=nudged), reports)
+        self._mirror.write()
+        return todo
+
+    def _work(self, tx: Turn, reports: Sequence[Report]) -> _Todo:
         ledger = Ledger(self._clock.now(), self._lease)
         booking = Booking(ledger, self._plans.of)
         todo = _Todo(stops=booking.stops)
@@ -151,7 +207,7 @@ class Scheduler:
     # reading
 
     def _load(
-        self, tx: Transaction, ledger: Ledger, reports: Sequence[Report], due: list[TaskRow]
+        self, tx: Turn, ledger: Ledger, reports: Sequence[Report], due: list[TaskRow]
     ) -> None:
         refs = dict.fromkeys(
             report.ref for report in reports if isinstance(report, Started | Voided | Result)
@@ -167,12 +223,12 @@ class Scheduler:
         if refs:
             ledger.add_tasks(tx.tasks(refs))
 
-    def _due(self, tx: Transaction, ledger: Ledger) -> list[TaskRow]:
+    def _due(self, tx: Turn, ledger: Ledger) -> list[TaskRow]:
         if self._next_due is None or ledger.now < self._next_due or ledger.now < self._judge_from:
             return []
         return tx.due(self._run, ledger.now)
 
-    def _timer(self, tx: Transaction, ledger: Ledger) -> float | None:
+    def _timer(self, tx: Turn, ledger: Ledger) -> float | None:
         """When to wake at the latest. Asks the database only when the known time has
         passed; until then what changed here can only bring it nearer."""
         known = self._next_due
@@ -191,7 +247,7 @@ class Scheduler:
                 ledger.move_run(run.number, RunEvent.START, started_at=ledger.now)
 
     def _book(
-        self, tx: Transaction, ledger: Ledger, booking: Booking, reports: Sequence[Report]
+        self, tx: Turn, ledger: Ledger, booking: Booking, reports: Sequence[Report]
     ) -> set[TaskRef]:
         """Books the reports; the tasks whose leases were renewed."""
         leases: list[tuple[TaskRef, int]] = []
@@ -212,7 +268,7 @@ class Scheduler:
             tx.renew(leases, ledger.now + self._lease)
         return {ref for ref, _ in leases}
 
-    def _look(self, tx: Transaction, ledger: Ledger, booking: Booking, run: int) -> None:
+    def _look(self, tx: Turn, ledger: Ledger, booking: Booking, run: int) -> None:
         """Somebody wrote to the database: a cancel is the one thing that matters."""
         if ledger.run(run).state is RunState.CANCELLING:
             ledger.add_tasks(tx.open_tasks(run))
@@ -234,6 +290,6 @@ class Scheduler:
         return voids
 
     def _capacity(self, now: float) -> int:
-        """Twice the slots of all workers heard of within a lease: what they can take,
-        and a buffer, so that no freed slot waits for a transaction."""
-        return 2 * sum(w.slots for w in self._workers.values() if now - w.heard_at <= self._lease)
+        """What all workers that were heard of within a lease can take, and a buffer."""
+        heard = (w.slots for w in self._workers.values() if now - w.heard_at <= self._lease)
+        return (1 + BUFFER) * sum(heard)

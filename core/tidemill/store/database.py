@@ -69,7 +69,7 @@ def _engine(path: Path, *, readonly: bool = False) -> Engine:
         )
         if not readonly:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -16000")
         return connection
