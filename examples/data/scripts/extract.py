@@ -4,7 +4,7 @@ Usage: extract.py ZONE1970 TZDATA TARGET
 
 `solar` is what the clock would show if it followed the sun over the zone's principal
 city (4 minutes for each degree of longitude), `standard` what it shows in winter, both
-in minutes from UTC. `ahead` is their difference.
+in minutes from UTC. `ahead` is their difference; the date line does not count.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PLACE = re.compile(r"([+-]\d+)([+-]\d+)")
+DAY, HALF_DAY = 1440, 720
 FIELDS = ("region", "zone", "country", "latitude", "longitude", "standard", "solar", "ahead")
 
 
@@ -77,7 +78,7 @@ def row_of(line: str, standard: dict[str, int]) -> dict[str, object]:
         "longitude": f"{longitude:.2f}",
         "standard": standard[zone],
         "solar": solar,
-        "ahead": standard[zone] - solar,
+        "ahead": (standard[zone] - solar + HALF_DAY) % DAY - HALF_DAY,
     }
 
 
