@@ -134,6 +134,10 @@ class Store(Protocol):
             TidemillError: the database cannot be used (full, corrupt, read-only, locked).
         """
 
+    async def sync(self) -> None:
+        """Returns when all that was committed would outlast a loss of power. A commit
+        alone outlasts the death of every process."""
+
     async def close(self) -> None: ...
 
 

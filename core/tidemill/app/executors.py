@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tidemill.errors import TidemillError
 from tidemill.plugins import Plugins, load
 from tidemill.spi import Executor, ExecutorContext
 
@@ -28,6 +30,14 @@ class InstalledExecutors:
             context = ExecutorContext(self._scratch / kind)
             self._made[kind] = self._plugins.executor_type(kind).factory(context)
         return self._made[kind]
+
+    def warm(self, kinds: Iterable[str]) -> None:
+        """Makes the executors of these kinds ahead of the first step that waits for one.
+        One that cannot be made is said by that step."""
+        for kind in sorted(set(kinds)):
+            with contextlib.suppress(TidemillError):
+                self.get(kind)
+                self.settings(kind, {})
 
     def settings(self, kind: str, values: Mapping[str, Any]) -> Any:
         if values:

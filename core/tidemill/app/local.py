@@ -7,6 +7,7 @@ making to its end, so that nobody else takes it for interrupted.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class LocalRun:
             TidemillError: the machine failed (disk, database); what was at work has been
                 stopped, and `tidemill retry` goes on from there.
         """
+        gc.freeze()  # what was imported stays: nothing of it is worth looking through again
         parts = self._parts = _Parts(self, observer)
         try:
             if not self.row.state.ended:
@@ -110,6 +112,7 @@ class _Parts:
             slots=run.slots,
             lease=LEASE,
         )
+        self._executors.warm(step.executor.kind for step in run.plan.definition.steps)
         self._nudges: set[asyncio.Task[None]] = set()
 
     async def work(self, cancels: int) -> None:

@@ -4,7 +4,7 @@ is refused, and recorded as refused."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidemill.engine.ledger import Ledger
@@ -57,8 +57,7 @@ class Booking:
         event = event_of(Reason(report.reason), report.exit_code)
         detail = report.detail
         self.ledger.attempt(
-            replace(
-                _attempt(task, report.worker, report.started_at),
+            _attempt(task, report.worker, report.started_at)._replace(
                 ended_at=report.ended_at,
                 outcome=report.reason,
                 exit_code=report.exit_code,
@@ -114,8 +113,7 @@ class Booking:
 
     def _attempt_lost(self, task: TaskRow, detail: str) -> None:
         self.ledger.attempt(
-            replace(
-                _attempt(task, "", task.started_at),
+            _attempt(task, "", task.started_at)._replace(
                 ended_at=self.ledger.now,
                 outcome=Reason.LOST.value,
                 detail=detail,

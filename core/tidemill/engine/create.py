@@ -4,7 +4,7 @@ the state it starts from."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tidelang import values
 from tidemill.engine.ledger import Ledger
@@ -76,7 +76,7 @@ def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
         origin=new.origin,
         excluded=tuple(sorted(excluded)),
     )
-    run = replace(run, number=tx.new_run(run))
+    run = run._replace(number=tx.new_run(run))
     ledger = Ledger(now, lease=0)
     ledger.add_runs([run])
     ledger.add_stages(_stage(run.number, step, new, excluded) for step in plan.steps)

@@ -29,6 +29,8 @@ class Dispatch:
     run: int | None
     capacity: int
     orders: list[Order] = field(default_factory=list)
+    at_most_once: bool = False
+    """Whether an order is for a step that must never be started twice."""
 
     def fill(self) -> None:
         active = Counter(self.tx.active(self.run))
@@ -85,6 +87,8 @@ class Dispatch:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
             return False
         self.orders.append(order)
+        if not self.plans.of(task.run).step_of(task.ordinal).step.idempotent:
+            self.at_most_once = True
         return True
 
     def _stage_full(self, ref: StageRef, count: int) -> bool:

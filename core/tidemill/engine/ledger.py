@@ -8,7 +8,6 @@ of row in one statement.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from tidemill.model.rows import AttemptRow, EventRow, RunRow, StageRef, StageRow, TaskRef, TaskRow
@@ -100,7 +99,7 @@ class Ledger:
         if Effect.END in effects:
             fields["run_at"] = None
             fields.setdefault("ended_at", self.now)
-        after = replace(row, state=state, **fields)
+        after = row._replace(state=state, **fields)
         self._put(row, after)
         if Effect.END in effects:
             self.ended.append(after)
@@ -109,14 +108,14 @@ class Ledger:
 
     def push_timer(self, row: TaskRow) -> None:
         """Believes a dispatch for another lease."""
-        self._put(row, replace(row, run_at=self.now + self.lease))
+        self._put(row, row._replace(run_at=self.now + self.lease))
 
     def move_run(self, number: int, event: RunEvent, **fields: Any) -> RunRow:
         run = self._runs[number]
         state = move_run(run.state, event)
         if state.ended:
             fields["ended_at"] = self.now
-        after = self.set_run(replace(run, state=state, **fields))
+        after = self.set_run(run._replace(state=state, **fields))
         self.record("run", number, None, state=state.value)
         return after
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tidemill.engine.ready import ReadyTasks
@@ -165,7 +164,7 @@ class Mirror:
         for ref, fence in leases:
             task = self._active.get(ref)
             if task is not None and task.fence == fence and task.state is TaskState.RUNNING:
-                self.save_tasks([(task, replace(task, run_at=until))])
+                self.save_tasks([(task, task._replace(run_at=until))])
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         self._attempts.extend(rows)

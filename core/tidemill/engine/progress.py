@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tidelang.evaluate import EvaluationError, evaluate
 from tidemill.engine.ledger import FAILED_STATES, Ledger
@@ -84,7 +84,7 @@ class Progress:
         freed = []
         for ref, count in told.items():
             stage = self.ledger.stage(ref)
-            stage = replace(stage, waiting_on=stage.waiting_on - count)
+            stage = stage._replace(waiting_on=stage.waiting_on - count)
             self.ledger.set_stage(stage)
             if not stage.waiting_on:
                 freed.append(stage)
@@ -162,7 +162,7 @@ class Progress:
             steps = self.plan_of(number).steps
             failed = sum(1 for s in stages if s.failed and not steps[s.step].step.allow_failure)
             run = self.ledger.run(number)
-            run = replace(run, open=run.open - len(stages), failed=run.failed + failed)
+            run = run._replace(open=run.open - len(stages), failed=run.failed + failed)
             self.ledger.set_run(run)
             if not run.open:
                 self.ledger.move_run(number, _last_event(run.state, run.failed))
@@ -213,8 +213,7 @@ class Progress:
 def _booked(stage: StageRow, tasks: Sequence[TaskRow]) -> StageRow:
     """The stage after these of its tasks have ended."""
     states = Counter(task.state for task in tasks)
-    return replace(
-        stage,
+    return stage._replace(
         open=stage.open - len(tasks),
         failed=stage.failed + sum(states[state] for state in FAILED_STATES),
         skipped=stage.skipped + states[TaskState.SKIPPED],

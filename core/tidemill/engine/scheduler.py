@@ -8,6 +8,7 @@ caches of what can be read or heard again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -44,12 +45,11 @@ HEARTBEATS = 3
 LINGER = 0.02
 """Seconds that news of starts may wait for more."""
 
-GATHER = 0.005
+GATHER = 0.01
 """Seconds that results may wait for more while workers have work left to take."""
 
-BUFFER = 3
-"""Offers for each slot beyond what it can take at once, so that no slot that gets free
-waits for a turn, and a turn books many results."""
+MAX_BUFFER = 16
+"""Offers for each slot, at most, beyond what it can take at once."""
 
 
 class Watcher(Protocol):
@@ -68,12 +68,31 @@ class _Todo:
     runs: list[RunRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
     next_due: float | None = None
+    must_last: bool = False
+    """Whether it must outlast a loss of power before anything follows from it."""
 
 
 @dataclass(slots=True)
 class _Worker:
     slots: int
     heard_at: float
+
+
+class _Pace:
+    """How many results a second came in lately."""
+
+    _SPAN = 0.1
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque()
+
+    def count(self, now: float) -> None:
+        self._times.append(now)
+
+    def rate(self, now: float) -> float:
+        while self._times and self._times[0] < now - self._SPAN:
+            self._times.popleft()
+        return len(self._times) / self._SPAN
 
 
 class Scheduler:
@@ -101,6 +120,7 @@ class Scheduler:
         self._workers: dict[str, _Worker] = {}
         self._next_due: float | None = None
         self._judge_from = 0.0
+        self._pace = _Pace()
         self._offered = 0
         """Orders that no worker has taken yet, as far as was heard: a guess that only
         decides how long reports are gathered."""
@@ -150,6 +170,8 @@ class Scheduler:
         self._next_due = todo.next_due
         self._offered += len(todo.orders)
         self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
+        if todo.must_last:
+            await self._store.sync()
         await self._broker.publish(todo.orders)
         if todo.stops:
             await self._broker.stop(todo.stops)
@@ -202,6 +224,7 @@ class Scheduler:
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
         todo.next_due = self._timer(tx, ledger)
+        todo.must_last = dispatch.at_most_once or any(run.state.ended for run in todo.runs)
         return todo
 
     # reading
@@ -258,6 +281,7 @@ class Scheduler:
                 case Voided():
                     booking.voided(report)
                 case Result():
+                    self._pace.count(ledger.now)
                     booking.result(report)
                 case Heartbeat():
                     self._workers[report.worker] = _Worker(report.slots, ledger.now)
@@ -290,6 +314,10 @@ class Scheduler:
         return voids
 
     def _capacity(self, now: float) -> int:
-        """What all workers that were heard of within a lease can take, and a buffer."""
+        """What all workers that were heard of within a lease can take, and a buffer: as
+        much again, and where steps are short what is taken while results are gathered,
+        so that no slot that gets free waits for a turn."""
         heard = (w.slots for w in self._workers.values() if now - w.heard_at <= self._lease)
-        return (1 + BUFFER) * sum(heard)
+        slots = sum(heard)
+        taken_meanwhile = min(int(2 * GATHER * self._pace.rate(now)), MAX_BUFFER * slots)
+        return 2 * slots + taken_meanwhile

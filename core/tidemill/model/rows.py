@@ -1,11 +1,14 @@
-"""What the store keeps, as the engine sees it: frozen rows, one to a table's row.
+"""What the store keeps, as the engine sees it: rows, one to a table's row.
+
+Named tuples, since a turn makes many: a changed copy costs a fraction of a dataclass's.
 
 Times are seconds since the epoch in UTC (float).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tidemill.model.states import RunState, TaskState
@@ -25,8 +28,7 @@ class StageRef(NamedTuple):
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):
     """`open` counts the stages that have not ended; `failed` those that failed without
     being allowed to. `params` is JSON by name. `origin` is the first run of a chain of
     retries; `excluded` are the tasks (ordinals) that were not selected."""
@@ -39,7 +41,7 @@ class RunRow:
     created_at: float
     started_at: float | None = None
     ended_at: float | None = None
-    params: dict[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = MappingProxyType({})
     open: int = 0
     failed: int = 0
     retry_of: int | None = None
@@ -48,8 +50,7 @@ class RunRow:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StageRow:
+class StageRow(NamedTuple):
     """A step within a run. `waiting_on` counts the steps it needs that have not ended;
     `open` its tasks that have not. `failed`, `skipped` and `unmet` (something they need
     failed) count its tasks that ended so; `tasks` all that take part."""
@@ -68,8 +69,7 @@ class StageRow:
         return StageRef(self.run, self.step)
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
+class TaskRow(NamedTuple):
     """An instance of the step with this place in the definition. `run_at` is the one
     timer: from when it may be dispatched (ready), or until when a dispatch or a lease is
     believed (queued, running).
@@ -96,8 +96,7 @@ class TaskRow:
         return TaskRef(self.run, self.ordinal)
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(NamedTuple):
     """One attempt: `outcome` is None while it is at work."""
 
     run: int
@@ -115,8 +114,7 @@ class AttemptRow:
     peak_memory: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(NamedTuple):
     """A line of the one ordered event log."""
 
     at: float

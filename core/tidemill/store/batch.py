@@ -50,8 +50,8 @@ def unfold(dialect: str, name: str, columns: Mapping[str, type]) -> Subquery:
 
 
 def fold(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as the parameter of `unfold`."""
-    return json.dumps([list(row) for row in rows], separators=(",", ":"))
+    """Rows as the parameter of `unfold`. An object in a row unfolds as its JSON text."""
+    return json.dumps(list(rows), separators=(",", ":"))
 
 
 def _jsonb() -> TypeEngine[Any]:

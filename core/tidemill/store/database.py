@@ -1,6 +1,7 @@
 """Opening a database: connection settings, schema, and errors in words.
 
-SQLite runs in WAL, with every commit on disk before it counts (`synchronous = FULL`).
+SQLite runs in WAL with `synchronous = NORMAL`: a commit outlasts the death of every
+process; where it must outlast a loss of power, `Store.sync` forces it to the disk.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -62,7 +61,7 @@ class SqlTransaction:
 
     def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None:
         if stages:
-            self._connection.execute(insert(STAGE), [_fields(stage) for stage in stages])
+            self._connection.execute(insert(STAGE), [stage._asdict() for stage in stages])
         if tasks:
             self._connection.execute(insert(TASK), [_task_values(task) for task in tasks])
 
@@ -149,13 +148,13 @@ class SqlTransaction:
             )
             for before, after in changes
         ]
-        self._update(self._sql.save_runs, rows)
+        self._update("save_runs", rows)
 
     def save_stages(self, rows: Sequence[StageRow]) -> None:
         values = [
             (row.run, row.step, *(getattr(row, name) for name in STAGE_CHANGES)) for row in rows
         ]
-        self._update(self._sql.save_stages, values)
+        self._update("save_stages", values)
 
     def save_tasks(self, changes: Sequence[tuple[TaskRow, TaskRow]]) -> None:
         rows = [
@@ -172,11 +171,11 @@ class SqlTransaction:
                 after.ended_at,
                 after.exit_code,
                 after.detail,
-                None if after.outputs is None else json.dumps(after.outputs),
+                after.outputs,
             )
             for before, after in changes
         ]
-        self._update(self._sql.save_tasks, rows)
+        self._update("save_tasks", rows)
 
     def renew(self, leases: Sequence[tuple[TaskRef, int]], until: float) -> None:
         rows = fold((ref.run, ref.ordinal, fence) for ref, fence in leases)
@@ -184,20 +183,30 @@ class SqlTransaction:
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         latest = {(row.run, row.ordinal, row.fence): row for row in rows}
-        values = fold(list(_fields(row).values()) for row in latest.values())
-        self._connection.execute(self._sql.save_attempts, {"rows": values})
+        values = fold(latest.values())
+        self._write("save_attempts", values)
 
     def record(self, events: Sequence[EventRow]) -> None:
-        values = fold((e.at, e.kind, e.run, e.ordinal, json.dumps(e.data)) for e in events)
-        self._connection.execute(self._sql.record, {"rows": values})
+        values = fold(events)
+        self._write("record", values)
 
     def _select(self, statement: Any, rows: Iterable[Sequence[Any]]) -> Any:
         return self._connection.execute(statement, {"rows": fold(rows)}).mappings()
 
-    def _update(self, statement: Any, rows: Sequence[Sequence[Any]]) -> None:
-        result = self._connection.execute(statement, {"rows": fold(rows)})
-        if result.rowcount != len(rows):
-            raise StaleError(f"{len(rows) - result.rowcount} of {len(rows)} rows had changed")
+    def _update(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        changed = self._write(name, fold(rows))
+        if changed != len(rows):
+            raise StaleError(f"{name}: {len(rows) - changed} of {len(rows)} rows had changed")
+
+    def _write(self, name: str, rows: str) -> int:
+        """Runs a prepared statement on the driver's own cursor; how many rows it wrote."""
+        prepared = self._sql.prepared(name)
+        cursor = self._connection.connection.cursor()
+        try:
+            cursor.execute(prepared.text, prepared.parameters(rows))
+            return int(cursor.rowcount)
+        finally:
+            cursor.close()
 
 
 def run_row(row: Any) -> RunRow:
@@ -213,11 +222,7 @@ def task_row(row: Any) -> TaskRow:
     return TaskRow(**values)
 
 
-def _fields(row: StageRow | AttemptRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__slots__}
-
-
 def _task_values(task: TaskRow) -> dict[str, Any]:
-    values = {name: getattr(task, name) for name in task.__slots__}
+    values = task._asdict()
     values["state"] = task.state.value
     return values
