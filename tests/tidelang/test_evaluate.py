@@ -29,6 +29,7 @@ def _call(name: str, *arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return ("call", name, arguments, ())
 
 
+_DOUBLE = ("op", "*", ("ref", "loop", "x"), _lit(2))
 _LONG = _call("range", _lit(100_000))
 
 
@@ -38,7 +39,7 @@ _LONG = _call("range", _lit(100_000))
         (("get", ("ref", "step", "one"), "out"), 4),
         (("get", ("ref", "step", "many"), "out"), [1, 2]),
         (_call("default", ("get", ("ref", "step", "none"), "out"), _lit(7)), 7),
-        (("each", ("op", "*", ("ref", "loop", "x"), _lit(2)), ("x",), ("ref", "param", "xs"), None), [2, 4, 6]),
+        (("each", _DOUBLE, ("x",), ("ref", "param", "xs"), None), [2, 4, 6]),
         (("text", (_lit("v"), ("dur", 90_000))), "v1m30s"),
         (("op", "*", ("dur", 1000), _lit(1.5)), Duration(1500)),
         (("op", "==", _lit(1), _lit(True)), False),
