@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 class InstalledPlugins:
     """What the language asks of plugins, answered by those that are installed."""
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything was asked of plugins so far."""
+        return "loaded" in self.__dict__
+
     @cached_property
     def loaded(self) -> Plugins:
         from tidemill.plugins import load

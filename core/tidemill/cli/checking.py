@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from tidelang.diagnostics import Diagnostic, Severity, in_order
-from tidelang.reading import SourceError
+from tidemill import known
 from tidemill.cli import console
 from tidemill.cli.text import plural
-from tidemill.compile import InstalledPlugins, compile_file
+
+if TYPE_CHECKING:
+    from tidelang.diagnostics import Diagnostic
 
 _WIDEST = 120
 
@@ -30,26 +32,46 @@ class Checked:
 
     @property
     def errors(self) -> bool:
-        return any(found.severity is Severity.ERROR for found in self.diagnostics)
+        return any(found.severity == "error" for found in self.diagnostics)
 
 
 def check(named: Sequence[Path]) -> Checked:
     """Compiles files, and of folders every `.tide` file below them."""
-    plugins = InstalledPlugins()
     files: list[Path] = []
-    diagnostics: list[Diagnostic] = []
     unreadable: list[str] = []
     for path in named:
         found = list(_below(path, unreadable)) if path.is_dir() else [path]
         if not found:
             unreadable.append(f"{path}: there is no .tide file in this folder")
         files += found
-    for file in dict.fromkeys(files):
+    entries = {file: known.entry(file) for file in files}
+    changed = [file for file, entry in entries.items() if entry is None or not entry.exists()]
+    diagnostics = _compile(changed, entries, unreadable) if changed else ()
+    return Checked(tuple(files), diagnostics, tuple(unreadable))
+
+
+def _compile(
+    files: Sequence[Path], entries: Mapping[Path, Path | None], unreadable: list[str]
+) -> tuple[Diagnostic, ...]:
+    """Compiles files, and remembers those without mistakes. The compiler is imported
+    only here: where nothing has changed, its start is the larger part of the time."""
+    from tidelang.diagnostics import in_order
+    from tidelang.reading import SourceError
+    from tidemill.compile import InstalledPlugins, compile_file
+
+    plugins = InstalledPlugins()
+    diagnostics: list[Diagnostic] = []
+    for file in files:
         try:
-            diagnostics += compile_file(file, plugins).diagnostics
+            found = compile_file(file, plugins).diagnostics
         except SourceError as error:
             unreadable.append(str(error))
-    return Checked(tuple(files), in_order(diagnostics), tuple(unreadable))
+            continue
+        diagnostics += found
+        entry = entries[file]
+        if entry is not None and not found and not plugins.asked:
+            known.remember(entry)
+    return in_order(diagnostics)
 
 
 def _below(folder: Path, unreadable: list[str]) -> Iterator[Path]:
