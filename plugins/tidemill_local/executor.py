@@ -92,22 +92,28 @@ class LocalExecutor:
 
     async def _begin(self, step: Step) -> None:
         settings = _settings_of(step.work)
+        await self._keepers.settle()
         for _ in range(_TRIES):
             try:
                 keeper = self._keepers.take(step.loop)
             except ConnectionError:  # the warden was killed; the next try starts another
                 continue
+            except OSError as error:
+                raise StartError(launch.exhausted(error)) from error
             keeper.step, step.keeper = step, keeper
             try:
                 argv, env = await self._hand_over(step, keeper, settings)
             except ConnectionError:  # the keeper was killed while it was idle
                 self._drop(step, keeper)
                 continue
+            except OSError as error:
+                self._drop(step, keeper)
+                raise StartError(launch.exhausted(error)) from error
             except (StartError, SpiError):
                 self._drop(step, keeper)
                 raise
-            await self._see_it_begin(step, keeper, argv, env)
-            return
+            if await self._sees_it_begin(step, keeper, argv, env):
+                return
         raise StartError("the local executor's helper processes are being killed: try again")
 
     async def _hand_over(
@@ -155,17 +161,23 @@ class LocalExecutor:
             env["TIDE_INPUTS"] = keeper.inputs
         return env
 
-    async def _see_it_begin(
+    async def _sees_it_begin(
         self, step: Step, keeper: KeeperLink, argv: tuple[str, ...], env: dict[str, str]
-    ) -> None:
+    ) -> bool:
+        """Whether the keeper took the order; if not, another may."""
         workdir = str(step.layout.workdir) if step.layout is not None else ""
         try:
             refusal = await step.begun
         except asyncio.CancelledError:  # `_heard` sees the step to its end
             keeper.kill()
             raise
-        if refusal:
-            raise StartError(launch.failure(refusal, workdir, argv, env.get("PATH")))
+        if not refusal:
+            return True
+        if protocol.unpack_failed(refusal)[0] == protocol.AT_KEEPER:
+            step.begun = step.loop.create_future()
+            return False
+        raise StartError(launch.failure(refusal, workdir, argv, env.get("PATH")))
+        return True
 
     def _drop(self, step: Step, keeper: KeeperLink) -> None:
         """Nothing runs: the keeper takes with it whatever was laid out."""
@@ -206,6 +218,15 @@ class LocalExecutor:
         step.is_over(lost(detail))
 
     def _refused(self, step: Step, keeper: KeeperLink, packet: bytes) -> None:
+        if protocol.unpack_failed(packet)[0] == protocol.AT_KEEPER:
+            self._drop(step, keeper)
+            step.has_begun(packet)
+            return
+        untouched = protocol.unpack_failed(packet)[0] == protocol.AT_KEEPER
+        if untouched and not step.begun.done():
+            self._drop(step, keeper)
+            step.has_begun(packet)
+            return
         if step.layout is None or not step.layout.made:
             self._keepers.give_back(keeper)
         else:

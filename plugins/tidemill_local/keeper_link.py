@@ -80,10 +80,8 @@ class KeeperLink:
     def _read(self) -> None:
         try:
             packet = self._socket.recv(4096)
-        except BlockingIOError:
-            return
-        except ConnectionResetError:
-            packet = b""
+        except (BlockingIOError, ConnectionResetError):
+            return  # after a reset, what was said before it can still be read
         if not packet:
             self.release()
         self._heard(self, packet)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from tidemill.spi import StartError
 from tidemill_local.keeper_link import KeeperLink
+from tidemill_local.tenancy import Tenancy, wait_for_the_dead
 from tidemill_local.warden import protocol
 from tidemill_local.warden_link import WardenLink
 
 PATIENCE = 30.0
-"""Seconds that the helper processes are given to end when the executor closes."""
+"""Seconds that the helper processes are given to end when the executor closes, or when
+they have outlived one that was killed."""
 
 
 class Keepers:
@@ -29,7 +31,8 @@ class Keepers:
         gone: Callable[[KeeperLink, str], None],
     ) -> None:
         self._folder = scratch / f"local-{secrets.token_hex(6)}"
-        self._made = False
+        self._tenancy: Tenancy | None = None
+        self._settled = False
         self._report = heard
         self._gone = gone
         self._warden: WardenLink | None = None
@@ -45,10 +48,21 @@ class Keepers:
             StartError: it cannot be started, or there is no place for its files.
         """
         if self._warden is None or not self._warden.alive:
+            folder, tenancy = self._make_folder()
             self._warden = WardenLink(
-                self._make_folder(), self._buried, self._refused, self._warden_lost
+                folder, tenancy.helpers, self._buried, self._refused, self._warden_lost
             )
         return self._warden
+
+    async def settle(self) -> None:
+        """Waits for the helpers of a `tidemill` that was killed; only once.
+
+        Raises:
+            StartError: they do not end.
+        """
+        if not self._settled:
+            await wait_for_the_dead(self._folder.parent, self._folder, PATIENCE)
+            self._settled = True
 
     def take(self, loop: asyncio.AbstractEventLoop) -> KeeperLink:
         """An idle keeper, or a new one."""
@@ -59,7 +73,7 @@ class Keepers:
         warden = self.warm_up()
         warden.listen(loop)
         self._count += 1
-        folder = self._make_folder() / str(self._count)
+        folder = self._make_folder()[0] / str(self._count)
         sock = warden.new_keeper(self._count, folder)
         keeper = KeeperLink(self._count, folder, warden, sock, loop, self._heard)
         self._all[keeper.number] = keeper
@@ -82,23 +96,28 @@ class Keepers:
             await asyncio.gather(*self._sweeps)
         if self._warden is not None:
             await self._warden.close(PATIENCE)
-        if self._made:
+        if self._tenancy is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            self._tenancy.end()
+            self._tenancy = None
 
-    def _make_folder(self) -> Path:
+    def _make_folder(self) -> tuple[Path, Tenancy]:
         """The folder has a name from the beginning, but is made when it is needed. Two
         executors, of one or of two processes, may have the same scratch folder."""
-        if self._made and self._folder.is_dir():
-            return self._folder
+        if self._tenancy is not None and self._folder.is_dir():
+            return self._folder, self._tenancy
         try:
             self._folder.mkdir(mode=0o700, parents=True)
+            tenancy = Tenancy(self._folder)
         except OSError as error:
             raise StartError(
                 f"cannot make a folder for temporary files in {self._folder.parent}: "
                 f"{error.strerror}; make it writable, or make room on its disk"
             ) from error
-        self._made = True
-        return self._folder
+        if self._tenancy is not None:  # a step has removed the folder
+            self._tenancy.end()
+        self._tenancy = tenancy
+        return self._folder, tenancy
 
     # -- what is heard of keepers and warden
 

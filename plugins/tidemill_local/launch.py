@@ -86,6 +86,11 @@ def failure(packet: bytes, workdir: str, argv: tuple[str, ...], path: str | None
     return _not_executed(argv, code)
 
 
+def exhausted(error: OSError) -> str:
+    """Why this very process could not do its part: it has no file left to open, say."""
+    return f"cannot start the step: {error.strerror}; this worker does too much at once"
+
+
 def _not_found(program: str, code: int, path: str | None) -> str:
     if code == errno.EACCES:
         return f"{program} is in PATH but is not executable: set its mode with chmod +x"

@@ -16,17 +16,20 @@ from tidemill.spi import StartError
 from tidemill_local.warden import protocol
 
 _PROGRAM = (
-    "import sys; sys.path.insert(0, ''); from warden.main import main; main(int(sys.argv[1]))"
+    "import sys; sys.path.insert(0, ''); from warden.main import main; "
+    "main(int(sys.argv[1]), int(sys.argv[2]))"
 )
 
 
 class WardenLink:
     """One warden. `on_buried(number, clean)` tells that a keeper has died and whether
-    its tree is gone, `on_refused(number, errno)` that it could not be forked."""
+    its tree is gone, `on_refused(number, errno)` that it could not be forked.
+    `tenancy` is a descriptor that warden and keepers keep open for as long as they live."""
 
     def __init__(
         self,
         scratch: Path,
+        tenancy: int,
         on_buried: Callable[[int, bool], None],
         on_refused: Callable[[int, int], None],
         on_lost: Callable[[], None],
@@ -39,7 +42,7 @@ class WardenLink:
         self._gone: asyncio.Future[None] | None = None
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._process = _spawn(theirs)
+            self._process = _spawn(theirs, tenancy)
         except BaseException:
             self._socket.close()
             raise
@@ -92,10 +95,8 @@ class WardenLink:
     def _on_readable(self) -> None:
         try:
             packet = self._socket.recv(1024)
-        except BlockingIOError:
-            return
-        except ConnectionResetError:
-            packet = b""
+        except (BlockingIOError, ConnectionResetError):
+            return  # after a reset, what was said before it can still be read
         kind, text = packet[:1], packet[1:]
         if not packet:
             self._lost()
@@ -116,20 +117,21 @@ class WardenLink:
         self._on_lost()
 
 
-def _spawn(theirs: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(theirs: socket.socket, tenancy: int) -> subprocess.Popen[bytes]:
     """The command line holds neither the word "tidemill" nor a path of the project, so
     that `pkill -9 -f tidemill` leaves the warden its work of ending the steps. For the
     same reason it is the interpreter behind a virtual environment that is started."""
     descriptor = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, 3)
+    program = [os.path.realpath(sys.executable), "-I", "-S", "-c", _PROGRAM]
     try:
         return subprocess.Popen(
-            [os.path.realpath(sys.executable), "-I", "-S", "-c", _PROGRAM, str(descriptor)],
+            [*program, str(descriptor), str(tenancy)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=Path(__file__).parent,
             env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-            pass_fds=(descriptor,),
+            pass_fds=(descriptor, tenancy),
             start_new_session=True,
         )
     except OSError as error:

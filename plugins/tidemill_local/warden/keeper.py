@@ -47,6 +47,7 @@ class Keeper:
         self.folder = folder
         self.tmp = os.path.join(folder, folders.TMP)
         self.output = os.path.join(folder, folders.OUTPUT)
+        self.busy = False
         self.had_output = False
         self.fresh = False
         self.mark = 0
@@ -65,7 +66,8 @@ class Keeper:
                 self.next_order()
         except AbandonedError:
             self.clear_out()
-            self.say(protocol.ABANDONED)
+            idle = protocol.pack_failed(protocol.AT_KEEPER, 0)
+            self.say(protocol.ABANDONED if self.busy else idle)
         finally:
             self.clear_out()
 
@@ -74,7 +76,9 @@ class Keeper:
         folders.remove(self.folder)
 
     def next_order(self) -> None:
+        self.busy = False
         order, pipe = self.receive_order()
+        self.busy = True
         try:
             main = self.start(order, pipe)
         except NotStartedError as failure:

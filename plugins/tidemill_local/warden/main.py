@@ -103,8 +103,13 @@ class Warden:
             self.control.send(packet, socket.MSG_NOSIGNAL)
 
 
-def main(descriptor: int) -> None:
-    """The whole program. Signals are as a step should find them: nothing is ignored."""
+def main(descriptor: int, tenancy: int) -> None:
+    """The whole program. Signals are as a step should find them: nothing is ignored.
+
+    `tenancy` is held open, here and in the keepers, and closed in their steps: the lock
+    on it shows that something of this executor still lives.
+    """
+    os.set_inheritable(tenancy, False)
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:

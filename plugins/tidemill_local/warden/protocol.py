@@ -49,6 +49,9 @@ AT_WORKDIR = b"w"
 AT_SCRATCH = b"s"
 AT_SEARCH = b"p"
 AT_EXEC = b"x"
+AT_KEEPER = b"k"
+"""The keeper ended because the warden had died, without looking at its orders: another
+may be asked to carry them out."""
 
 HAS_OUTPUT = 1
 """The step has written its `$TIDE_OUTPUT`."""
