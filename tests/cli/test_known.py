@@ -14,7 +14,7 @@ def _validate(folder: Path, *, cache: str | None = None) -> subprocess.Completed
     code = (
         "import sys; from tidemill.cli import main; code = 0\n"
         "sys.argv = ['tidemill', 'validate', 'p.tide']\n"
-        "try: main()\n"
+        "try: code = main() or 0\n"
         "except SystemExit as end: code = end.code or 0\n"
         "print('compiled' if 'tidelang.compiler' in sys.modules else 'known'); sys.exit(code)"
     )
