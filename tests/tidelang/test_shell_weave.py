@@ -42,6 +42,9 @@ def woven(template: str, shell: Shell | None = "bash") -> Woven | tuple[Refusal,
         ("a {{x | raw}}; {{xs}}", ("a ", 0, "; ", 1)),
         ('"{{x}}{{x | raw}}"', ('"${TIDE_V0}', 1, '"')),
         ("plain text", ("plain text",)),
+        ("echo a#{{x}}", ('echo a#"$TIDE_V0"',)),
+        ('echo "${y:-{{x}}}"', ('echo "${y:-$TIDE_V0}"',)),
+        ("cat <<-E\n\ta\n\tE\necho {{x}}", ('cat <<-E\n\ta\n\tE\necho "$TIDE_V0"',)),
     ],
 )
 def test_a_reference_is_written_for_its_place(
@@ -171,6 +174,7 @@ REFUSED = [
     ("echo 'a\necho {{x}}'b) {{x}}", "missing"),
     ("cat <<E $(\necho\n) {{x}}\nE\n{{x}}", "plain word"),
     ("echo $(cat <<E\na\nE) {{x}}", "plain word"),
+    ("cat <<E\na\\\nE\n{{x}}\nE\n", "plain word"),
 ]
 
 
