@@ -177,7 +177,6 @@ class LocalExecutor:
             step.begun = step.loop.create_future()
             return False
         raise StartError(launch.failure(refusal, workdir, argv, env.get("PATH")))
-        return True
 
     def _drop(self, step: Step, keeper: KeeperLink) -> None:
         """Nothing runs: the keeper takes with it whatever was laid out."""
@@ -218,10 +217,6 @@ class LocalExecutor:
         step.is_over(lost(detail))
 
     def _refused(self, step: Step, keeper: KeeperLink, packet: bytes) -> None:
-        if protocol.unpack_failed(packet)[0] == protocol.AT_KEEPER:
-            self._drop(step, keeper)
-            step.has_begun(packet)
-            return
         untouched = protocol.unpack_failed(packet)[0] == protocol.AT_KEEPER
         if untouched and not step.begun.done():
             self._drop(step, keeper)

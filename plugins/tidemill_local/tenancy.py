@@ -54,7 +54,7 @@ async def wait_for_the_dead(scratch: Path, own: Path, patience: float) -> None:
         StartError: something still runs after `patience` seconds.
     """
     end = time.monotonic() + patience
-    for folder in sorted(scratch.glob("local-*")):
+    for folder in _folders(scratch):
         while folder != own and _is_held(folder / _OWNER) is False:
             if not _is_held(folder / _HELPERS):
                 await asyncio.to_thread(_clear, folder)
@@ -66,6 +66,10 @@ async def wait_for_the_dead(scratch: Path, own: Path, patience: float) -> None:
                     f"processes with {folder} in their environment"
                 )
             await asyncio.sleep(_PAUSE)
+
+
+def _folders(scratch: Path) -> list[Path]:
+    return sorted(scratch.glob("local-*"))
 
 
 def _make_locked(path: Path) -> int:
