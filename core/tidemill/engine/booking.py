@@ -28,6 +28,8 @@ class Booking:
     plan_of: Callable[[int], Plan]
     stops: list[StopAttempt] = field(default_factory=list)
     """Attempts that must be stopped, once this is committed."""
+    voids: list[TaskRow] = field(default_factory=list)
+    """Offers that must be withdrawn, once this is committed."""
 
     def started(self, report: Started) -> None:
         task = self.ledger.task(report.ref)
@@ -94,6 +96,8 @@ class Booking:
             if task.state is TaskState.RUNNING:
                 self.stops.append(StopAttempt(task.ref, task.fence, grace))
             elif not task.state.ended:
+                if task.state is TaskState.QUEUED:
+                    self.voids.append(task)
                 self.ledger.move(task, TaskEvent.CANCEL, detail="the run was cancelled")
 
     def _end(self, task: TaskRow, event: TaskEvent, **fields: Any) -> None:

@@ -33,6 +33,7 @@ class Dispatch:
     """Whether an order is for a step that must never be started twice."""
 
     def fill(self) -> None:
+        self.ledger.flush(self.tx)
         active = Counter(self.tx.active(self.run))
         free = self.capacity - sum(active.values())
         if free <= 0:
@@ -44,7 +45,6 @@ class Dispatch:
         passed_over = True
         while free > 0 and passed_over:
             passed_over = False
-            self.ledger.flush(self.tx)
             for task in self._candidates(free, active, by_run):
                 ref = StageRef(task.run, task.step)
                 if self._stage_full(ref, active[ref]) or self._run_full(task.run, by_run[task.run]):
@@ -53,6 +53,7 @@ class Dispatch:
                     active[ref] += 1
                     by_run[task.run] += 1
                     free -= 1
+            self.ledger.flush(self.tx)
 
     def _candidates(
         self, limit: int, active: Counter[StageRef], by_run: Counter[int]

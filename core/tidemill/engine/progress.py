@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tidelang.evaluate import EvaluationError, evaluate
 from tidemill.engine.ledger import FAILED_STATES, Ledger
-from tidemill.engine.scopes import Outputs, read_refs, stage_state, task_scope
+from tidemill.engine.scopes import Outputs, Stored, read_refs, stage_state, task_scope
 from tidemill.model.plan import Plan, PlannedStep
 from tidemill.model.rows import StageRef, StageRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
@@ -197,7 +197,17 @@ class Progress:
         asking = {ref: step for ref, step in plans.items() if step.step.when is not None}
         self._read_runs(ref.run for ref in asking)
         refs = [read for ref, step in asking.items() for read in read_refs(ref.run, step)]
-        self.outputs.load(refs, self.tx.outputs)
+        self.outputs.load(refs, self._stored)
+
+    def _stored(self, refs: list[StageRef]) -> dict[StageRef, Stored]:
+        """What is stored of these stages, and what this very transaction will store."""
+        found = self.tx.outputs(refs)
+        wanted = set(refs)
+        for ref, task in self.ledger.changed.items():
+            stage = StageRef(task.run, task.step)
+            if task.outputs is not None and stage in wanted:
+                found.setdefault(stage, {})[ref] = task.outputs
+        return found
 
     def _read_runs(self, numbers: Iterable[int]) -> None:
         missing = self.ledger.missing_runs(numbers)

@@ -114,7 +114,7 @@ class Scheduler:
         self._watcher = watcher
         self._run = run
         self._lease = lease
-        self._mirror = None if run is None else Mirror(run)
+        self.mirror = None if run is None else Mirror(run)
         self._plans = Plans()
         self._outputs = Outputs()
         self._workers: dict[str, _Worker] = {}
@@ -173,10 +173,10 @@ class Scheduler:
         if todo.must_last:
             await self._store.sync()
         await self._broker.publish(todo.orders)
-        if todo.stops:
-            await self._broker.stop(todo.stops)
         for task in todo.voids:
             await self._broker.void(task.ref, task.fence)
+        if todo.stops:
+            await self._broker.stop(todo.stops)
         if todo.runs or todo.tasks:
             self._watcher.changed(todo.runs, todo.tasks)
         for run in todo.runs:
@@ -188,29 +188,29 @@ class Scheduler:
         try:
             return await self._store.transact(lambda tx: self._turn(tx, reports))
         except StaleError:
-            if self._mirror is None:
+            if self.mirror is None:
                 raise
-            self._mirror.forget()  # somebody else wrote: a wish to cancel
+            self.mirror.forget()  # somebody else wrote: a wish to cancel
             return await self._store.transact(lambda tx: self._turn(tx, reports))
 
     def _turn(self, tx: Transaction, reports: Sequence[Report]) -> _Todo:
-        if self._mirror is None:
+        if self.mirror is None:
             return self._work(tx, reports)
         nudged = any(isinstance(report, Nudge) for report in reports)
-        todo = self._work(self._mirror.over(tx, reread_run=nudged), reports)
-        self._mirror.write()
+        todo = self._work(self.mirror.over(tx, reread_run=nudged), reports)
+        self.mirror.write()
         return todo
 
     def _work(self, tx: Turn, reports: Sequence[Report]) -> _Todo:
         ledger = Ledger(self._clock.now(), self._lease)
         booking = Booking(ledger, self._plans.of)
-        todo = _Todo(stops=booking.stops)
+        todo = _Todo(stops=booking.stops, voids=booking.voids)
         progress = Progress(ledger, self._plans.of, self._outputs, tx)
         due = self._due(tx, ledger)
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
         renewed = self._book(tx, ledger, booking, reports)
-        todo.voids = self._book_due(ledger, booking, [t for t in due if t.ref not in renewed])
+        self._book_due(ledger, booking, [t for t in due if t.ref not in renewed])
         progress.settle()
         dispatch = Dispatch(
             ledger, self._plans, self._outputs, tx, self._run, self._capacity(ledger.now)
@@ -298,10 +298,9 @@ class Scheduler:
             ledger.add_tasks(tx.open_tasks(run))
             booking.cancel((t for t in ledger.tasks() if t.run == run), self.grace)
 
-    def _book_due(self, ledger: Ledger, booking: Booking, due: Sequence[TaskRow]) -> list[TaskRow]:
+    def _book_due(self, ledger: Ledger, booking: Booking, due: Sequence[TaskRow]) -> None:
         """Leases that ended. An offer that nobody took is withdrawn before it is made
         again: two offers of one task never stand side by side."""
-        voids = []
         for before in due:
             task = ledger.task(before.ref)
             if task is None or task.run_at is None or task.run_at > ledger.now:
@@ -310,8 +309,7 @@ class Scheduler:
                 booking.lost(task, "its worker has not been heard of for a lease")
             elif task.state is TaskState.QUEUED:
                 ledger.push_timer(task)
-                voids.append(task)
-        return voids
+                booking.voids.append(task)
 
     def _capacity(self, now: float) -> int:
         """What all workers that were heard of within a lease can take, and a buffer: as

@@ -1,0 +1,225 @@
+"""A whole engine in one test: real store, broker, scheduler and worker on a virtual
+clock, with an executor whose steps end when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from tidelang import codec
+from tidelang.definition import Definition, Script, Step
+from tidemill.artifacts.folder import FolderArtifacts
+from tidemill.broker.in_process import InProcessBroker
+from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.scheduler import Scheduler
+from tidemill.engine.worker import Worker
+from tidemill.model.plan import make_plan
+from tidemill.model.rows import RunRow, TaskRow
+from tidemill.spi import Handle, Outcome, StepIO, Work, exited, killed
+from tidemill.store.database import open_sqlite
+from tidemill.store.sql import SqlStore
+
+LEASE = 30.0
+
+
+class _Timer:
+    def __init__(self) -> None:
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class VirtualClock:
+    """Time stands still until `advance`."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+        self._count = 0
+        self._timers: list[tuple[float, int, _Timer, Callable[[], None]]] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def call_at(self, when: float, call: Callable[[], None]) -> _Timer:
+        timer = _Timer()
+        self._count += 1
+        heapq.heappush(self._timers, (when, self._count, timer, call))
+        return timer
+
+    async def settle(self) -> None:
+        """Lets everything run that waits for nothing but the event loop."""
+        for _ in range(60):
+            await asyncio.sleep(0)
+
+    async def advance(self, seconds: float) -> None:
+        """Lets time pass, firing each timer at its time."""
+        await self.settle()
+        end = self.time + seconds
+        while self._timers and self._timers[0][0] <= end:
+            when, _, timer, call = heapq.heappop(self._timers)
+            self.time = max(self.time, when)
+            if not timer.cancelled:
+                call()
+                await self.settle()
+        self.time = end
+        await self.settle()
+
+
+@dataclass(slots=True)
+class Started:
+    """A step at work: `end` ends it."""
+
+    work: Work
+    io: StepIO
+    over: asyncio.Future[Outcome]
+    stops: list[float] = field(default_factory=list)
+
+    def end(self, code: int = 0, values: bytes = b"") -> None:
+        if not self.over.done():
+            self.over.set_result(exited(code, values=values))
+
+
+class ScriptedExecutor:
+    """`on_stop` False makes steps that ignore being stopped."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, list[Started]] = {}
+        self.on_stop = True
+        self.busy: list[str] = []
+
+    async def prepare(self, work: Work) -> None: ...
+
+    async def start(self, work: Work, io: StepIO) -> Handle:
+        running = [s for s in self.started.get(work.step, []) if not s.over.done()]
+        assert not running, f"two attempts of {work.step} at work at once"
+        over: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.started.setdefault(work.step, []).append(Started(work, io, over))
+        return Handle(work.id)
+
+    def find(self, handle: Handle) -> Started:
+        return next(s for all_ in self.started.values() for s in all_ if s.work.id == handle.token)
+
+    async def wait(self, handle: Handle) -> Outcome:
+        return await self.find(handle).over
+
+    async def stop(self, handle: Handle, grace: float) -> None:
+        step = self.find(handle)
+        step.stops.append(grace)
+        if self.on_stop and not step.over.done():
+            step.over.set_result(killed(15))
+
+    async def recover(self, token: str) -> Handle | None:
+        del token
+        return None
+
+    async def close(self) -> None: ...
+
+
+class _Executors:
+    def __init__(self, executor: ScriptedExecutor) -> None:
+        self._executor = executor
+
+    def get(self, kind: str) -> ScriptedExecutor:
+        del kind
+        return self._executor
+
+    def settings(self, kind: str, values: Mapping[str, Any]) -> Any:
+        del kind, values
+        return None
+
+    async def close(self) -> None: ...
+
+
+class World:
+    """One run of `steps`, driven step by step."""
+
+    def __init__(
+        self, folder: Path, steps: Sequence[Step], *, slots: int = 4, **options: Any
+    ) -> None:
+        self.clock = VirtualClock()
+        self.engine = open_sqlite(folder / "tidemill.db")
+        self.store = SqlStore(self.engine)
+        self.executor = ScriptedExecutor()
+        self.definition = Definition("p", steps=tuple(steps), **options)
+        self.plan = make_plan(self.definition, {})
+        self.run = self.make(frozenset(range(self.plan.size)), {})
+        self.broker = InProcessBroker(self.clock)
+        self.scheduler = Scheduler(
+            self.store, self.broker, self.clock, self, run=self.run.number, lease=LEASE
+        )
+        self.worker = Worker(
+            "w1",
+            self.broker,
+            self.clock,
+            _Executors(self.executor),
+            FolderArtifacts(folder / "artifacts"),
+            folder,
+            slots=slots,
+            lease=LEASE,
+        )
+        self.tasks: list[asyncio.Task[None]] = []
+        self.seen: list[RunRow | TaskRow] = []
+
+    def make(self, chosen: frozenset[int], carried: Mapping[int, TaskRow]) -> RunRow:
+        new = NewRun(
+            self.plan,
+            codec.digest(self.definition),
+            codec.encode(self.definition),
+            "p.tide",
+            chosen,
+            carried,
+        )
+        return self.store.transact_now(lambda tx: create_run(tx, new, self.clock.now()))
+
+    def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
+        self.seen.extend([*runs, *tasks])
+
+    async def __aenter__(self) -> Self:
+        self.tasks = [
+            asyncio.create_task(self.scheduler.drive()),
+            asyncio.create_task(self.worker.run()),
+        ]
+        await self.clock.advance(0.1)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self.tasks:
+            task.cancel()
+        found = await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.store.close()
+        bad = [e for e in found if isinstance(e, Exception)]
+        assert not bad, bad
+
+    async def end(self, key: str, code: int = 0, values: bytes = b"") -> None:
+        self.executor.started[key][-1].end(code, values)
+        await self.clock.advance(0.1)
+
+    def state(self, key: str) -> str:
+        return self.row(key).state.value
+
+    def row(self, key: str) -> TaskRow:
+        rows = self.store.transact_now(lambda tx: tx.all_tasks(self.run.number))
+        return next(row for row in rows if row.key == key)
+
+    def run_state(self) -> str:
+        (run,) = self.store.transact_now(lambda tx: tx.runs([self.run.number]))
+        return run.state.value
+
+    def at_work(self) -> list[str]:
+        return sorted(
+            key for key, all_ in self.executor.started.items() if not all_[-1].over.done()
+        )
+
+    def refused(self) -> int:
+        with self.engine.connect() as connection:
+            query = "SELECT count(*) FROM outbox WHERE kind = 'refused'"
+            return int(connection.exec_driver_sql(query).scalar() or 0)
+
+
+def step(name: str, *needs: str, **options: Any) -> Step:
+    return Step(name, Script(("true",)), needs=needs, **options)
