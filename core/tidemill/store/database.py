@@ -32,7 +32,8 @@ def open_sqlite(path: Path) -> Engine:
     Raises:
         DatabaseError: it cannot be opened, read or written, and why.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with said_in_words(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     engine = _engine(path)
     with said_in_words(path), engine.connect() as connection:
         revision = stored_revision(connection)
