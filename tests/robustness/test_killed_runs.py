@@ -1,0 +1,166 @@
+"""`kill -9` of `tidemill run`, whenever: nothing is left, and `retry` goes on.
+
+Every step daemonizes a child that holds a lock of the step's for ever. An attempt that
+starts while a process of an earlier one still lives finds the lock taken, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from local_processes import alive, eventually
+from tide_project import TideProject, assert_told
+
+STEPS = 40
+
+STEP = """
+  step s{i} {{
+    {needs}
+    env {{ MARK = "{mark}" }}
+    run = \"\"\"
+      exec 9>"lock.$TIDE_STEP"
+      flock -n 9 || echo "$TIDE_STEP $TIDE_ATTEMPT $TIDE_FENCE OVERLAP" >> ledger
+      echo "$TIDE_STEP $TIDE_ATTEMPT $TIDE_FENCE start" >> ledger
+      (setsid sh -c "trap '' TERM HUP; exec >/dev/null 2>&1; sleep 1000" &)
+      sleep 0.03
+      echo "$TIDE_STEP $TIDE_ATTEMPT $TIDE_FENCE end" >> ledger
+    \"\"\"
+  }}
+"""
+
+
+def pipeline(mark: str) -> str:
+    """Four chains of ten steps."""
+    steps = [
+        STEP.format(i=i, mark=mark, needs=f"needs = [s{i - 4}]" if i >= 4 else "")
+        for i in range(STEPS)
+    ]
+    return "pipeline p {" + "".join(steps) + "}"
+
+
+def succeeded(project: TideProject) -> set[tuple[str, int]]:
+    """Key and fence of each success that the database knows."""
+    query = """SELECT task.key, attempt.fence FROM attempt JOIN task USING (run, ordinal)
+               WHERE attempt.outcome = 'succeeded'"""
+    return set(project.rows(query))
+
+
+def started(project: TideProject) -> list[tuple[str, int]]:
+    """Key and fence of each start in the steps' own ledger."""
+    lines = [line.split() for line in project.lines("ledger")]
+    return [(key, int(fence)) for key, _, fence, what in lines if what == "start"]
+
+
+def kill(project: TideProject, moment: float, *, group: bool, command: str = "run") -> bool:
+    """Kills a run after so many seconds; whether it was in time."""
+    arguments = ["run", "p.tide"] if command == "run" else ["retry", "1"]
+    process = project.start(*arguments, "--max-parallel", "4")
+    time.sleep(moment)
+    if group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    return process.wait() == -signal.SIGKILL
+
+
+def assert_goes_on(project: TideProject, before: set[tuple[str, int]]) -> None:
+    """`retry` finishes the run, and repeats nothing that was known to have succeeded."""
+    ended = project.run("retry", "1", "--max-parallel", "4")
+    assert_told(ended, 0, "p #1 succeeded")
+    assert project.rows("SELECT count(*) FROM task WHERE state = 'succeeded'") == [(STEPS,)]
+    starts = started(project)
+    assert len(starts) == len(set(starts)), "a fence was started twice"
+    for key, fence in before:
+        assert max(at for name, at in starts if name == key) == fence, f"{key} was repeated"
+    assert [line for line in project.lines("ledger") if "OVERLAP" in line] == []
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_run_killed_at_any_moment_leaves_nothing_and_is_finished_by_retry(
+    project: TideProject, mark: str, seed: int
+) -> None:
+    """`retry` starts at once: it must see to it itself that the dying are dead."""
+    project.write(pipeline(mark))
+    chance = random.Random(seed)  # noqa: S311 -- the moment is the test
+    kill(project, chance.uniform(0.25, 2.2), group=seed % 2 == 0)
+    stored = project.rows("SELECT state FROM run")
+    before = succeeded(project)
+    if stored == [("running",)] or stored == [("pending",)]:
+        assert_goes_on(project, before)
+    elif not stored:  # killed before anything was promised
+        assert_told(project.run("run", "p.tide", "--max-parallel", "4"), 0, "p #1 succeeded")
+    else:
+        assert stored == [("succeeded",)]
+    assert eventually(lambda: not alive(mark)), alive(mark)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_killed_again_and_again_is_finished_by_retry(
+    project: TideProject, mark: str, seed: int
+) -> None:
+    project.write(pipeline(mark))
+    chance = random.Random(100 + seed)  # noqa: S311 -- the moment is the test
+    process = project.start("run", "p.tide", "--max-parallel", "4")
+    assert eventually(lambda: len(started(project)) > 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for _ in range(3):
+        kill(project, chance.uniform(0.4, 1.0), group=True, command="retry")
+    before = succeeded(project)
+    if project.rows("SELECT state FROM run WHERE number = 1") != [("succeeded",)]:
+        assert_goes_on(project, before)
+    assert eventually(lambda: not alive(mark)), alive(mark)
+
+
+def test_the_processes_of_a_killed_run_are_gone_without_anybody_asking(
+    project: TideProject, mark: str
+) -> None:
+    project.write(pipeline(mark))
+    process = project.start("run", "p.tide", "--max-parallel", "4")
+    assert eventually(lambda: len(started(project)) > 5)
+    assert alive(mark)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert eventually(lambda: not alive(mark)), alive(mark)
+    assert eventually(lambda: not list((project.root / ".tidemill").glob("runs/*/scratch/*")))
+
+
+AT_MOST_ONCE = """
+pipeline pay {{
+  step charge {{
+    idempotent = false
+    env {{ MARK = "{mark}" }}
+    run = \"\"\"
+      echo "$TIDE_ATTEMPT" >> charged
+      if [ ! -e go ]; then sleep 1000; fi
+    \"\"\"
+  }}
+  step thank {{
+    needs = [charge]
+    run   = "echo thanks"
+  }}
+}}
+"""
+
+
+def test_a_step_that_must_not_be_repeated_is_lost_with_its_process_and_said_so(
+    project: TideProject, mark: str
+) -> None:
+    project.write(AT_MOST_ONCE.format(mark=mark))
+    process = project.start("run", "p.tide")
+    assert eventually(lambda: project.lines("charged") == ["1"])
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    ended = project.run("retry")
+    assert_told(ended, 1, "charge", "lost", "tidemill retry 1")
+    assert project.lines("charged") == ["1"], "it was started a second time, unasked"
+    tasks = project.tasks(1)
+    assert tasks["charge"]["state"] == "lost"
+    assert tasks["thank"]["state"] == "upstream_failed"
+    (project.root / "go").touch()
+    assert_told(project.run("retry", "1"), 0, "pay #2 succeeded")
+    assert len(project.lines("charged")) == 2
+    assert eventually(lambda: not alive(mark)), alive(mark)
