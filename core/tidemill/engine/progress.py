@@ -165,7 +165,13 @@ class Progress:
             run = run._replace(open=run.open - len(stages), failed=run.failed + failed)
             self.ledger.set_run(run)
             if not run.open:
-                self.ledger.move_run(number, _last_event(run.state, run.failed))
+                self._end_run(number)
+
+    def _end_run(self, number: int) -> None:
+        run = self.ledger.run(number)
+        if run.state is RunState.PENDING:  # it was all decided when it was made
+            run = self.ledger.move_run(number, RunEvent.START, started_at=self.ledger.now)
+        self.ledger.move_run(number, _last_event(run.state, run.failed))
 
     # reading what is missing
 
