@@ -125,6 +125,8 @@ class Booking:
         )
 
     def _refuse(self, ref: TaskRef, fence: int, what: str, worker: str) -> None:
+        if self.ledger.missing_runs([ref.run]):
+            return  # there is no such run any more, and so no log of it to record this in
         self.ledger.record("refused", ref.run, ref.ordinal, fence=fence, what=what, worker=worker)
 
 

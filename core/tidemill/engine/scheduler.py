@@ -210,7 +210,7 @@ class Scheduler:
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
         renewed = self._book(tx, ledger, booking, reports)
-        self._book_due(ledger, booking, [t for t in due if t.ref not in renewed])
+        self._book_due(ledger, booking, [t for t in due if not self._renewed(t, renewed)])
         progress.settle()
         dispatch = Dispatch(
             ledger, self._plans, self._outputs, tx, self._run, self._capacity(ledger.now)
@@ -271,8 +271,8 @@ class Scheduler:
 
     def _book(
         self, tx: Turn, ledger: Ledger, booking: Booking, reports: Sequence[Report]
-    ) -> set[TaskRef]:
-        """Books the reports; the tasks whose leases were renewed."""
+    ) -> set[tuple[TaskRef, int]]:
+        """Books the reports; the tasks and fences that workers say they hold."""
         leases: list[tuple[TaskRef, int]] = []
         for report in reports:
             match report:
@@ -290,7 +290,12 @@ class Scheduler:
                     self._look(tx, ledger, booking, report.run)
         if leases:
             tx.renew(leases, ledger.now + self._lease)
-        return {ref for ref, _ in leases}
+        return set(leases)
+
+    @staticmethod
+    def _renewed(task: TaskRow, claims: set[tuple[TaskRef, int]]) -> bool:
+        """Only a running task has a lease; an offer's time is up whoever names it."""
+        return task.state is TaskState.RUNNING and (task.ref, task.fence) in claims
 
     def _look(self, tx: Turn, ledger: Ledger, booking: Booking, run: int) -> None:
         """Somebody wrote to the database: a cancel is the one thing that matters."""
