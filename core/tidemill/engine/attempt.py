@@ -95,7 +95,7 @@ class Attempt:
             return cancelled()
         self._handle = await executor.start(work, io)
         if self._stop_grace is not None:
-            await executor.stop(self._handle, self._stop_grace)
+            await self._stop(self._stop_grace)
         timer = self._start_timer()
         try:
             outcome = await executor.wait(self._handle)
@@ -122,8 +122,13 @@ class Attempt:
         self._stopping = asyncio.ensure_future(self._stop(TIMEOUT_GRACE))
 
     async def _stop(self, grace: float) -> None:
-        if self._executor is not None and self._handle is not None:
+        if self._executor is None or self._handle is None:
+            return
+        try:
             await self._executor.stop(self._handle, grace)
+        except Exception:
+            # A plugin's bug: the step goes on to its end, and so does all else here.
+            log.exception("executor %r cannot stop %s", self.order.executor, self.order.key)
 
     async def _work(self) -> Work:
         """The order with everything added that only this worker knows."""

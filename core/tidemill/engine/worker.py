@@ -40,6 +40,7 @@ class Worker:
         """Works until it is cancelled; then stops at once what it still holds."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat())
+            group.create_task(self._fence())
             group.create_task(self._obey())
             try:
                 await self._take_work(group)
@@ -86,9 +87,16 @@ class Worker:
             held = tuple(Claimed(ref, fence) for ref, fence in self._held)
             await self.broker.report(Heartbeat(self.name, self.pool, self.slots, held))
             await _sleep(self.clock, self.lease / HEARTBEATS)
-            silence = self.clock.now() - self.broker.last_contact()
-            if silence > self.lease * (HEARTBEATS - 1) / HEARTBEATS:
+
+    async def _fence(self) -> None:
+        """Stops everything once there has been no contact for a lease less a heartbeat's
+        time. Apart from `_beat`, whose report may itself be what gets no answer."""
+        patience = self.lease * (HEARTBEATS - 1) / HEARTBEATS
+        while True:
+            left = self.broker.last_contact() + patience - self.clock.now()
+            if left <= 0:
                 await self._stop_all(0)
+            await _sleep(self.clock, left if left > 0 else self.lease / HEARTBEATS)
 
     async def _obey(self) -> None:
         """Stops what it is told to. A message for what is not held is too late."""
