@@ -32,14 +32,22 @@ def open_sqlite(path: Path) -> Engine:
     Raises:
         DatabaseError: it cannot be opened, read or written, and why.
     """
-    with said_in_words(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     engine = _engine(path)
     with said_in_words(path), engine.connect() as connection:
         revision = stored_revision(connection)
         if revision != HEAD:
             upgrade(connection, revision)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise DatabaseError(f"{folder} cannot be a folder: a file is in its place") from None
+    except OSError as error:
+        raise DatabaseError(f"{folder}: {error.strerror}") from error
 
 
 def open_sqlite_readonly(path: Path) -> Engine:
