@@ -125,7 +125,7 @@ def test_the_processes_of_a_killed_run_are_gone_without_anybody_asking(
     assert alive(mark)
     os.killpg(process.pid, signal.SIGKILL)
     assert eventually(lambda: not alive(mark)), alive(mark)
-    assert eventually(lambda: not list((project.root / ".tidemill").glob("runs/*/scratch/*")))
+    assert eventually(lambda: not list((project.root / ".tidemill").rglob("local-*")))
 
 
 AT_MOST_ONCE = """
@@ -155,7 +155,7 @@ def test_a_step_that_must_not_be_repeated_is_lost_with_its_process_and_said_so(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     ended = project.run("retry")
-    assert_told(ended, 1, "charge", "lost", "tidemill retry 1")
+    assert_told(ended, 1, "charge lost", "before you retry it", "tidemill retry 1")
     assert project.lines("charged") == ["1"], "it was started a second time, unasked"
     tasks = project.tasks(1)
     assert tasks["charge"]["state"] == "lost"

@@ -152,7 +152,8 @@ def request_cancel(project: Project, number: int) -> str:
     """
     row = history(project).row(number)
     if row.state.ended:
-        raise UsageError(f"run {number} has ended: it {row.state.value}")
+        was = "was " if row.state is RunState.CANCELLED else ""
+        raise UsageError(f"run {number} has ended: it {was}{row.state.value}")
     store, clock, folder = _open_store(project), SystemClock(), project.run_folder(number)
     store.transact_now(lambda tx: ask_to_cancel(tx, number, clock.now()))
     if ring(folder) or is_owned(folder):

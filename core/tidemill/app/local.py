@@ -59,7 +59,9 @@ class LocalRun:
         gc.freeze()  # what was imported stays: nothing of it is worth looking through again
         parts = self._parts = _Parts(self, observer)
         try:
-            if not self.row.state.ended:
+            if self.row.state.ended:  # a run taken over of which nothing may be repeated
+                await parts.show()
+            else:
                 self.owner.listen(self._rung)
                 await parts.work(self._cancels)
         finally:
@@ -115,12 +117,16 @@ class _Parts:
         self._executors.warm(step.executor.kind for step in run.plan.definition.steps)
         self._nudges: set[asyncio.Task[None]] = set()
 
-    async def work(self, cancels: int) -> None:
-        """Until the run has ended, or a part has failed."""
+    async def show(self) -> None:
+        """How things stand, to whoever watches."""
         number = self._run.row.number
         tasks = await self._run.store.transact(lambda tx: tx.all_tasks(number))
         self._observer.run_changed(self._run.view)
         self._observer.tasks_changed(task_views(tasks, self._run.plan))
+
+    async def work(self, cancels: int) -> None:
+        """Until the run has ended, or a part has failed."""
+        await self.show()
         if cancels:
             self._run.cancel()
         working = asyncio.create_task(self._worker.run())

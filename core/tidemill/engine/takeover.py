@@ -17,6 +17,7 @@ from tidemill.model.transitions import RunEvent, TaskEvent
 from tidemill.ports import Transaction
 
 INTERRUPTED = "it was at work when its process died"
+NOT_REPEATED = f"{INTERRUPTED}; since idempotent = false, see what it did before you retry it"
 
 
 def ask_to_cancel(tx: Transaction, number: int, now: float) -> RunRow:
@@ -47,7 +48,8 @@ def take_over(tx: Transaction, number: int, now: float) -> RunRow:
     for task in ledger.tasks():
         if task.state in {TaskState.QUEUED, TaskState.RUNNING}:
             again = plan.step_of(task.ordinal).step.idempotent
-            booking.interrupted(task, INTERRUPTED, again=again)
+            detail = INTERRUPTED if again else NOT_REPEATED
+            booking.interrupted(task, detail, again=again)
     return _settled(tx, ledger, plan, number)
 
 
