@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from tidemill.app.logs import log_path
@@ -13,12 +14,12 @@ from tidemill.model.plan import Plan
 from tidemill.model.rows import RunRow
 from tidemill.model.views import RunView, TaskView
 from tidemill.project import Project
-from tidemill.store.database import open_sqlite_readonly
+from tidemill.store.database import NoSchemaError, open_sqlite_readonly
 from tidemill.store.history import SqlHistory
 
 
 class History:
-    """A project without a database has an empty past."""
+    """A project without a database, or with an empty one, has an empty past."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -26,7 +27,8 @@ class History:
         self._ordinals: dict[int, dict[str, int]] = {}
         self._sql: SqlHistory | None = None
         if project.database.exists():
-            self._sql = SqlHistory(open_sqlite_readonly(project.database))
+            with contextlib.suppress(NoSchemaError):
+                self._sql = SqlHistory(open_sqlite_readonly(project.database))
 
     def runs(self, limit: int = 20, pipeline: str | None = None) -> list[RunView]:
         """The latest runs, the newest first."""

@@ -52,7 +52,10 @@ def word(state: TaskState | RunState) -> str:
 
 
 def attempts(task: TaskView) -> str:
-    """`attempt 2/3`, where there is more than one to speak of."""
+    """`attempt 2/3`, where there is more than one to speak of. An attempt that was
+    interrupted is made again without being counted among those that may fail."""
+    if task.attempt > task.attempts:
+        return f"attempt {task.attempt}"
     return f"attempt {task.attempt}/{task.attempts}" if task.attempts > 1 and task.attempt else ""
 
 

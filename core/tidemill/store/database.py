@@ -6,6 +6,7 @@ process; where it must outlast a loss of power, `Store.sync` forces it to the di
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,10 @@ BUSY_SECONDS = 30.0
 
 class DatabaseError(TidemillError):
     """The database cannot be used."""
+
+
+class NoSchemaError(DatabaseError):
+    """It is empty: whoever makes it has not come far, or was killed."""
 
 
 def open_sqlite(path: Path) -> Engine:
@@ -54,11 +59,14 @@ def open_sqlite_readonly(path: Path) -> Engine:
     """Opens an existing database for reading.
 
     Raises:
+        NoSchemaError: it is empty.
         DatabaseError: it cannot be opened or read, or is of another version.
     """
     engine = _engine(path, readonly=True)
     with said_in_words(path), engine.connect() as connection:
         revision = stored_revision(connection)
+    if revision is None:
+        raise NoSchemaError(f"{path} is empty", "`tidemill run` makes what it needs in it")
     if revision != HEAD:
         raise DatabaseError(
             f"{path} was made by another version of Tidemill (its schema is {revision})",
@@ -69,7 +77,9 @@ def open_sqlite_readonly(path: Path) -> Engine:
 
 def _engine(path: Path, *, readonly: bool = False) -> Engine:
     def connect() -> sqlite3.Connection:
-        mode = "ro" if readonly else "rwc"
+        mode = "rwc"
+        if readonly:
+            mode = "ro&immutable=1" if _is_frozen(path) else "ro"
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
@@ -89,9 +99,17 @@ def _engine(path: Path, *, readonly: bool = False) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # On the driver's own cursor: SQLAlchemy's takes longer than the statement.
+        connection.connection.cursor().execute(begin)
 
     return engine
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether nobody can write to it. A reader of WAL writes to a file of its own beside
+    the database, if it is not told that there is no need."""
+    beside = path.with_name(f"{path.name}-wal")
+    return not os.access(path.parent, os.W_OK) and not beside.exists()
 
 
 @contextmanager
@@ -111,7 +129,11 @@ _WORDS = (
     ("disk is full", "the disk is full", "free some space, then `tidemill retry` goes on"),
     ("disk I/O error", "the disk gave an error", "is it full, or gone? free space or mend it"),
     ("readonly", "it may only be read", "make the folder and its files writable"),
-    ("unable to open", "it cannot be opened", "is the folder writable?"),
+    (
+        "unable to open",
+        "it cannot be opened",
+        "is its folder writable, and its disk not read-only?",
+    ),
     ("malformed", "it is damaged", "move it away, or restore it from a copy"),
     ("not a database", "it is not a database", "move it away; a new one is made"),
     ("locked", "another process has kept it locked", "see what else runs here, then try again"),

@@ -131,7 +131,7 @@ def _took(task: TaskView, preposition: str) -> str:
 def _waits(task: TaskView) -> str:
     wait = (task.waits_until or 0) - time.time()
     why = clean(words.reason(task))
-    did = f"attempt {task.attempt}/{task.attempts} did not succeed"
+    did = f"{words.attempts(task)} did not succeed".lstrip()
     again = f" in {duration(wait)}" if wait > 0 else ""
     return f"{did}{f' ({why})' if why else ''}, tries again{again}"
 
