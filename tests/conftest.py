@@ -7,11 +7,20 @@ with a reason. Where `CI` is set everything must be there, and a skip is a failu
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def pytest_configure() -> None:
+    """Whoever starts the tests in the background (`nohup`, `&`) has some signals ignored,
+    and so would every process they start; the tests of Ctrl-C send them."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)
