@@ -132,7 +132,7 @@ _WORDS = (
     (
         "unable to open",
         "it cannot be opened",
-        "is its folder writable, and its disk not read-only?",
+        "is the folder writable, its disk not read-only?",
     ),
     ("malformed", "it is damaged", "move it away, or restore it from a copy"),
     ("not a database", "it is not a database", "move it away; a new one is made"),
