@@ -8,7 +8,6 @@ caches of what can be read or heard again.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,6 +16,7 @@ from tidemill.engine.booking import GRACE, Booking
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
+from tidemill.engine.pace import Pace
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
@@ -78,23 +78,6 @@ class _Worker:
     heard_at: float
 
 
-class _Pace:
-    """How many results a second came in lately."""
-
-    _SPAN = 0.1
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-
-    def count(self, now: float) -> None:
-        self._times.append(now)
-
-    def rate(self, now: float) -> float:
-        while self._times and self._times[0] < now - self._SPAN:
-            self._times.popleft()
-        return len(self._times) / self._SPAN
-
-
 class Scheduler:
     """Drives one run (`run`) that nobody else drives, or all runs of the database."""
 
@@ -120,7 +103,7 @@ class Scheduler:
         self._workers: dict[str, _Worker] = {}
         self._next_due: float | None = None
         self._judge_from = 0.0
-        self._pace = _Pace()
+        self._pace = Pace()
         self._offered = 0
         """Orders that no worker has taken yet, as far as was heard: a guess that only
         decides how long reports are gathered."""

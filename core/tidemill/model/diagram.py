@@ -26,3 +26,32 @@ def _draw(first: str, moves: Iterable[tuple[str, str, str]], ended: Iterable[str
     lines += [f"    {a} --> {b}: {', '.join(names)}" for (a, b), names in events.items()]
     lines += [f"    {state} --> [*]" for state in ended]
     return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """The page of the docs, whole."""
+    return _PAGE.format(task=task_diagram(), run=run_diagram())
+
+
+_PAGE = """# The states of tasks and runs
+
+Drawn from the transition table (`tidemill.model.transitions`), the only place where states
+change; a test keeps this page and the table the same. What is not drawn cannot happen: an
+event that a state has no arrow for is a loud error. No arrow leaves an ended state, so a late
+or repeated message never undoes a result.
+
+## A task
+
+```mermaid
+{task}```
+
+`ready` waits for its turn or, after a failed attempt, for its back-off to end; `queued` is
+offered to workers; `running` has been claimed by one. `upstream_failed` did not run because
+something it needs failed. A result can overtake the news that its attempt started, which is
+why `queued` has the same arrows to an end as `running`.
+
+## A run
+
+```mermaid
+{run}```
+"""
