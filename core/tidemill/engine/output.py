@@ -23,9 +23,10 @@ class OutputPump:
         self._emit = emit
         self._rest = b""
         self._left = MAX_OUTPUT
+        """Negative once there was more than is kept."""
 
     def write(self, data: bytes) -> None:
-        if self._left <= 0:
+        if self._left < 0:
             return
         if len(data) > self._left:
             self._cut(data)
@@ -52,7 +53,7 @@ class OutputPump:
 
     def _cut(self, data: bytes) -> None:
         self._take(data[: self._left])
-        self._left = 0
+        self._left = -1
         self.close()
         self._emit(
             f"[tidemill: more than {MAX_OUTPUT >> 20} MiB of output; the rest is left out]\n"
