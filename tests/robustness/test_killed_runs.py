@@ -45,7 +45,7 @@ def pipeline(mark: str) -> str:
 def succeeded(project: TideProject) -> set[tuple[str, int]]:
     """Key and fence of each success that the database knows."""
     query = """SELECT task.key, attempt.fence FROM attempt JOIN task USING (run, ordinal)
-               WHERE attempt.outcome = 'succeeded'"""
+               WHERE attempt.outcome = 'exited' AND attempt.exit_code = 0"""
     return set(project.rows(query))
 
 
@@ -111,6 +111,7 @@ def test_a_run_killed_again_and_again_is_finished_by_retry(
     for _ in range(3):
         kill(project, chance.uniform(0.4, 1.0), group=True, command="retry")
     before = succeeded(project)
+    assert before
     if project.rows("SELECT state FROM run WHERE number = 1") != [("succeeded",)]:
         assert_goes_on(project, before)
     assert eventually(lambda: not alive(mark)), alive(mark)

@@ -63,9 +63,7 @@ def test_thousands_of_instances_are_gathered_by_one_step(project: TideProject) -
 
 def test_a_long_chain_whose_first_step_fails_ends_at_once(project: TideProject) -> None:
     length = 5_000
-    steps = "".join(
-        f'step s{i} {{ needs = [s{i - 1}], run = "true" }}\n' for i in range(1, length)
-    )
+    steps = "".join(f'step s{i} {{ needs = [s{i - 1}], run = "true" }}\n' for i in range(1, length))
     project.write(f'pipeline p {{\nstep s0 {{ run = "exit 7" }}\n{steps}}}')
     started = time.monotonic()
     ended = project.run("run", "p.tide")
@@ -137,9 +135,7 @@ def test_an_output_of_almost_a_mebibyte_arrives(project: TideProject) -> None:
         " yes v=1 | head -c 3000000 >> $TIDE_OUTPUT",
     ],
 )
-def test_outputs_over_the_limit_fail_the_step_and_name_it(
-    project: TideProject, flood: str
-) -> None:
+def test_outputs_over_the_limit_fail_the_step_and_name_it(project: TideProject, flood: str) -> None:
     project.write(step(flood, "output v: string"))
     ended = project.run("run", "p.tide")
     assert_told(ended, 1, "one failed", "the 1,048,576")
