@@ -95,6 +95,7 @@ def _scaled(one: int, factor: int) -> int:
 # --- durations and sizes ---------------------------------------------------------
 
 _DURATION_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_READ_UNITS = _DURATION_UNITS | {"w": 7 * _DURATION_UNITS["d"]}
 _BINARY_UNITS = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 _SIZE_UNITS = _BINARY_UNITS | {
     "TB": 10**12,
@@ -104,7 +105,7 @@ _SIZE_UNITS = _BINARY_UNITS | {
     "KB": 10**3,
     "B": 1,
 }
-_DURATION_PART = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(ms|[dhms])", re.ASCII)
+_DURATION_PART = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(ms|[wdhms])", re.ASCII)
 _SIZE = re.compile(r"([+-]?)(\d{1,20}(?:\.\d{1,9})?) ?([kKMGT]?i?B)?", re.ASCII)
 
 
@@ -123,7 +124,7 @@ def parse_duration(text: str) -> Duration:
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text)
     total, at = Decimal(0), 0
     while match := _DURATION_PART.match(rest, at):
-        total += Decimal(match[1]) * _DURATION_UNITS[match[2]]
+        total += Decimal(match[1]) * _READ_UNITS[match[2]]
         at = match.end()
     if at == 0 or at != len(rest) or total != int(total):
         raise ValueError(f"expected a duration such as 90s or 1h30m, not {shown(text)}")

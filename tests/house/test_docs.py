@@ -19,6 +19,7 @@ DOCUMENTS = [
     ROOT / "docs/tutorial.md",
     *sorted(ROOT.glob("docs/how-to/*.md")),
     *sorted(ROOT.glob("docs/explanation/*.md")),
+    ROOT / "docs/reference/language.md",
 ]
 KINDS = {"tide", "console", "sh", "text", "mermaid", "toml", "python", "yaml", ""}
 

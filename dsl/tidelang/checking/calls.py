@@ -31,7 +31,8 @@ def _call(ctx: Context, node: Call) -> Typed:
         return _misplaced_filter(ctx, node, name)
     if name == "secret":
         later = "`secret(…)` has no meaning in this version of Tidemill yet"
-        ctx.report.add("T390", later, node.span, "planned", Fix("pass it in as a param for now"))
+        way = 'let the step inherit it for now: `executor local { inherit = ["NAME"] }`'
+        ctx.report.add("T390", later, node.span, "planned", Fix(way))
         return UNKNOWN
     function = FUNCTIONS.get(name)
     if function is None:
