@@ -1,0 +1,211 @@
+"""Random graphs, outcomes and deliveries: every run ends, and every promise holds."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from engine_bench import Bench, pipeline, step
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tidelang.definition import Definition, Loop, Retry
+from tidemill.broker.in_process import InProcessBroker
+from tidemill.engine.ledger import FAILED_STATES
+from tidemill.engine.takeover import carried_by_retry
+from tidemill.model.messages import Order, Report
+from tidemill.model.plan import make_plan
+from tidemill.model.rows import RunRow, StageRef, StageRow, TaskRow
+from tidemill.model.states import RunState, TaskState
+from tidemill.ports import Inbox, Transaction, Turn
+from tidemill.spi import Outcome, Work, exited, lost
+
+FEW = settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Definition:
+    size = draw(st.integers(1, 8))
+    steps = []
+    for i in range(size):
+        needs = tuple(f"s{j}" for j in range(i) if draw(st.integers(0, 2)) == 0)
+        width = draw(st.sampled_from([None, None, 0, 1, 3]))
+        items = ("list", tuple(("lit", n) for n in range(width or 0)))
+        when = draw(st.sampled_from([None, None, None, "lit", "state"]))
+        state = draw(st.sampled_from(["failed", "skipped", "done", "succeeded"]))
+        condition: tuple[object, ...] | None = ("lit", False) if when == "lit" else None
+        if when == "state" and needs:
+            condition = ("state", state, needs[0])
+        steps.append(
+            step(
+                f"s{i}",
+                *needs,
+                loop=None if width is None else Loop(("x",), items),
+                max_parallel=draw(st.sampled_from([None, 1, 2])) if width else None,
+                when=condition,
+                when_decides=bool(condition and condition[0] == "state"),
+                allow_failure=draw(st.booleans()),
+                idempotent=draw(st.integers(0, 3)) > 0,
+                retry=Retry(attempts=draw(st.integers(1, 3)), backoff=1_000),
+            )
+        )
+    return pipeline(*steps, max_parallel=draw(st.sampled_from([None, None, 1, 3])))
+
+
+def dice(seed: int, failures: float) -> random.Random:
+    return random.Random(f"{seed} {failures}")  # noqa: S311 - not for secrets
+
+
+class Unruly(InProcessBroker):
+    """Reports come twice, and in any order within a batch; some offers get lost."""
+
+    dice: random.Random
+
+    async def inbox(self, until: float | None) -> Inbox:
+        inbox = await super().inbox(until)
+        reports: list[Report] = []
+        for report in inbox.reports:
+            reports += [report] * self.dice.choice([1, 1, 2])
+        self.dice.shuffle(reports)
+        return Inbox(reports, inbox.tag)
+
+    async def publish(self, orders: Sequence[Order]) -> None:
+        await super().publish([order for order in orders if self.dice.random() > 0.1])
+
+
+def outcomes(seed: int, failures: float) -> Callable[[Work], Outcome]:
+    rolls = dice(seed, failures)
+
+    def ends(work: Work) -> Outcome:
+        del work
+        roll = rolls.random()
+        if roll < failures / 4:
+            return lost("contact was lost")
+        return exited(1 if roll < failures else 0)
+
+    return ends
+
+
+def check_counts(bench: Bench, run: RunRow) -> None:
+    """The counts of the stages are those of the tasks; of those excluded, none."""
+
+    def look(tx: Transaction) -> tuple[list[StageRow], list[TaskRow], RunRow]:
+        return tx.stages_of(run.number), tx.all_tasks(run.number), tx.runs([run.number])[0]
+
+    stages, tasks, row = bench.store.transact_now(look)
+    for stage in stages:
+        states = Counter(t.state for t in tasks if t.step == stage.step)
+        assert stage.open == sum(n for state, n in states.items() if not state.ended)
+        assert stage.failed == sum(states[state] for state in FAILED_STATES)
+        assert stage.skipped == states[TaskState.SKIPPED]
+        assert stage.unmet == states[TaskState.UPSTREAM_FAILED]
+    assert row.open == sum(1 for s in stages if s.open or s.waiting_on)
+
+
+def check_mirror(bench: Bench, run: RunRow) -> None:
+    """What the scheduler believes is what the database says."""
+    mirror = bench.scheduler.mirror
+    if mirror is None:
+        return
+    number, now = run.number, bench.clock.now()
+
+    def look(tx: Transaction) -> None:
+        reads: list[Callable[[Turn], object]] = [
+            lambda it: it.runs([number]),
+            lambda it: it.all_tasks(number),
+            lambda it: it.open_tasks(number),
+            lambda it: sorted(it.stages_of(number)),
+            lambda it: it.active(number),
+            lambda it: sorted(it.due(number, now)),
+            lambda it: it.next_due(number, now),
+            lambda it: it.ready(number, now, 1000),
+        ]
+        for read in reads:
+            assert read(mirror) == read(tx)
+        refs = [StageRef(number, s.step) for s in tx.stages_of(number)]
+        theirs = {ref: kept for ref, kept in tx.outputs(refs).items() if kept}
+        assert {ref: kept for ref, kept in mirror.outputs(refs).items() if kept} == theirs
+
+    bench.store.transact_now(look)
+
+
+async def play(
+    folder: Path, definition: Definition, seed: int, failures: float, mirrored: bool
+) -> None:
+    bench = Bench(folder, outcomes(seed, failures))
+    broker = Unruly(bench.clock)
+    broker.dice = dice(seed, 0)
+    bench.broker = broker
+    try:
+        run = bench.create(definition)
+
+        def check() -> None:
+            check_counts(bench, run)
+            check_mirror(bench, run)
+
+        bench.seen.check = check
+        if not run.state.ended:
+            bench.drive(run, slots=3, alone=mirrored)
+            run = await bench.to_the_end(run)
+        check_counts(bench, run)
+        rows = bench.rows(run.number)
+        assert all(task.state.ended and task.run_at is None for task in rows)
+        assert not bench.executor.side_by_side
+        assert (run.state is RunState.FAILED) == (run.failed > 0)
+        for task in rows:
+            retries = make_plan(definition, {}).step_of(task.ordinal).step
+            assert task.attempt <= retries.retry.attempts
+            if not retries.idempotent and task.state is TaskState.LOST:
+                assert task.detail
+        await check_retry(bench, definition, run)
+    finally:
+        await bench.close()
+
+
+async def check_retry(bench: Bench, definition: Definition, run: RunRow) -> None:
+    """A retry does again all that did not end well and what stands behind it, and nothing
+    that succeeded before anything that is done again."""
+    rows = bench.rows(run.number)
+    plan = make_plan(definition, {})
+    carried = carried_by_retry(plan, rows)
+    again = bench.retry(definition, run)
+    bench.executor.started.clear()
+    bench.executor.ends = lambda _: exited(0)
+    bench.seen.tasks.clear()
+    bench.seen.check = lambda: None
+    if not again.state.ended:
+        bench.drive(again, slots=3)
+        again = await bench.to_the_end(again)
+    assert again.state is RunState.SUCCEEDED
+    done = set(bench.executor.keys())
+    kept = {row.key for row in carried.values()}
+    assert not done & kept
+    for row in bench.rows(again.number):
+        assert row.key in kept or row.key in done or row.state is TaskState.SKIPPED
+        assert (row.carried_from is not None) == (row.key in kept)
+    unstable: set[int] = set()
+    for planned in plan.topological():
+        mine = [row for row in rows if row.step == planned.index]
+        settled = all(r.state in {TaskState.SUCCEEDED, TaskState.SKIPPED} for r in mine)
+        if unstable & set(planned.needs):
+            unstable.add(planned.index)
+            continue
+        succeeded = {r.key for r in mine if r.state is TaskState.SUCCEEDED}
+        assert succeeded <= kept
+        if not settled:
+            unstable.add(planned.index)
+
+
+@FEW
+@given(graphs(), st.integers(0, 10_000), st.sampled_from([0.0, 0.2, 0.6]), st.booleans())
+def test_every_run_ends_and_keeps_every_promise(
+    definition: Definition, seed: int, failures: float, mirrored: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(play(Path(folder), definition, seed, failures, mirrored))
