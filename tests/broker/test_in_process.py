@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from engine_world import VirtualClock
 
 from tidemill.broker.in_process import ACK_WAIT, InProcessBroker
 from tidemill.model.messages import Heartbeat, Nudge, Order, Output, Started, StopAttempt, Voided
 from tidemill.model.rows import TaskRef
+from tidemill.testing.clock import VirtualClock
 
 
 def order(ordinal: int, fence: int = 1, priority: int = 2) -> Order:
@@ -69,7 +69,7 @@ async def test_what_is_not_acknowledged_comes_again(
     await broker.acknowledge(kept)
     await clock.advance(ACK_WAIT - 1)
     again = asyncio.ensure_future(broker.take("default", 2))
-    await clock.settle()
+    await clock.run_until_idle()
     assert not again.done()
     await clock.advance(1)
     assert [d.order for d in await again] == [dropped.order]
@@ -79,7 +79,7 @@ async def test_who_waits_for_work_gets_it_when_it_comes(
     broker: InProcessBroker, clock: VirtualClock
 ) -> None:
     waiting = asyncio.ensure_future(broker.take("default", 1))
-    await clock.settle()
+    await clock.run_until_idle()
     assert not waiting.done()
     await broker.publish([order(0)])
     assert [d.order for d in await waiting] == [order(0)]

@@ -63,7 +63,7 @@ async def test_a_worker_that_falls_silent_loses_its_attempt(tmp_path: Path) -> N
     async with World(tmp_path, [step("a", retry=THRICE)]) as world:
         world.executor.on_stop = False
         world.tasks[1].cancel()
-        await world.clock.settle()
+        await world.clock.run_until_idle()
         await world.clock.advance(LEASE + 1)
         assert world.state("a") == "ready"
         (fence,) = (s.work.fence for s in world.executor.started["a"])
@@ -78,7 +78,7 @@ async def test_a_lost_attempt_of_a_step_that_may_run_once_ends_it(tmp_path: Path
     async with World(tmp_path, [step("a", retry=THRICE, idempotent=False)]) as world:
         world.executor.on_stop = False
         world.tasks[1].cancel()
-        await world.clock.settle()
+        await world.clock.run_until_idle()
         await world.clock.advance(LEASE + 1)
         assert (world.state("a"), world.run_state()) == ("lost", "failed")
 
@@ -140,7 +140,7 @@ async def test_a_cancel_that_nobody_announced_is_noticed_at_the_next_write(tmp_p
 
 async def test_who_overslept_judges_no_lease_before_hearing_again(tmp_path: Path) -> None:
     async with World(tmp_path, [step("a")]) as world:
-        world.clock.time += 10 * LEASE  # the whole process was stopped, its timers too
+        world.clock.leap(10 * LEASE)  # the whole process was stopped, its timers too
         await world.clock.advance(LEASE)
         assert (world.state("a"), len(world.executor.started["a"])) == ("running", 1)
 
@@ -152,7 +152,7 @@ async def test_a_run_whose_process_died_goes_on_where_it_was(tmp_path: Path) -> 
         assert world.at_work() == ["b", "c"]
         for task in world.tasks:
             task.cancel()
-        await world.clock.settle()
+        await world.clock.run_until_idle()
         run = world.store.transact_now(lambda tx: take_over(tx, 1, world.clock.now()))
         assert run.state is RunState.RUNNING
         assert [world.state(key) for key in "abc"] == ["succeeded", "ready", "lost"]

@@ -4,8 +4,7 @@ clock, with an executor whose steps end when the test says so."""
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -22,52 +21,9 @@ from tidemill.model.rows import RunRow, TaskRow
 from tidemill.spi import Handle, Outcome, StepIO, Work, exited, killed
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
+from tidemill.testing.clock import VirtualClock
 
 LEASE = 30.0
-
-
-class _Timer:
-    def __init__(self) -> None:
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class VirtualClock:
-    """Time stands still until `advance`."""
-
-    def __init__(self) -> None:
-        self.time = 1_000_000.0
-        self._count = 0
-        self._timers: list[tuple[float, int, _Timer, Callable[[], None]]] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, when: float, call: Callable[[], None]) -> _Timer:
-        timer = _Timer()
-        self._count += 1
-        heapq.heappush(self._timers, (when, self._count, timer, call))
-        return timer
-
-    async def settle(self) -> None:
-        """Lets everything run that waits for nothing but the event loop."""
-        for _ in range(60):
-            await asyncio.sleep(0)
-
-    async def advance(self, seconds: float) -> None:
-        """Lets time pass, firing each timer at its time."""
-        await self.settle()
-        end = self.time + seconds
-        while self._timers and self._timers[0][0] <= end:
-            when, _, timer, call = heapq.heappop(self._timers)
-            self.time = max(self.time, when)
-            if not timer.cancelled:
-                call()
-                await self.settle()
-        self.time = end
-        await self.settle()
 
 
 @dataclass(slots=True)
