@@ -55,16 +55,15 @@ def started(project: TideProject) -> list[tuple[str, int]]:
     return [(key, int(fence)) for key, _, fence, what in lines if what == "start"]
 
 
-def kill(project: TideProject, moment: float, *, group: bool, command: str = "run") -> bool:
-    """Kills a run after so many seconds; whether it was in time."""
-    arguments = ["run", "p.tide"] if command == "run" else ["retry", "1"]
-    process = project.start(*arguments, "--max-parallel", "4")
+def kill(project: TideProject, moment: float, *, group: bool) -> None:
+    """Kills a run after so many seconds."""
+    process = project.start("run", "p.tide", "--max-parallel", "4")
     time.sleep(moment)
     if group:
         os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
-    return process.wait() == -signal.SIGKILL
+    process.wait()
 
 
 def assert_goes_on(project: TideProject, before: set[tuple[str, int]]) -> None:
@@ -79,7 +78,7 @@ def assert_goes_on(project: TideProject, before: set[tuple[str, int]]) -> None:
     assert [line for line in project.lines("ledger") if "OVERLAP" in line] == []
 
 
-@pytest.mark.parametrize("seed", range(18))
+@pytest.mark.parametrize("seed", range(16))
 def test_a_run_killed_at_any_moment_leaves_nothing_and_is_finished_by_retry(
     project: TideProject, mark: str, seed: int
 ) -> None:
@@ -102,18 +101,19 @@ def test_a_run_killed_at_any_moment_leaves_nothing_and_is_finished_by_retry(
 def test_a_run_killed_again_and_again_is_finished_by_retry(
     project: TideProject, mark: str, seed: int
 ) -> None:
+    """Each time amid steps, with some done since the last time."""
     project.write(pipeline(mark))
     chance = random.Random(100 + seed)  # noqa: S311 -- the moment is the test
-    process = project.start("run", "p.tide", "--max-parallel", "4")
-    assert eventually(lambda: len(started(project)) > 3)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for _ in range(3):
-        kill(project, chance.uniform(0.4, 1.0), group=True, command="retry")
+    for command in (["run", "p.tide"], ["retry", "1"], ["retry", "1"]):
+        done = len(succeeded(project))
+        process = project.start(*command, "--max-parallel", "4")
+        assert eventually(lambda done=done: len(succeeded(project)) > done + 2)  # type: ignore[misc]
+        time.sleep(chance.uniform(0, 0.05))
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
     before = succeeded(project)
-    assert before
-    if project.rows("SELECT state FROM run WHERE number = 1") != [("succeeded",)]:
-        assert_goes_on(project, before)
+    assert len(before) >= 9
+    assert_goes_on(project, before)
     assert eventually(lambda: not alive(mark)), alive(mark)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -89,7 +88,19 @@ def test_a_second_interrupt_kills_at_once(project: TideProject, mark: str) -> No
     assert alive(mark) == []
 
 
-async def test_a_run_stopped_for_longer_than_a_lease_goes_on_where_it_was(
+def start_host(project: TideProject) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(HOST), str(project.root), "p.tide", "1.0"],
+        cwd=project.root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+
+
+def test_a_run_stopped_for_longer_than_a_lease_goes_on_where_it_was(
     project: TideProject, mark: str
 ) -> None:
     """By SIGSTOP, as when a machine is suspended. The lease is one second here."""
@@ -105,22 +116,14 @@ async def test_a_run_stopped_for_longer_than_a_lease_goes_on_where_it_was(
         }}
       }}
     """)
-    host = subprocess.Popen(
-        [sys.executable, str(HOST), str(project.root), "p.tide", "1.0"],
-        cwd=project.root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
+    host = start_host(project)
     project.started.append(host)
     assert eventually(lambda: len(project.lines("ledger")) == 2)
     for _ in range(2):
         os.kill(host.pid, signal.SIGSTOP)
-        await asyncio.sleep(2.5)  # longer than two leases: the length is the test
+        time.sleep(2.5)  # longer than two leases: the length is the test
         os.kill(host.pid, signal.SIGCONT)
-        await asyncio.sleep(1.5)  # longer than the lease that is judged again
+        time.sleep(1.5)  # longer than the lease that is judged again
     (project.root / "go").touch()
     out, error = host.communicate(timeout=LIMIT)
     assert (host.returncode, error) == (0, ""), error

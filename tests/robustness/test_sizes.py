@@ -131,8 +131,7 @@ def test_an_output_of_almost_a_mebibyte_arrives(project: TideProject) -> None:
     [
         "head -c 3000000 /dev/zero | tr '\\0' x >> $TIDE_OUTPUT",
         "(printf v=; head -c 3000000 /dev/zero | tr '\\0' x) >> $TIDE_OUTPUT",
-        "i=0; while [ $i -lt 20000 ]; do echo v=$i; i=$((i+1)); done >> $TIDE_OUTPUT;"
-        " yes v=1 | head -c 3000000 >> $TIDE_OUTPUT",
+        "yes v=1 | head -c 3000000 >> $TIDE_OUTPUT",
     ],
 )
 def test_outputs_over_the_limit_fail_the_step_and_name_it(project: TideProject, flood: str) -> None:
