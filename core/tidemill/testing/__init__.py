@@ -6,7 +6,7 @@ Tidemill's plugins pass. pytest and pytest-asyncio are needed, and imported, onl
 
 import pytest
 
-pytest.register_assert_rewrite("tidemill.testing.executor")
+pytest.register_assert_rewrite("tidemill.testing.broker", "tidemill.testing.executor")
 
 from tidemill.testing.executor import Bench, ExecutorConformance  # noqa: E402
 

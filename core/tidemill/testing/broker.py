@@ -1,0 +1,135 @@
+"""What every broker has to do: the suite that adapters of `tidemill.ports.Broker` pass."""
+
+# ruff: noqa: S101 -- asserts are what tests are made of
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tidemill.model.messages import Heartbeat, Nudge, Order, Started, StopAttempt, Voided
+from tidemill.model.rows import TaskRef
+from tidemill.ports import Broker
+from tidemill.testing.clock import VirtualClock
+
+
+def order(ordinal: int, fence: int = 1, priority: int = 2) -> Order:
+    return Order(
+        TaskRef(1, ordinal), fence, f"t{ordinal}", "t", 1, "default", priority, "k",
+        None, ("true",), {}, ".", "local", {},
+    )  # fmt: skip
+
+
+class BrokerConformance:
+    """Subclass it as `Test…`, and supply a fixture `broker`, made with the fixture
+    `clock`, and how another scheduler takes over from the one that has read."""
+
+    ack_wait: float
+    """Seconds after which what was taken and not acknowledged comes again."""
+
+    async def take_over(self, broker: Broker) -> None:
+        """A new scheduler stands where the old one had read and not confirmed."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def clock(self) -> VirtualClock:
+        return VirtualClock()
+
+    async def test_the_highest_priority_comes_first_and_no_more_than_slots(
+        self,
+        broker: Broker,
+    ) -> None:
+        await broker.publish([order(0, priority=4), order(1), order(2, priority=0), order(3)])
+        first = await broker.take("default", 3)
+        assert [delivery.order.ref.ordinal for delivery in first] == [2, 1, 3]
+        assert [d.order.ref.ordinal for d in await broker.take("default", 3)] == [0]
+
+    async def test_offering_the_same_fence_again_does_nothing(self, broker: Broker) -> None:
+        await broker.publish([order(0), order(0)])
+        await broker.publish([order(0), order(0, fence=2)])
+        assert [d.order.fence for d in await broker.take("default", 9)] == [1, 2]
+
+    async def test_of_two_claims_one_wins_and_is_reported(self, broker: Broker) -> None:
+        won = [await broker.claim(order(0), worker, 5.0) for worker in ("w1", "w2")]
+        assert won == [True, False]
+        assert (await broker.inbox(None)).reports == [Started(TaskRef(1, 0), 1, "w1", 5.0)]
+        assert await broker.claim(order(0, fence=2), "w2", 6.0)
+
+    async def test_a_withdrawn_offer_cannot_be_claimed_nor_a_claimed_one_withdrawn(
+        self,
+        broker: Broker,
+    ) -> None:
+        assert await broker.void(TaskRef(1, 0), 1)
+        assert not await broker.claim(order(0), "w1", 5.0)
+        assert (await broker.inbox(None)).reports == [Voided(TaskRef(1, 0), 1)]
+        assert await broker.claim(order(1), "w1", 5.0)
+        assert not await broker.void(TaskRef(1, 1), 1)
+
+    async def test_what_is_not_acknowledged_comes_again(
+        self, broker: Broker, clock: VirtualClock
+    ) -> None:
+        await broker.publish([order(0), order(1)])
+        kept, dropped = await broker.take("default", 2)
+        await broker.acknowledge(kept)
+        await clock.advance(self.ack_wait - 1)
+        again = asyncio.ensure_future(broker.take("default", 2))
+        await clock.run_until_idle()
+        assert not again.done()
+        await clock.advance(1)
+        assert [d.order for d in await again] == [dropped.order]
+
+    async def test_who_waits_for_work_gets_it_when_it_comes(
+        self, broker: Broker, clock: VirtualClock
+    ) -> None:
+        waiting = asyncio.ensure_future(broker.take("default", 1))
+        await clock.run_until_idle()
+        assert not waiting.done()
+        await broker.publish([order(0)])
+        assert [d.order for d in await waiting] == [order(0)]
+
+    async def test_an_inbox_waits_for_reports_but_not_beyond_its_time(
+        self, broker: Broker, clock: VirtualClock
+    ) -> None:
+        waiting = asyncio.ensure_future(broker.inbox(clock.now() + 5))
+        await clock.advance(4.9)
+        assert not waiting.done()
+        await clock.advance(0.1)
+        assert (await waiting).reports == []
+        await broker.report(Nudge(1))
+        assert (await broker.inbox(None)).reports == [Nudge(1)]
+
+    async def test_reports_that_were_not_confirmed_come_again(self, broker: Broker) -> None:
+        await broker.report(Nudge(1))
+        await broker.confirm(await broker.inbox(None))
+        beat = Heartbeat("w1", "default", 2, ())
+        await broker.report(beat)
+        await broker.inbox(None)
+        await self.take_over(broker)
+        assert (await broker.inbox(None)).reports == [beat]
+
+    async def test_messages_to_stop_reach_the_worker(self, broker: Broker) -> None:
+        stop = StopAttempt(TaskRef(1, 0), 1, 10.0)
+        waiting = asyncio.ensure_future(broker.stops())
+        await broker.stop([stop])
+        assert await waiting == [stop]
+
+    async def test_what_was_claimed_and_not_acknowledged_cannot_be_claimed_again(
+        self, broker: Broker, clock: VirtualClock
+    ) -> None:
+        await broker.publish([order(0)])
+        (first,) = await broker.take("default", 1)
+        assert await broker.claim(first.order, "w1", clock.now())
+        await clock.advance(self.ack_wait)
+        (second,) = await broker.take("default", 1)
+        assert not await broker.claim(second.order, "w2", clock.now())
+
+    async def test_pools_do_not_take_from_each_other(
+        self, broker: Broker, clock: VirtualClock
+    ) -> None:
+        await broker.publish([order(0)])
+        other = asyncio.ensure_future(broker.take("other", 1))
+        await clock.run_until_idle()
+        assert not other.done()
+        other.cancel()
+        assert len(await broker.take("default", 1)) == 1
