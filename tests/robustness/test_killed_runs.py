@@ -12,7 +12,7 @@ import signal
 import time
 
 import pytest
-from local_processes import alive, eventually
+from local_processes import alive, children, eventually
 from tide_project import TideProject, assert_told
 
 STEPS = 40
@@ -127,6 +127,34 @@ def test_the_processes_of_a_killed_run_are_gone_without_anybody_asking(
     os.killpg(process.pid, signal.SIGKILL)
     assert eventually(lambda: not alive(mark)), alive(mark)
     assert eventually(lambda: not list((project.root / ".tidemill").rglob("local-*")))
+
+
+def test_no_step_starts_while_the_processes_of_a_killed_run_are_still_dying(
+    project: TideProject, mark: str
+) -> None:
+    """Those that end the steps are held up here, until `retry` has long been at work."""
+    project.write(pipeline(mark))
+    process = project.start("run", "p.tide", "--max-parallel", "4")
+    assert eventually(lambda: len(started(project)) > 5)
+    (warden,) = children(process.pid, "tide-warden")
+    keepers = children(warden, "tide-keeper")
+    for pid in keepers:
+        os.kill(pid, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    before = len(started(project))
+    retry = project.start("retry", "1", "--max-parallel", "4")
+    assert retry.stdout is not None
+    assert retry.stdout.readline().startswith("p #1: 40 tasks")
+    time.sleep(1)  # in which its first steps would have started
+    early = len(started(project)) - before
+    for pid in keepers:
+        os.kill(pid, signal.SIGCONT)
+    out, error = retry.communicate(timeout=60)
+    assert retry.returncode == 0, out + error
+    assert early == 0
+    assert [line for line in project.lines("ledger") if "OVERLAP" in line] == []
+    assert eventually(lambda: not alive(mark)), alive(mark)
 
 
 AT_MOST_ONCE = """
