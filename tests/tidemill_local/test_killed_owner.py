@@ -27,10 +27,16 @@ def start_host(tmp_path: Path, mark: str) -> subprocess.Popen[bytes]:
 
 
 def assert_nothing_is_left(tmp_path: Path, mark: str) -> None:
+    """No process and no file. Who was killed before the warden was up may leave its two
+    empty locks, which the next executor on the folder clears away."""
     assert eventually(lambda: not alive(mark)), alive(mark)
-    scratch = tmp_path / "scratch"
-    assert eventually(lambda: not list(scratch.glob("local-*"))), list(scratch.rglob("*"))
+    assert eventually(lambda: not files_in(tmp_path / "scratch")), files_in(tmp_path / "scratch")
     assert alive(mark) == []
+
+
+def files_in(folder: Path) -> list[str]:
+    found = (os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
+    return [path for path in found if Path(path).name not in {"owner", "helpers"}]
 
 
 @pytest.mark.parametrize("seed", range(10))
