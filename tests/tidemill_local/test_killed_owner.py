@@ -34,9 +34,9 @@ def assert_nothing_is_left(tmp_path: Path, mark: str) -> None:
     assert alive(mark) == []
 
 
-def files_in(folder: Path) -> list[str]:
-    found = (os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
-    return [path for path in found if Path(path).name not in {"owner", "helpers"}]
+def files_in(folder: Path) -> list[Path]:
+    found = (Path(at, name) for at, _, names in os.walk(folder) for name in names)
+    return [path for path in found if path.name not in {"owner", "helpers"}]
 
 
 @pytest.mark.parametrize("seed", range(10))
