@@ -17,9 +17,24 @@ from functools import cache
 from typing import Any, Union, cast
 
 from tidelang import definition
-from tidelang.definition import FORMAT, Argv, Definition, Expr, Script
+from tidelang.definition import (
+    FORMAT,
+    Action,
+    Approval,
+    Argv,
+    Definition,
+    Expr,
+    Script,
+    Subrun,
+)
 
-_ACTIONS: dict[str, type] = {"script": Script, "argv": Argv}
+_ACTIONS: dict[str, type] = {
+    "script": Script,
+    "argv": Argv,
+    "approval": Approval,
+    "subrun": Subrun,
+}
+_ACTION_NAMES = {kind: name for name, kind in _ACTIONS.items()}
 
 
 class FormatError(ValueError):
@@ -82,8 +97,8 @@ def _members(value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Script | Argv):
-        return {"script" if isinstance(value, Script) else "argv": _members(value)}
+    if (name := _ACTION_NAMES.get(value.__class__)) is not None:
+        return {name: _members(value)}
     if is_dataclass(value):
         return _members(value)
     if isinstance(value, tuple) and value and is_dataclass(value[0]):
@@ -103,7 +118,7 @@ def _readers(kind: type) -> dict[str, _Reader]:
 
 
 def _reader(hint: Any) -> _Reader:
-    if hint == Script | Argv:
+    if hint == Action:
         return _action
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):

@@ -8,7 +8,7 @@ it is; `tidelang.evaluate` gives each its value:
 
     ("lit", value)                          null, bool, int, float, str
     ("dur", milliseconds)  ("size", bytes)
-    ("ref", space, name)                    space: param let loop run step
+    ("ref", space, name)                    space: param let loop run step event
     ("get", expr, name)    ("at", expr, expr)
     ("op", operator, left, right)           or and == != < <= > >= in "not in" + - * / %
     ("not", expr)          ("neg", expr)
@@ -18,6 +18,7 @@ it is; `tidelang.evaluate` gives each its value:
     ("call", function, (expr, …), ((name, expr), …))
     ("text", (expr, …))                     a template: parts joined as text
     ("state", "succeeded" | "failed" | "skipped" | "done", step)
+    ("secret", name)                        resolved on the worker, never before
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`for names in items`; `items` may use params, lets and functions, not steps."""
+    """`for names in items`. Where `items` uses outputs of other steps, the list is known
+    only when those have ended, and so are the tasks."""
 
     names: tuple[str, ...]
     items: Expr
@@ -111,6 +113,29 @@ class Argv:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A step that waits for a person to say yes or no. `by` names the users or groups
+    that may, anybody where it is empty; `timeout` is in milliseconds."""
+
+    prompt: Expr
+    by: tuple[str, ...] = ()
+    timeout: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subrun:
+    """A step that runs another pipeline and waits for its end. `digest` is that of its
+    definition, so that a definition names everything that it means."""
+
+    pipeline: str
+    digest: str
+    params: tuple[tuple[str, Expr], ...] = ()
+
+
+Action = Script | Argv | Approval | Subrun
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """A value (`glob` is None) or files of the workdir (`type` file or list(file))."""
 
@@ -140,12 +165,33 @@ class Executor:
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """When a step need not run again: nothing that its key is made of has changed since
+    it succeeded. The key is the resolved step, the content of the files that `inputs`
+    (globs, from the project's root) match, the outputs it uses, and `key`. A result older
+    than `max_age` milliseconds does not count."""
+
+    inputs: tuple[Expr, ...] = ()
+    key: Expr | None = None
+    max_age: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """By when something is to have ended, in milliseconds from its due time, and what is
+    done when it has not: `notify` only, `cancel` it, or `escalate` its priority."""
+
+    after: int
+    action: str = "notify"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step. `needs` names every step it waits for, by `needs` or by use, in file
     order. Where `when_decides` is set, `when` alone decides once all needs have ended."""
 
     name: str
-    action: Script | Argv
+    action: Action
     needs: tuple[str, ...] = ()
     when: Expr | None = None
     when_decides: bool = False
@@ -161,12 +207,23 @@ class Step:
     idempotent: bool = True
     executor: Executor = Executor()
     description: str = ""
+    cache: Cache | None = None
+    priority: str = "normal"
+    """critical high normal low bulk"""
+    pool: str = "default"
+    resources: tuple[tuple[str, int | float], ...] = ()
+    """`cpu` in cores, `memory` and `disk` in bytes, `gpu` and others counted; by name"""
+    labels: tuple[tuple[str, str], ...] = ()
+    """what a worker must be labelled with, by name"""
+    regions: tuple[str, ...] = ()
+    """the preferred one first; empty where any will do"""
+    deadline: Deadline | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`cron` is five fields; `every` milliseconds: one of the two is set. `jitter` is in
-    milliseconds."""
+    """`cron` is five fields; `every` milliseconds: one of the two is set. `jitter` and
+    `prewarm` (how long ahead of the due time workers get ready) are in milliseconds."""
 
     cron: str | None = None
     every: int | None = None
@@ -175,6 +232,32 @@ class Schedule:
     overlap: str = "skip"
     catchup: str = "latest"
     jitter: int = 0
+    prewarm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What else starts a run. `kind` is `pipeline` (another one's end, in a state out of
+    `on`), `event` or `webhook`; `source` is the pipeline's name, the event's subject or
+    the webhook's name. `when` and `params` may use the event's fields (space `event`).
+    `secret` signs a webhook's requests."""
+
+    kind: str
+    source: str
+    on: tuple[str, ...] = ()
+    when: Expr | None = None
+    params: tuple[tuple[str, Expr], ...] = ()
+    secret: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Which notifier is told of which events, and its settings. A template among them is
+    the source of a Jinja2 document."""
+
+    kind: str
+    on: tuple[str, ...]
+    settings: tuple[tuple[str, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,4 +271,9 @@ class Definition:
     max_parallel: int | None = None
     schedules: tuple[Schedule, ...] = ()
     steps: tuple[Step, ...] = field(default=())
+    triggers: tuple[Trigger, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    concurrency: int | None = None
+    """how many of its runs may be at work at a time"""
+    deadline: Deadline | None = None
     format: int = FORMAT

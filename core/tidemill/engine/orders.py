@@ -81,10 +81,12 @@ def _facts(run: RunRow, task: TaskRow) -> dict[str, str]:
 
 
 def _action(
-    action: definition.Script | definition.Argv, scope: Scope
+    action: definition.Action, scope: Scope
 ) -> tuple[dict[str, Any] | None, tuple[str, ...] | None, dict[str, str]]:
     if isinstance(action, definition.Argv):
         return None, _argv(action, scope), {}
+    if not isinstance(action, definition.Script):
+        raise TypeError(f"{type(action).__name__} is no work for a worker")
     found = [_value(v.value, scope, f"{v.name} in the script") for v in action.variables]
     filled = fill(action, found)
     script = {
