@@ -58,12 +58,10 @@ def test_a_list_of_unknown_type_in_quotes_names_join() -> None:
     ("value", "words"),
     [("a\0b", "NUL"), ("\ud800", "surrogate"), ("x" * STRING_LIMIT, "131,071")],
 )
-def test_what_the_system_cannot_pass_names_the_variable_and_the_way_out(
-    value: str, words: str
-) -> None:
+def test_what_the_system_cannot_pass_names_the_hole_and_the_way_out(value: str, words: str) -> None:
     with pytest.raises(FillError, match=words) as caught:
         one("value", value)
-    assert "TIDE_V0" in str(caught.value)
+    assert "the 1st {{ … }} of the script" in str(caught.value)
     assert "file" in str(caught.value)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hostile import HOSTILE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,53 +22,6 @@ from tidelang.shell import Filled, Insert, Shell, Woven, fill, weave
 from tidelang.values import Value
 
 SHAPES = {"x": "scalar", "n": "number", "xs": "list", "u": "unknown"}
-
-HOSTILE = [
-    "",
-    " ",
-    "plain",
-    "two  words",
-    "-n",
-    "--",
-    "*",
-    "~",
-    "?[a-z]*",
-    "a'b",
-    'a"b',
-    "'\"'\"",
-    "\\",
-    "a\\",
-    "\\n\\0101\\c",
-    "`touch canary1`",
-    "$(touch canary2)",
-    "${IFS}$HOME$1$$",
-    "; touch canary3 ;",
-    "| touch canary4",
-    "& touch canary5 &",
-    "\ntouch canary6\n",
-    "'; touch canary7; '",
-    '"; touch canary8; "',
-    '")"; touch canary9; "$("',
-    "a[$(touch canary10)]",
-    "x=($(touch canary11))",
-    ") ]] }} ]] )) esac done fi",
-    "!! !$ !x",
-    "EOF\ntouch canary12\nEOF",
-    "E1\nE2\nE3\n$(touch canary13)",
-    "#not a comment",
-    "{a,b} {1..3}",
-    "\t tab\r\n",
-    "\n\n",
-    "naïve 日本 \U0001f680",
-    "\udcff\udcfe not utf-8 \udc80",
-    "%s%d\\%",
-    "<(touch canary14) >canary15",
-    "$'\\x41' $\"x\"",
-    "((touch canary16))",
-    "a&b\\&c",
-    "\x01\x02\x1b\x7f",
-    "x" * 100_000 + "$(touch canary17)",
-]
 
 
 def cut(template: str) -> tuple[list[str | Insert], list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidelang import definition, values
 from tidelang.evaluate import EvaluationError, Scope, evaluate
-from tidelang.shell import FillError, check_argv, check_environment, fill
+from tidelang.shell import FillError, called, check_argv, check_environment, fill
 from tidemill.engine.scopes import Outputs, task_scope
 from tidemill.model.messages import FileInput, Order
 from tidemill.model.outputs import file_inputs
@@ -87,7 +87,7 @@ def _action(
         return None, _argv(action, scope), {}
     if not isinstance(action, definition.Script):
         raise TypeError(f"{type(action).__name__} is no work for a worker")
-    found = [_value(v.value, scope, f"{v.name} in the script") for v in action.variables]
+    found = [_value(v.value, scope, called(v.name)) for v in action.variables]
     filled = fill(action, found)
     script = {
         "text": filled.text,

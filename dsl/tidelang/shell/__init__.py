@@ -13,7 +13,7 @@ the promise; writing the quotes right is what lets them arrive unchanged.
 Knows nothing of Tide's syntax: it gets the texts and the places between them.
 """
 
-from tidelang.shell.fill import Filled, FillError, check_argv, check_environment, fill
+from tidelang.shell.fill import Filled, FillError, called, check_argv, check_environment, fill
 from tidelang.shell.interpreter import Interpreter, interpreter
 from tidelang.shell.parts import Filter, Insert, Refusal, Shape, Shell, Woven
 from tidelang.shell.weave import weave
@@ -28,6 +28,7 @@ __all__ = [
     "Shape",
     "Shell",
     "Woven",
+    "called",
     "check_argv",
     "check_environment",
     "fill",

@@ -7,6 +7,7 @@ before a process fails with "Argument list too long" and no hint at what was.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,9 @@ def _words(name: str, value: Value, env: dict[str, str]) -> list[str]:
 
 def _scalar(name: str, value: Value) -> str:
     if isinstance(value, list | tuple):
-        raise FillError(f'the value of {name} is a list here; make one text of it: | join(" ")')
+        raise FillError(
+            f'the value of {called(name)} is a list here; make it one text: | join(" ")'
+        )
     return to_text(value)
 
 
@@ -74,7 +77,9 @@ def _number(name: str, value: Value) -> str:
     """Only what cannot be code in `$(( ))`, whose names and subscripts a shell evaluates."""
     known = isinstance(value, int | float) and not isinstance(value, bool | Duration | Size)
     if not known or not math.isfinite(value):  # type: ignore[arg-type]
-        raise FillError(f"the value of {name} is not a number, and only a number may stand there")
+        raise FillError(
+            f"the value of {called(name)} is not a number, and only a number may stand there"
+        )
     return to_text(value)
 
 
@@ -85,6 +90,20 @@ def _quoted(_: str, value: Value) -> str:
 
 
 _KINDS = {"value": _scalar, "number": _number, "quoted": _quoted}
+
+
+_HOLE = re.compile(r"TIDE_V(\d+)(_\d+)?")
+
+
+def called(name: str) -> str:
+    """A variable as the pipeline's author knows it: the holes of a script have names that
+    stand nowhere in the file."""
+    hole = _HOLE.fullmatch(name)
+    if hole is None:
+        return name
+    nth = int(hole[1]) + 1
+    ending = "th" if 10 <= nth % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(nth % 10, "th")
+    return f"the {nth}{ending} {{{{ … }}}} of the script"
 
 
 def raw_text(value: Value) -> str:
@@ -111,7 +130,7 @@ def check_environment(env: Mapping[str, str], argv: Iterable[str] = ()) -> None:
     """Raise FillError for variables and arguments that no process can be started with."""
     total = 0
     for name, value in env.items():
-        total += _sized(f"the value of {name}", f"{name}={value}")
+        total += _sized(f"the value of {called(name)}", f"{name}={value}")
     for at, item in enumerate(argv):
         total += _sized("the script" if "\n" in item else f"argument {at}", item)
     if total > TOTAL_LIMIT:
