@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tidelang.definition import Expr, Type
-from tidelang.diagnostics import Related
+from tidelang.diagnostics import Fix, Related
 from tidelang.report import Report
 from tidelang.source import Span
 from tidelang.suggest import Names
@@ -82,7 +82,8 @@ class Scope:
         if first.kind != kind:
             message = f"the name `{name}` is that of a {first.kind} already"
         related = (Related(first.span, f"first declared here, as a {first.kind}"),)
-        self._report.add("T102", message, span, "declared again", related=related)
+        fix = Fix("give one of them another name")
+        self._report.add("T102", message, span, "declared again", fix, related)
         return False
 
     @contextmanager

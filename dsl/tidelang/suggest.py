@@ -77,9 +77,9 @@ def _shortened(word: str) -> set[str]:
     return {short, *(short[:at] + short[at + 1 :] for at in range(len(short)))}
 
 
-def listed(names: Iterable[str], most: int = 12) -> str:
+def listed(names: Iterable[str], most: int = 12, last: str = "and") -> str:
     """`a, b and c` for messages, shortened where there are many."""
     known = [f"`{name}`" for name in names]
     if len(known) > most:
         return f"{', '.join(known[:most])} and {len(known) - most} more"
-    return " and ".join([", ".join(known[:-1]), known[-1]] if len(known) > 1 else known)
+    return f" {last} ".join([", ".join(known[:-1]), known[-1]] if len(known) > 1 else known)

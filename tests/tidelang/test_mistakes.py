@@ -28,7 +28,7 @@ _EXPECTED = [
     ("T304", 30, 22, "versions", "unique(versions)"),
     ("T301", 31, 14, "biuld", "build"),
     ("T302", 36, 14, "docs", None),
-    ("T112", 38, 5, "retry", None),
+    ("T112", 38, 5, "retry", "retry { attempts = 3 }"),
     ("T202", 43, 36, "+", '"v{{ 1 }}"'),
     ("T106", 50, 16, "digst", "digest"),
     ("T003", 56, 15, '"deploy', '"'),

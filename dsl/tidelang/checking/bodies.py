@@ -20,6 +20,8 @@ from tidelang.syntax import (
     Import,
     Item,
     Let,
+    Literal,
+    ObjectExpression,
     Output,
     Param,
     Pipeline,
@@ -85,7 +87,10 @@ def sorted_body(report: Report, body: Body | None, schema: Schema) -> Parts:
 def _misplaced(report: Report, keyword: str, span: Span, schema: Schema) -> None:
     message = f"`{keyword}` cannot stand in {schema.title}"
     head = Span(span.source, span.start, span.start + len(keyword))
-    report.add("T111", message, head, "not here", Fix(f"it belongs {_HOMES[keyword]}"))
+    home = _HOMES[keyword]
+    if keyword == "step" and schema.title == "a step":
+        home += ", behind the end of this step; `needs` says what it waits for"
+    report.add("T111", message, head, "not here", Fix(f"it belongs {home}"))
 
 
 def _attribute(report: Report, item: Attribute, schema: Schema, parts: Parts) -> None:
@@ -97,15 +102,24 @@ def _attribute(report: Report, item: Attribute, schema: Schema, parts: Parts) ->
     elif name in schema.blocks:
         if report.unread_in(Span(item.span.source, item.span.start, item.value.span.start)):
             return  # the parser has said what is wrong in front of its value
-        label = f" {schema.blocks[name]}" if schema.blocks[name] else ""
         message = f"`{name}` is a block, not an attribute"
-        fix = Fix(f"write `{name}{label} {{ … }}`")
-        report.add("T112", message, item.name_span, "no `=` here", fix)
+        report.add("T112", message, item.name_span, "no `=` here", _as_block(item, schema))
     elif name in schema.later:
         parts.later = True
         no_meaning(report, f"`{name}`", item.name_span)
     else:
         _unknown(report, name, item.name_span, schema, "attribute")
+
+
+def _as_block(item: Attribute, schema: Schema) -> Fix:
+    """How it is written as a block, with the value in it where that can be told."""
+    name, value = item.name, item.value
+    if isinstance(value, ObjectExpression):
+        return Fix("write it without `=`", item.span, f"{name} {value.span.text}")
+    if name == "retry" and isinstance(value, Literal) and type(value.value) is int:
+        return Fix("say how often at most", item.span, f"retry {{ attempts = {value.span.text} }}")
+    label = f" {schema.blocks[name]}" if schema.blocks[name] else ""
+    return Fix(f"write `{name}{label} {{ … }}`")
 
 
 def _block(report: Report, item: Block, schema: Schema, parts: Parts) -> None:

@@ -16,6 +16,7 @@ _ALIASES = {
     "str": "string", "length": "len", "size": "len", "count": "len", "strip": "trim",
     "startswith": "starts_with", "endswith": "ends_with", "tojson": "json", "concat": "flatten",
     "sort": "sorted", "distinct": "unique", "glob": "matches", "coalesce": "default",
+    "lowercase": "lower", "to_lower": "lower", "uppercase": "upper", "to_upper": "upper",
     "success": "succeeded", "failure": "failed", "always": "done", "num": "int",
 }  # fmt: skip
 
@@ -173,7 +174,9 @@ def step_named(ctx: Context, node: Name) -> Symbol | None:
         symbol.used = True
         if symbol.name != ctx.step:
             return symbol
-        ctx.report.add("T303", f"step `{node.id}` waits for itself", node.span, "the step itself")
+        fix = Fix("take it out")
+        message = f"step `{node.id}` waits for itself"
+        ctx.report.add("T303", message, node.span, "the step itself", fix)
         return None
     if symbol is not None:
         message = f"`{node.id}` is a {symbol.kind}, not a step"

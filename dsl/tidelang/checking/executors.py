@@ -124,7 +124,8 @@ class Executors:
             if told not in self._told:
                 self._told.add(told)
                 message = f"executor `{chosen.kind}` needs `{field.name}`"
-                fix = Fix(f"add `{field.name} = …`: {field.doc}" if field.doc else "add it")
+                doc = f": {field.doc}" if field.doc else ""
+                fix = Fix(f"add `{field.name} = …`{doc}")
                 self._report.add("T211", message, chosen.span, "not given", fix)
 
 

@@ -9,7 +9,7 @@ from tidelang.checking.forms import condition_of, object_entries
 from tidelang.checking.words import noun
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix
-from tidelang.suggest import nearest
+from tidelang.suggest import listed, nearest
 from tidelang.syntax import (
     Conditional,
     Expression,
@@ -64,8 +64,10 @@ def _not_member(
     ctx: Context, node: Expression, word: str, wanted: Type, what: str, quote: str = '"'
 ) -> None:
     near = nearest(word, wanted.members)
-    message = f"{what} cannot be {shown(word)}: it is {noun(wanted)}"
-    fix = Fix(f"choose one of {show(wanted)}")
+    listing = show(wanted) if quote else listed(wanted.members, len(wanted.members), "or")
+    written = shown(word) if quote else f"`{word}`"
+    message = f"{what} cannot be {written}: it is one of {listing}"
+    fix = Fix("choose one of these")
     if near:
         fix = Fix(f"did you mean `{near}`?", node.span, f"{quote}{near}{quote}")
     ctx.report.add("T205", message, node.span, "not one of them", fix)

@@ -124,6 +124,9 @@ def _circle(ctx: Context, cycle: Cycle, drafts: dict[str, Draft]) -> None:
 # --- what nobody uses ----------------------------------------------------------------------
 
 
+_UNUSED = "take it out, or let its name begin with `_` to keep it"
+
+
 def unused(report: Report, symbols: list[Symbol]) -> None:
     """Warns of lets and params that nothing uses."""
     for symbol in symbols:
@@ -131,7 +134,7 @@ def unused(report: Report, symbols: list[Symbol]) -> None:
             continue
         if symbol.kind == "let":
             message = f"let `{symbol.name}` is never used"
-            report.add("W101", message, symbol.span, "", Fix("take it out"))
+            report.add("W101", message, symbol.span, "", Fix(_UNUSED))
         elif symbol.kind == "param":
             message = f"param `{symbol.name}` is never used"
-            report.add("W102", message, symbol.span, "", Fix("take it out"))
+            report.add("W102", message, symbol.span, "", Fix(_UNUSED))

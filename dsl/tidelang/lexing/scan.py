@@ -37,6 +37,7 @@ _TOKEN = re.compile(
 )
 _LINE_STOP = re.compile(r'\\(?:\{\{|.)|\{\{|"|\n')
 _LONG_STOP = re.compile(r'\\(?:\{\{|""")|\{\{|"""(?!")', re.DOTALL)
+_CLOSED_LATER = re.compile(r'[^"\n]*\}\}')
 _RAW_LINE_STOP = re.compile(r'"|\n')
 _RAW_LONG_STOP = re.compile(r'"""(?!")')
 
@@ -187,9 +188,23 @@ class Scanner:
             self.frames.pop()
             self.tokens.append(Token("UNHOLE", "}}", start, start + 2))
             return self.after_hole(frame.opening, start + 2)
+        if sign == "}" and frame.braces == 0 and not _CLOSED_LATER.match(self.text, start + 1):
+            return self.half_closed(frame, start)
         frame.braces += 1 if sign == "{" else -1 if frame.braces else 0
         self.tokens.append(Token(self.signs[sign], sign, start, start + 1))
         return start + 1
+
+    def half_closed(self, frame: _Frame, start: int) -> int:
+        """`{{ x }`: one brace where two close a hole."""
+        self.frames.pop()
+        self.tokens.append(Token("UNHOLE", "}", start, start + 1))
+        span = self.span(start, start + 1)
+        related = (Related(self.span(frame.hole.start, frame.hole.end), "opened here"),)
+        fix = Fix("close it with `}}`", span, "}}")
+        self.problem(
+            "T005", "a hole is closed with `}}`", span, label="one `}`", related=related, fix=fix
+        )
+        return self.after_hole(frame.opening, start + 1)
 
     def after_hole(self, opening: Token, begin: int) -> int:
         stop, at = self.stop(opening, begin)
