@@ -57,6 +57,7 @@ def _cases(plan: Plan, only: list[str]) -> Iterator[Iterable[Row]]:
         "chain": cases.chain,
         "layers": cases.layers,
         "validate": cases.validation,
+        "compile": cases.compiling,
         "memory": cases.memory,
     }
     for name, case in chosen.items():

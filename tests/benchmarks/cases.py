@@ -208,6 +208,29 @@ def validation(plan: Plan) -> list[Row]:
     return against("lark's bare parse", title, series, ("parse, check, lower",), 2.0)
 
 
+def compiling(plan: Plan) -> list[Row]:
+    """Files of many sizes: the whole compile against lark's bare parse, and whether the
+    time for one step stays the same."""
+    from generate import rich_file
+
+    rows: list[Row] = []
+    for count in (10, 100, 1_000, 5_000, plan.size(20_000)):
+        file = plan.scratch / f"rich-{count}.tide"
+        file.write_text(rich_file(count))
+        commands = {
+            what: [sys.executable, str(HERE / "bare_parse.py"), what, str(file)]
+            for what in ("lark", "tidelang")
+        }
+        series = interleaved(
+            {
+                what: ((lambda c=command: float(timed(c, HERE).output)), plan.repeats)  # type: ignore[misc]
+                for what, command in commands.items()
+            }
+        )
+        rows += against("lark", f"compile {count:,} rich steps", series, ("tidelang",), 2.0)
+    return rows
+
+
 # --- memory ------------------------------------------------------------------------
 
 
