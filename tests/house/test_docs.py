@@ -21,7 +21,7 @@ DOCUMENTS = [
     *sorted(ROOT.glob("docs/explanation/*.md")),
     ROOT / "docs/reference/language.md",
 ]
-KINDS = {"tide", "console", "sh", "text", "mermaid", "toml", "python", "yaml", ""}
+KINDS = {"tide", "console", "sh", "text", "mermaid", "toml", "python", "yaml", "ebnf", ""}
 
 
 class Session:
