@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from tidemill.model.messages import Order, Output, Report, StopAttempt
 from tidemill.model.rows import (
     AttemptRow,
+    DecisionRow,
     EventRow,
     RunRow,
     StageRef,
@@ -75,7 +76,8 @@ class Turn(Protocol):
         """What the succeeded tasks of these stages put out."""
 
     def due(self, run: int | None, now: float) -> list[TaskRow]:
-        """Queued and running tasks whose timer has passed."""
+        """Queued and running tasks, and those that wait for approval, whose timer has
+        passed."""
 
     def next_due(self, run: int | None, now: float) -> float | None:
         """The first timer after `now`."""
@@ -93,6 +95,9 @@ class Turn(Protocol):
     ) -> list[TaskRow]:
         """The first ready tasks in the order of dispatch, none of them of a full stage
         or run."""
+
+    def decisions(self, run: int) -> list[DecisionRow]:
+        """What people said to tasks of this run that wait for approval."""
 
     def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
         """Writes (before, after) pairs."""
@@ -120,6 +125,11 @@ class Transaction(Turn, Protocol):
     def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None: ...
 
     def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None: ...
+
+    def decision(self, ref: TaskRef) -> DecisionRow | None: ...
+
+    def decide(self, decision: DecisionRow) -> None:
+        """Stores the one decision on a task; the caller has seen that there is none."""
 
     def latest_successes(self, pipeline: str, keys: Iterable[str]) -> dict[str, TaskRow]:
         """By key, the task that last succeeded in any run of this pipeline."""

@@ -11,7 +11,7 @@ from tidemill.cli.display.board import Board
 from tidemill.cli.display.frame import Picture, Size, surplus_rows
 from tidemill.cli.display.glyphs import Glyphs
 from tidemill.model.states import TaskState
-from tidemill.model.views import TaskView
+from tidemill.model.views import ApprovalView, TaskView
 
 MakeTask = Callable[..., TaskView]
 S = TaskState
@@ -146,3 +146,29 @@ def test_control_characters_in_a_name_do_not_reach_the_screen(
 def test_rows_that_a_narrower_terminal_wraps(width: int, surplus: int) -> None:
     drawn = [(("x" * 79, ""),), (("y" * 38, ""), ("日", "")), (("z" * 41, ""),), ()]
     assert surplus_rows(drawn, width) == surplus
+
+
+def asks(make_task: MakeTask, key: str) -> TaskView:
+    asked = ApprovalView((), "Ship 1.2?", None, f"tidemill approve 7 {key}")
+    return make_task(key, S.AWAITING_APPROVAL, started_at=1000.0, approval=asked)
+
+
+def test_a_step_that_asks_shows_its_question_and_the_command_that_answers(
+    board: Board, make_task: MakeTask
+) -> None:
+    board.apply([asks(make_task, "ok"), make_task("ship")])
+    assert lines(picture(width=90).running(board))[:3] == [
+        "? awaiting approval ok        12 s  Ship 1.2? (asks anybody)",
+        "    │ tidemill approve 7 ok",
+        "· blocked           ship",
+    ]
+
+
+def test_what_asks_is_seen_also_where_not_all_fits(busy: Board, make_task: MakeTask) -> None:
+    busy.apply([asks(make_task, "unit[200]")])
+    shown = lines(picture(height=12).running(busy))
+    assert len(shown) <= 11
+    assert any(line.startswith("? awaiting approval unit[200]") for line in shown)
+    assert any("tidemill approve 7 unit[200]" in line for line in shown)
+    busy.apply([make_task("unit[200]", S.SUCCEEDED)])
+    assert not busy.asking

@@ -13,8 +13,9 @@ from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.display.plain import PlainDisplay
 from tidemill.cli.display.report import failures
 from tidemill.cli.style import Paint
+from tidemill.cli.times import moment
 from tidemill.model.states import RunState, TaskState
-from tidemill.model.views import TaskView
+from tidemill.model.views import ApprovalView, TaskView
 
 MakeTask = Callable[..., TaskView]
 S = TaskState
@@ -186,3 +187,33 @@ def test_a_cancelled_run_says_how_to_go_on(board: Board, make_task: MakeTask) ->
     board.apply([make_task("a", S.CANCELLED)])
     board.run = replace(board.run, state=RunState.CANCELLED)
     assert failures(board, PALE) == "\ngo on with the rest: tidemill retry 7\n"
+
+
+def test_a_step_that_asks_says_what_of_whom_until_when_and_how_to_answer(
+    plain: PlainDisplay, paper: Paper, make_task: MakeTask
+) -> None:
+    asked = ApprovalView(("alice", "release"), "Ship\n  1.2?", None, "tidemill approve 7 'ok[eu]'")
+    waits = make_task("ok[eu]", S.AWAITING_APPROVAL, started_at=1000.0, approval=asked)
+    plain.tasks_changed([waits])
+    plain.tasks_changed(
+        [make_task("ok[eu]", S.SUCCEEDED, detail="approved by alice", approval=ApprovalView())]
+    )
+    assert paper.take()[1:] == [
+        "ok[eu] waits for approval: Ship 1.2? (asks alice or release): tidemill approve 7 'ok[eu]'",
+        "ok[eu] succeeded in 2.0 s: approved by alice",
+    ]
+    limited = replace(asked, by=(), until=2e9)
+    plain.tasks_changed([replace(waits, key="b", approval=limited)])
+    assert f"(asks anybody until {moment(2e9)})" in paper.take()[0]
+
+
+def test_of_what_people_rejected_no_output_is_missed(board: Board, make_task: MakeTask) -> None:
+    said = {"detail": "rejected by bob: not now", "attempt": 0, "approval": ApprovalView()}
+    board.apply([make_task("ok", S.FAILED, **said)])
+    board.run = replace(board.run, state=RunState.FAILED)
+    assert failures(board, PALE).splitlines() == [
+        "",
+        "ok failed after 2.0 s: rejected by bob: not now",
+        "",
+        "retry what failed: tidemill retry 7",
+    ]

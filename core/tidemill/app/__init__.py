@@ -13,9 +13,11 @@ from tidemill.app.doctor import Check, checks
 from tidemill.app.history import History
 from tidemill.app.local import LocalRun
 from tidemill.app.ownership import Owner, is_owned, ring
+from tidemill.app.people import this_person
 from tidemill.app.present import task_view
 from tidemill.app.requests import MistakesError, Planned, plan_request
 from tidemill.clock import SystemClock
+from tidemill.engine.approvals import Answer, record_decision
 from tidemill.engine.create import NOT_SELECTED, NewRun, carried_outputs, create_run
 from tidemill.engine.plans import plan_of
 from tidemill.engine.takeover import ask_to_cancel, carried_by_retry, finish_cancelled, take_over
@@ -30,6 +32,7 @@ from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
 
 __all__ = [
+    "Answer",
     "Check",
     "History",
     "LocalRun",
@@ -43,6 +46,7 @@ __all__ = [
     "open_run",
     "plan",
     "request_cancel",
+    "request_decision",
 ]
 
 
@@ -164,6 +168,24 @@ def request_cancel(project: Project, number: int) -> str:
     finally:
         owner.release()
     return f"run {number}, which nobody drove any more, is cancelled"
+
+
+def request_decision(project: Project, number: int, answer: Answer) -> str:
+    """Approves or rejects a task that asks, in the name of whoever sits here, and says
+    what was done.
+
+    Raises:
+        UsageError: there is nothing to decide, or not for this person.
+        TidemillError: the database cannot be used.
+    """
+    history(project).row(number)  # an unknown run is said to be so
+    store, now, person = _open_store(project), SystemClock().now(), this_person()
+    task = store.transact_now(lambda tx: record_decision(tx, number, answer, person, now))
+    did = f"{task.key} of run {number} is {'approved' if answer.approved else 'rejected'}"
+    folder = project.run_folder(number)
+    if ring(folder) or is_owned(folder):
+        return did
+    return f"{did}; nobody drives the run now: `tidemill retry {number}` goes on with it"
 
 
 def _open_store(project: Project) -> SqlStore:

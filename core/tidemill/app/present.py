@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from shlex import quote
 from typing import Any
 
+from tidelang.definition import Action, Approval
 from tidemill.model.outputs import FILES, is_files
 from tidemill.model.plan import Plan
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.model.states import TaskState
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import ApprovalView, RunView, TaskView
 
 
 def run_view(run: RunRow, *, interrupted: bool = False) -> RunView:
@@ -47,7 +49,17 @@ def task_view(task: TaskRow, plan: Plan) -> TaskView:
         allow_failure=step.allow_failure,
         carried_from=task.carried_from,
         outputs=_shown(task.outputs or {}),
+        approval=_approval(task, step.action),
     )
+
+
+def _approval(task: TaskRow, action: Action) -> ApprovalView | None:
+    if not isinstance(action, Approval):
+        return None
+    if task.state is not TaskState.AWAITING_APPROVAL:
+        return ApprovalView(action.by)
+    command = f"tidemill approve {task.run} {quote(task.key)}"
+    return ApprovalView(action.by, task.detail, task.run_at, command)
 
 
 def task_views(tasks: Iterable[TaskRow], plan: Plan) -> list[TaskView]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.cli import console, exits
+from tidemill.cli import console, exits, words
 from tidemill.cli.shapes import task_shape
 from tidemill.cli.table import columns
 from tidemill.cli.text import clean, plural
@@ -57,4 +57,6 @@ def _would_run(task: TaskView) -> bool:
 def _fate(task: TaskView) -> str:
     if task.carried_from is not None:
         return f"taken from run {task.carried_from}"
-    return "would run" if _would_run(task) else "not selected"
+    if not _would_run(task):
+        return "not selected"
+    return "would run" if task.approval is None else "would ask " + words.whom(task.approval)

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "runs": "List recent runs.",
     "status": "Show a run and its tasks.",
     "logs": "Show what steps printed.",
+    "approve": "Approve a step that waits for it, or reject it.",
     "cancel": "Cancel a run.",
     "retry": "Run again what failed in a run, and what depends on it.",
     "explain": "Explain a diagnostic code.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import ApprovalView, RunView, TaskView
 
 
 def run_shape(run: RunView) -> dict[str, Any]:
@@ -40,4 +40,14 @@ def task_shape(task: TaskView) -> dict[str, Any]:
         "allow_failure": task.allow_failure,
         "carried_from": task.carried_from,
         "outputs": dict(task.outputs),
+        "approval": None if task.approval is None else approval_shape(task.approval),
+    }
+
+
+def approval_shape(approval: ApprovalView) -> dict[str, Any]:
+    return {
+        "by": list(approval.by),
+        "prompt": approval.prompt,
+        "until": approval.until,
+        "command": approval.command,
     }

@@ -6,8 +6,10 @@ import signal
 from dataclasses import dataclass
 from typing import Final
 
+from tidemill.cli.text import clean
+from tidemill.cli.times import moment
 from tidemill.model.states import RunState, TaskState
-from tidemill.model.views import TaskView
+from tidemill.model.views import ApprovalView, TaskView
 
 GOOD: Final = frozenset({TaskState.SUCCEEDED, TaskState.SKIPPED})
 BAD: Final = frozenset({TaskState.FAILED, TaskState.TIMED_OUT, TaskState.LOST})
@@ -27,6 +29,7 @@ LOOKS: Final = {
     TaskState.READY: Look("○", "o", "bright_black"),
     TaskState.QUEUED: Look("○", "o", "bright_black"),
     TaskState.RUNNING: Look("●", ">", "cyan"),
+    TaskState.AWAITING_APPROVAL: Look("?", "?", "yellow"),
     TaskState.SUCCEEDED: Look("✓", "+", "green"),
     TaskState.FAILED: Look("✗", "x", "red"),
     TaskState.TIMED_OUT: Look("✗", "x", "red"),
@@ -57,6 +60,17 @@ def attempts(task: TaskView) -> str:
     if task.attempt > task.attempts:
         return f"attempt {task.attempt}"
     return f"attempt {task.attempt}/{task.attempts}" if task.attempts > 1 and task.attempt else ""
+
+
+def whom(approval: ApprovalView) -> str:
+    """Who may decide."""
+    return " or ".join(map(clean, approval.by)) or "anybody"
+
+
+def asked(approval: ApprovalView) -> str:
+    """What is asked, of whom, until when; on one line."""
+    until = "" if approval.until is None else f" until {moment(approval.until)}"
+    return f"{clean(' '.join(approval.prompt.split()))} (asks {whom(approval)}{until})"
 
 
 def reason(task: TaskView) -> str:

@@ -11,7 +11,7 @@ from tidemill.engine.ledger import Ledger
 from tidemill.engine.retry import event_of, retry_delay
 from tidemill.model.messages import Result, Started, StopAttempt, Voided
 from tidemill.model.plan import Plan
-from tidemill.model.rows import AttemptRow, TaskRef, TaskRow
+from tidemill.model.rows import AttemptRow, DecisionRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import TaskEvent
 from tidemill.spi import Reason
@@ -78,6 +78,23 @@ class Booking:
             detail=detail,
             outputs=dict(report.outputs) if event is TaskEvent.SUCCEED else None,
         )
+
+    def decided(self, decision: DecisionRow) -> None:
+        """A person said yes or no. Whoever comes after the end comes too late."""
+        task = self.ledger.task(decision.ref)
+        if task is None or task.state is not TaskState.AWAITING_APPROVAL:
+            return
+        word = "approved" if decision.approved else "rejected"
+        reason = f": {decision.reason}" if decision.reason else ""
+        event = TaskEvent.APPROVE if decision.approved else TaskEvent.REJECT
+        self.ledger.move(task, event, detail=f"{word} by {decision.who}{reason}")
+        self.ledger.record(
+            word, task.run, task.ordinal, by=decision.who, reason=decision.reason, at=decision.at
+        )
+
+    def undecided(self, task: TaskRow) -> None:
+        """The time that people had is over."""
+        self.ledger.move(task, TaskEvent.TIME_OUT, detail="nobody approved or rejected it in time")
 
     def lost(self, task: TaskRow, detail: str) -> None:
         """The attempt's lease has ended."""

@@ -117,6 +117,7 @@ def _carry(ledger: Ledger, run: int, new: NewRun, outputs: Outputs) -> None:
             started_at=earlier.started_at,
             ended_at=earlier.ended_at,
             exit_code=earlier.exit_code,
+            detail=earlier.detail,
             outputs=earlier.outputs,
             carried_from=earlier.carried_from or earlier.run,
         )

@@ -80,7 +80,8 @@ class Ledger:
     def move(
         self, row: TaskRow, event: TaskEvent, *, wait_until: float | None = None, **fields: Any
     ) -> TaskRow:
-        """The task changes state. `wait_until` is the timer where it has to wait.
+        """The task changes state. `wait_until` is the timer where it has to wait, or
+        may wait no longer.
 
         Raises:
             IllegalTransitionError: the table has no such entry.
@@ -96,6 +97,8 @@ class Ledger:
             fields["run_at"] = self.now + self.lease
         if Effect.WAIT in effects:
             fields["run_at"] = self.now if wait_until is None else wait_until
+        if Effect.LIMIT in effects:
+            fields["run_at"] = wait_until
         if Effect.END in effects:
             fields["run_at"] = None
             fields.setdefault("ended_at", self.now)

@@ -13,11 +13,21 @@ anew.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from tidemill.engine.ready import ReadyTasks
-from tidemill.model.rows import AttemptRow, EventRow, RunRow, StageRef, StageRow, TaskRef, TaskRow
+from tidemill.model.rows import (
+    AttemptRow,
+    DecisionRow,
+    EventRow,
+    RunRow,
+    StageRef,
+    StageRow,
+    TaskRef,
+    TaskRow,
+)
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction
 
@@ -39,6 +49,7 @@ class Mirror:
         self._tasks: dict[TaskRef, TaskRow] = {}
         self._by_step: dict[int, list[TaskRef]] = defaultdict(list)
         self._active: dict[TaskRef, TaskRow] = {}
+        self._awaiting: dict[TaskRef, TaskRow] = {}
         self._ready = ReadyTasks()
         self._changed: dict[TaskRef, TaskRow] = {}
         self._changed_stages: set[StageRef] = set()
@@ -114,11 +125,11 @@ class Mirror:
 
     def due(self, run: int | None, now: float) -> list[TaskRow]:
         del run
-        return [t for t in self._active.values() if t.run_at is not None and t.run_at <= now]
+        return [t for t in self._timed() if t.run_at is not None and t.run_at <= now]
 
     def next_due(self, run: int | None, now: float) -> float | None:
         del run
-        timers = [t.run_at for t in self._active.values() if t.run_at is not None]
+        timers = [t.run_at for t in self._timed() if t.run_at is not None]
         timers += self._ready.timers()
         return min((at for at in timers if at > now), default=None)
 
@@ -142,6 +153,11 @@ class Mirror:
             return []
         refs = self._ready.first(now, limit, {stage.step for stage in full})
         return [self._tasks[ref] for ref in refs]
+
+    def decisions(self, run: int) -> list[DecisionRow]:
+        if not self._awaiting:
+            return []
+        return [row for row in self._tx.decisions(run) if row.ref in self._awaiting]
 
     # writing
 
@@ -183,6 +199,10 @@ class Mirror:
             self._put(task)
         self._loaded = True
 
+    def _timed(self) -> Iterator[TaskRow]:
+        """The tasks whose timer is the end of something."""
+        return chain(self._active.values(), self._awaiting.values())
+
     def _put(self, task: TaskRow) -> None:
         ref = task.ref
         self._tasks[ref] = task
@@ -190,6 +210,10 @@ class Mirror:
             self._active[ref] = task
         else:
             self._active.pop(ref, None)
+        if task.state is TaskState.AWAITING_APPROVAL:
+            self._awaiting[ref] = task
+        else:
+            self._awaiting.pop(ref, None)
         if task.state is TaskState.READY:
             self._ready.add(task)
         else:

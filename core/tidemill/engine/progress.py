@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tidelang import values
+from tidelang.definition import Approval
 from tidelang.evaluate import EvaluationError, evaluate
 from tidemill.engine.ledger import FAILED_STATES, Ledger
 from tidemill.engine.scopes import Outputs, Stored, read_refs, stage_state, task_scope
@@ -114,7 +116,7 @@ class Progress:
             if verdict is not None:
                 self.ledger.move(task, verdict[0], detail=verdict[1])
             elif step.step.when is None:
-                self.ledger.move(task, TaskEvent.UNBLOCK)
+                self._unblock(task, step)
             else:
                 self._ask_when(task, step, states)
 
@@ -128,9 +130,33 @@ class Progress:
             self.ledger.move(task, TaskEvent.REFUSE, detail=f"`when` has no value: {error}")
             return
         if wanted:
-            self.ledger.move(task, TaskEvent.UNBLOCK)
+            self._unblock(task, step)
         else:
             self.ledger.move(task, TaskEvent.SKIP, detail="`when` is false")
+
+    def _unblock(self, task: TaskRow, step: PlannedStep) -> None:
+        """It may run. What asks people does so at once: it waits for no slot."""
+        action = step.step.action
+        if isinstance(action, Approval):
+            self._ask_people(task, step, action)
+        else:
+            self.ledger.move(task, TaskEvent.UNBLOCK)
+
+    def _ask_people(self, task: TaskRow, step: PlannedStep, action: Approval) -> None:
+        plan, run, now = self.plan_of(task.run), self.ledger.run(task.run), self.ledger.now
+        scope = task_scope(run, plan, step, step.instance(task.ordinal), self.outputs)
+        try:
+            prompt = values.to_text(evaluate(action.prompt, scope))
+        except EvaluationError as error:
+            detail = f"`prompt` has no value: {error}"
+            self.ledger.move(task, TaskEvent.REFUSE, detail=detail)
+            return
+        until = None if action.timeout is None else now + action.timeout / 1000
+        task = self.ledger.move(task, TaskEvent.UNBLOCK)
+        self.ledger.move(task, TaskEvent.ASK, wait_until=until, started_at=now, detail=prompt)
+        self.ledger.record(
+            "approval_needed", task.run, task.ordinal, prompt=prompt, by=action.by, until=until
+        )
 
     def _states(self, run: int, step: PlannedStep) -> dict[str, str]:
         steps = self.plan_of(run).steps
@@ -199,8 +225,9 @@ class Progress:
         return self.ledger.task(TaskRef(stage.run, step.first))
 
     def _read_inputs(self, plans: Mapping[StageRef, PlannedStep]) -> None:
-        """The outputs that the `when` of these steps reads, and the runs they are of."""
-        asking = {ref: step for ref, step in plans.items() if step.step.when is not None}
+        """The outputs that the `when` and the prompts of these steps read, and the runs
+        they are of."""
+        asking = {ref: step for ref, step in plans.items() if _decides_here(step)}
         self._read_runs(ref.run for ref in asking)
         refs = [read for ref, step in asking.items() for read in read_refs(ref.run, step)]
         self.outputs.load(refs, self._stored)
@@ -224,6 +251,11 @@ class Progress:
         for run in runs:
             self.ledger.add_stages(self.tx.stages_of(run))
             self.ledger.add_tasks(self.tx.open_tasks(run))
+
+
+def _decides_here(step: PlannedStep) -> bool:
+    """Whether an expression of it is worked out when it is freed, not when it is offered."""
+    return step.step.when is not None or isinstance(step.step.action, Approval)
 
 
 def _booked(stage: StageRow, tasks: Sequence[TaskRow]) -> StageRow:

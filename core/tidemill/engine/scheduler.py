@@ -101,7 +101,7 @@ class Scheduler:
         self._plans = Plans()
         self._outputs = Outputs()
         self._workers: dict[str, _Worker] = {}
-        self._next_due: float | None = None
+        self._next_due: float | None = 0.0  # whatever the last one here has left is due
         self._judge_from = 0.0
         self._pace = Pace()
         self._offered = 0
@@ -112,7 +112,10 @@ class Scheduler:
 
     async def drive(self) -> None:
         """Works until the run has ended (for ever, if it drives all)."""
-        ended = await self._tick(())
+        if self._run is None:  # who is at work has yet to be heard
+            self._judge_from = self._clock.now() + self._lease
+        asked_before = () if self._run is None else (Nudge(self._run),)
+        ended = await self._tick(asked_before)
         while not ended:
             inboxes = [await self._broker.inbox(self._next_due)]
             self._notice_absence()
@@ -193,7 +196,7 @@ class Scheduler:
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
         renewed = self._book(tx, ledger, booking, reports)
-        self._book_due(ledger, booking, [t for t in due if not self._renewed(t, renewed)])
+        self._book_due(tx, ledger, booking, [t for t in due if not self._renewed(t, renewed)])
         progress.settle()
         dispatch = Dispatch(
             ledger, self._plans, self._outputs, tx, self._run, self._capacity(ledger.now)
@@ -281,14 +284,27 @@ class Scheduler:
         return task.state is TaskState.RUNNING and (task.ref, task.fence) in claims
 
     def _look(self, tx: Turn, ledger: Ledger, booking: Booking, run: int) -> None:
-        """Somebody wrote to the database: a cancel is the one thing that matters."""
+        """Somebody wrote to the database: they wish to cancel, or decided on a task."""
         if ledger.run(run).state is RunState.CANCELLING:
             ledger.add_tasks(tx.open_tasks(run))
             booking.cancel((t for t in ledger.tasks() if t.run == run), self.grace)
+        else:
+            self._decide(tx, ledger, booking, run)
 
-    def _book_due(self, ledger: Ledger, booking: Booking, due: Sequence[TaskRow]) -> None:
+    @staticmethod
+    def _decide(tx: Turn, ledger: Ledger, booking: Booking, run: int) -> None:
+        decisions = tx.decisions(run)
+        if decisions:
+            ledger.add_tasks(tx.tasks(decision.ref for decision in decisions))
+        for decision in decisions:
+            booking.decided(decision)
+
+    def _book_due(self, tx: Turn, ledger: Ledger, booking: Booking, due: Sequence[TaskRow]) -> None:
         """Leases that ended. An offer that nobody took is withdrawn before it is made
-        again: two offers of one task never stand side by side."""
+        again: two offers of one task never stand side by side. Who decided in time is
+        heard also where the news of it is still on its way."""
+        for run in {task.run for task in due if task.state is TaskState.AWAITING_APPROVAL}:
+            self._decide(tx, ledger, booking, run)
         for before in due:
             task = ledger.task(before.ref)
             if task is None or task.run_at is None or task.run_at > ledger.now:
@@ -298,6 +314,8 @@ class Scheduler:
             elif task.state is TaskState.QUEUED:
                 ledger.push_timer(task)
                 booking.voids.append(task)
+            elif task.state is TaskState.AWAITING_APPROVAL:
+                booking.undecided(task)
 
     def _capacity(self, now: float) -> int:
         """What all workers that were heard of within a lease can take, and a buffer: as

@@ -46,7 +46,8 @@ or repeated message never undoes a result.
 {task}```
 
 `ready` waits for its turn or, after a failed attempt, for its back-off to end; `queued` is
-offered to workers; `running` has been claimed by one. `upstream_failed` did not run because
+offered to workers; `running` has been claimed by one. `awaiting_approval` waits for a person
+and holds nothing: no worker, no slot, no lease. `upstream_failed` did not run because
 something it needs failed. A result can overtake the news that its attempt started, which is
 why `queued` has the same arrows to an end as `running`.
 

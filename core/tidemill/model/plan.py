@@ -184,6 +184,8 @@ def _reads(step: definition.Step) -> dict[str, frozenset[str]]:
                 stack.extend(variable.value for variable in variables)
             case definition.Argv(items=items):
                 stack.extend(items)
+            case definition.Approval(prompt=prompt):
+                stack.append(prompt)
             case ("get", ("ref", "step", name), output):
                 reads.setdefault(name, set()).add(output)
             case tuple() | list() as parts:

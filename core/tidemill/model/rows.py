@@ -71,8 +71,8 @@ class StageRow(NamedTuple):
 
 class TaskRow(NamedTuple):
     """An instance of the step with this place in the definition. `run_at` is the one
-    timer: from when it may be dispatched (ready), or until when a dispatch or a lease is
-    believed (queued, running).
+    timer: from when it may be dispatched (ready), until when a dispatch or a lease is
+    believed (queued, running), or until when people may decide (awaiting_approval).
     `outputs` is JSON: see `tidemill.model.outputs`."""
 
     run: int
@@ -112,6 +112,22 @@ class AttemptRow(NamedTuple):
     detail: str = ""
     cpu_seconds: float = 0.0
     peak_memory: int = 0
+
+
+class DecisionRow(NamedTuple):
+    """What a person said to a task that asked. `prompt` is what they were asked."""
+
+    run: int
+    ordinal: int
+    approved: bool
+    who: str
+    reason: str
+    prompt: str
+    at: float
+
+    @property
+    def ref(self) -> TaskRef:
+        return TaskRef(self.run, self.ordinal)
 
 
 class EventRow(NamedTuple):

@@ -23,6 +23,7 @@ class TaskState(StrEnum):
     READY = "ready"
     QUEUED = "queued"
     RUNNING = "running"
+    AWAITING_APPROVAL = "awaiting_approval"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
@@ -42,4 +43,5 @@ _ENDED_TASK = frozenset(TaskState) - {
     TaskState.READY,
     TaskState.QUEUED,
     TaskState.RUNNING,
+    TaskState.AWAITING_APPROVAL,
 }

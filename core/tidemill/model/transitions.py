@@ -26,6 +26,10 @@ class TaskEvent(StrEnum):
     """Something it needs failed."""
     CARRY = auto()
     """An earlier run's result is taken over."""
+    ASK = auto()
+    """People are asked whether it may be."""
+    APPROVE = auto()
+    REJECT = auto()
     DISPATCH = auto()
     """It is offered to workers."""
     VOID = auto()
@@ -68,6 +72,9 @@ class Effect(StrEnum):
     """`run_at` becomes the end of a lease."""
     WAIT = auto()
     """`run_at` becomes the time from which it may be dispatched."""
+    LIMIT = auto()
+    """`run_at` becomes the time until which people may decide; None if they may take for
+    ever."""
     END = auto()
     """The task has ended: its timer is cleared, and what needs it is looked at."""
 
@@ -99,6 +106,11 @@ TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskMove] = {
     (_S.BLOCKED, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
     (_S.READY, _E.DISPATCH): _to(_S.QUEUED, Effect.NEW_FENCE, Effect.NEW_ATTEMPT, Effect.LEASE),
     (_S.READY, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
+    (_S.READY, _E.ASK): _to(_S.AWAITING_APPROVAL, Effect.LIMIT),
+    (_S.AWAITING_APPROVAL, _E.APPROVE): _to(_S.SUCCEEDED, Effect.END),
+    (_S.AWAITING_APPROVAL, _E.REJECT): _to(_S.FAILED, Effect.END),
+    (_S.AWAITING_APPROVAL, _E.TIME_OUT): _to(_S.TIMED_OUT, Effect.END),
+    (_S.AWAITING_APPROVAL, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
     (_S.QUEUED, _E.REFUSE): _to(_S.FAILED, Effect.END),
     (_S.QUEUED, _E.START): _to(_S.RUNNING, Effect.LEASE),
     (_S.QUEUED, _E.VOID): _to(_S.READY, Effect.UNCOUNT, Effect.WAIT),

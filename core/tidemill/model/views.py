@@ -13,10 +13,23 @@ from tidemill.model.states import RunState, TaskState
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """What a step asks of people. `by` are the users and groups that may decide, anybody
+    where it is empty. The others are set only while it waits: `until` when at the latest
+    (None: for ever), and the `command` that decides."""
+
+    by: tuple[str, ...] = ()
+    prompt: str = ""
+    until: float | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskView:
     """One task: an instance of a step. `key` is what people call it: `unit`, or
     `unit[3.12]` for an instance of a fan-out. `needs` are step names. `waits_until` is
-    when a retry starts. `carried_from` is the run whose result was taken over."""
+    when a retry starts. `carried_from` is the run whose result was taken over. `approval`
+    is set for a step that asks people."""
 
     key: str
     step: str
@@ -32,6 +45,7 @@ class TaskView:
     allow_failure: bool = False
     carried_from: int | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    approval: ApprovalView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.model.states import TaskState
 from tidemill.store.batch import unfold
-from tidemill.store.tables import Attempt, Outbox, Run, Stage, Task, Version
+from tidemill.store.tables import Approval, Attempt, Outbox, Run, Stage, Task, Version
 
 VERSION: Table = Version.__table__  # type: ignore[attr-defined]
 RUN: Table = Run.__table__  # type: ignore[attr-defined]
 STAGE: Table = Stage.__table__  # type: ignore[attr-defined]
 TASK: Table = Task.__table__  # type: ignore[attr-defined]
 ATTEMPT: Table = Attempt.__table__  # type: ignore[attr-defined]
+APPROVAL: Table = Approval.__table__  # type: ignore[attr-defined]
 OUTBOX: Table = Outbox.__table__  # type: ignore[attr-defined]
 
 TASK_CHANGES = {
@@ -90,8 +91,8 @@ class Prepared:
 
 
 class Statements:
-    """`due`, `next_due` and `active` come for one run (True) or for all (False), `ready`
-    for (one run, some stages or runs full)."""
+    """`due`, `undecided`, `next_due` and `active` come for one run (True) or for all
+    (False), `ready` for (one run, some stages or runs full)."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect.name
@@ -99,6 +100,7 @@ class Statements:
         self._prepared: dict[str, Prepared] = {}
         both = (True, False)
         self.due = {one: self._due(one_run=one) for one in both}
+        self.undecided = {one: self._undecided(one_run=one) for one in both}
         self.next_due = {one: self._next_due(one_run=one) for one in both}
         self.active = {one: self._active(one_run=one) for one in both}
         self.ready = {
@@ -187,9 +189,26 @@ class Statements:
             .order_by(TASK.c.run)
         )
 
+    @cached_property
+    def decisions(self) -> Select[Any]:
+        matches = and_(TASK.c.run == APPROVAL.c.run, TASK.c.ordinal == APPROVAL.c.ordinal)
+        return (
+            select(APPROVAL)
+            .join(TASK, matches)
+            .where(_is(TaskState.AWAITING_APPROVAL), TASK.c.run == bindparam("run"))
+            .order_by(APPROVAL.c.ordinal)
+        )
+
     def _due(self, *, one_run: bool) -> Select[Any]:
         statement = select(TASK).where(
             TASK.c.run_at.is_not(None), TASK.c.run_at <= bindparam("now"), ACTIVE
+        )
+        return self._locked(_of_run(statement, one_run=one_run))
+
+    def _undecided(self, *, one_run: bool) -> Select[Any]:
+        """Apart from `due`, so that each goes through the few rows of its own index."""
+        statement = select(TASK).where(
+            _is(TaskState.AWAITING_APPROVAL), TASK.c.run_at <= bindparam("now")
         )
         return self._locked(_of_run(statement, one_run=one_run))
 

@@ -98,6 +98,12 @@ class Task(SQLModel, table=True):
             sqlite_where=text("run_at IS NOT NULL"),
             postgresql_where=text("run_at IS NOT NULL"),
         ),
+        Index(
+            "task_awaiting",
+            "run",
+            sqlite_where=text("state = 'awaiting_approval'"),
+            postgresql_where=text("state = 'awaiting_approval'"),
+        ),
         Index("task_step", "run", "step"),
         {"sqlite_with_rowid": False},
     )
@@ -117,6 +123,20 @@ class Attempt(SQLModel, table=True):
     detail: str
     cpu_seconds: float
     peak_memory: int
+
+    __table_args__ = {"sqlite_with_rowid": False}
+
+
+class Approval(SQLModel, table=True):
+    """What a person said to a task that asked: the first one to speak decides."""
+
+    run: int = Field(primary_key=True, foreign_key="run.number", ondelete="CASCADE")
+    ordinal: int = Field(primary_key=True)
+    approved: bool
+    who: str
+    reason: str
+    prompt: str
+    at: float
 
     __table_args__ = {"sqlite_with_rowid": False}
 

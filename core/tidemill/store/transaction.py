@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 
 from tidemill.model.rows import (
     AttemptRow,
+    DecisionRow,
     EventRow,
     RunRow,
     StageRef,
@@ -19,7 +20,7 @@ from tidemill.model.rows import (
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import StaleError
 from tidemill.store.batch import fold
-from tidemill.store.statements import RUN, STAGE, STAGE_CHANGES, TASK, VERSION, Statements
+from tidemill.store.statements import APPROVAL, RUN, STAGE, STAGE_CHANGES, TASK, VERSION, Statements
 
 _TASK_STATES = {state.value: state for state in TaskState}
 
@@ -104,9 +105,24 @@ class SqlTransaction:
         return {row["key"]: task_row(row) for row in rows}  # the latest comes last
 
     def due(self, run: int | None, now: float) -> list[TaskRow]:
-        statement = self._sql.due[run is not None]
-        rows = self._connection.execute(statement, {"run": run, "now": now}).mappings()
-        return [task_row(r) for r in rows]
+        values = {"run": run, "now": now}
+        return [
+            task_row(row)
+            for statements in (self._sql.due, self._sql.undecided)
+            for row in self._connection.execute(statements[run is not None], values).mappings()
+        ]
+
+    def decisions(self, run: int) -> list[DecisionRow]:
+        rows = self._connection.execute(self._sql.decisions, {"run": run}).mappings()
+        return [DecisionRow(**row) for row in rows]
+
+    def decision(self, ref: TaskRef) -> DecisionRow | None:
+        query = select(APPROVAL).where(APPROVAL.c.run == ref.run, APPROVAL.c.ordinal == ref.ordinal)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else DecisionRow(**row)
+
+    def decide(self, decision: DecisionRow) -> None:
+        self._connection.execute(insert(APPROVAL).values(decision._asdict()))
 
     def next_due(self, run: int | None, now: float) -> float | None:
         statement = self._sql.next_due[run is not None]

@@ -56,6 +56,7 @@ def _text(run: RunView, tasks: list[TaskView]) -> Iterator[str]:
     yield ""
     yield from _table(tasks, paint, now)
     yield from _outputs(tasks)
+    yield from _asking(tasks, paint)
     if run.interrupted or run.state in _RETRIED:
         yield ""
         yield f"{_way_on(run)}: {paint.strong(f'tidemill retry {run.number}')}"
@@ -104,6 +105,8 @@ def _row(task: TaskView, now: float, glyphs: bool) -> list[str]:
 
 def _detail(task: TaskView, now: float) -> str:
     said = [clean(task.detail)]
+    if task.approval is not None and task.approval.command:
+        said = [words.asked(task.approval)]
     if task.carried_from is not None:
         said.append(f"taken from run {task.carried_from}")
     if task.waits_until is not None and task.waits_until > now:
@@ -120,6 +123,14 @@ def _outputs(tasks: list[TaskView]) -> Iterator[str]:
         yield "outputs"
     for task, name in given:
         yield f"  {clean(task.key)}.{name} = {_json(task.outputs[name])}"
+
+
+def _asking(tasks: list[TaskView], paint: Paint) -> Iterator[str]:
+    commands = [task.approval.command for task in tasks if task.approval is not None]
+    for place, command in enumerate(filter(None, commands)):
+        if not place:
+            yield ""
+        yield f"approve it: {paint.strong(clean(command))}  (or --reject)"
 
 
 def _json(value: object) -> str:

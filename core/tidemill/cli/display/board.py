@@ -38,6 +38,7 @@ class Board:
         self.positions: dict[str, int] = {}
         self.counts: Counter[TaskState] = Counter()
         self.running: dict[str, None] = {}
+        self.asking: dict[str, None] = {}
         self.failed: dict[str, None] = {}
         self.recent: deque[str] = deque(maxlen=64)
         self._tails: dict[str, _Tail] = {}
@@ -83,6 +84,7 @@ class Board:
     def _leave(self, task: TaskView) -> None:
         self.counts[task.state] -= 1
         self.running.pop(task.key, None)
+        self.asking.pop(task.key, None)
         self.failed.pop(task.key, None)
 
     def _enter(self, task: TaskView) -> None:
@@ -90,6 +92,8 @@ class Board:
         self.counts[state] += 1
         if state is TaskState.RUNNING:
             self.running[key] = None
+        elif state is TaskState.AWAITING_APPROVAL:
+            self.asking[key] = None
         elif state in BAD:
             self.failed[key] = None
         elif state.ended:

@@ -76,12 +76,15 @@ class Picture:
 
     def _tasks(self, board: Board, tasks: Sequence[TaskView], room: int) -> list[Line]:
         """Rows, and below each that runs as many of its last lines as there is room."""
-        spare = max(0, room - len(tasks))
+        asking = sum(task.state is TaskState.AWAITING_APPROVAL for task in tasks)
+        spare = max(0, room - len(tasks) - asking)
         live = [task for task in tasks if task.state is TaskState.RUNNING]
         each = min(TAIL_LINES if len(live) == 1 else _TAIL_EACH, spare // max(1, len(live)))
         lines: list[Line] = []
         for task, row in zip(tasks, self._rows(tasks), strict=True):
             lines.append(row)
+            if task.state is TaskState.AWAITING_APPROVAL and asking <= room - len(tasks):
+                lines.append(self._command(task))
             if task.state is TaskState.RUNNING and each:
                 lines += (self._said(text) for text in list(board.tail(task.key))[-each:])
         return lines
@@ -120,12 +123,20 @@ class Picture:
             said.append(f"tries again in {ticking(task.waits_until - self.now)}")
         if task.carried_from is not None:
             said.append(f"in run {task.carried_from}")
+        if task.approval is not None and task.approval.command:
+            said.append(words.asked(task.approval))
+        if task.state is TaskState.SUCCEEDED:
+            said.append(clean(task.detail))
         if task.state in words.BAD:
             said += [clean(words.reason(task)), "allowed to fail" if task.allow_failure else ""]
         return "".join(f"  {text}" for text in said if text)
 
     def _said(self, text: str) -> Line:
         return ((f"    {self.glyphs.gutter} ", _FAINT), (clean(text).expandtabs(4), ""))
+
+    def _command(self, task: TaskView) -> Line:
+        command = clean(task.approval.command) if task.approval is not None else ""
+        return ((f"    {self.glyphs.gutter} ", _FAINT), (command, "bold"))
 
     def _counts(
         self, board: Board, hidden: dict[TaskState, int], states: Iterable[TaskState]
@@ -185,10 +196,11 @@ def surplus_rows(lines: Sequence[Line], width: int) -> int:
 
 
 def _worth_most(board: Board, room: int) -> list[TaskView]:
-    """The tasks to show where not all fit: what failed takes a third at most, what runs
-    the rest, and what ended last fills up."""
+    """The tasks to show where not all fit: what asks people and what failed take a third
+    each at most, what runs the rest, and what ended last fills up."""
     room = max(1, room)
-    keys = dict.fromkeys(islice(board.failed, max(1, room // 3)))
+    keys = dict.fromkeys(islice(board.asking, room // 3))
+    keys.update(dict.fromkeys(islice(board.failed, max(1, room // 3))))
     keys.update(dict.fromkeys(islice(board.running, max(0, room - len(keys)))))
     spare = (room - len(keys)) // 2
     for key in reversed(board.recent):

@@ -111,9 +111,11 @@ def happened(task: TaskView) -> str:
         return f"started{_attempt(task)}"
     if state is TaskState.READY:
         return _waits(task)
+    if state is TaskState.AWAITING_APPROVAL and task.approval is not None:
+        return f"waits for approval: {words.asked(task.approval)}: {clean(task.approval.command)}"
     why = f": {clean(words.reason(task))}" if words.reason(task) else ""
     if state is TaskState.SUCCEEDED:
-        return f"succeeded{_took(task, 'in')}"
+        return f"succeeded{_took(task, 'in')}{why}"
     allowed = " (allowed to fail)" if task.allow_failure and state in words.BAD else ""
     return f"{words.word(state)}{_took(task, 'after')}{_attempt(task)}{why}{allowed}"
 

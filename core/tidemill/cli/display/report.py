@@ -46,6 +46,8 @@ def _lines(board: Board, paint: Paint) -> Iterator[str]:
 def _one(board: Board, task: TaskView, paint: Paint) -> Iterator[str]:
     name, number = clean(task.key), board.run.number
     yield f"{paint.strong(name)} {paint.state(task.state, happened(task))}"
+    if task.approval is not None:
+        return  # people decided: nothing was printed
     tail = board.tail(task.key)
     for text in tail:
         yield f"  {paint.faint('|')} {clean(text, colour=paint.on)}"
