@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pydantic
 import pytest
+from explained import example
 
 import tidelang
 from tidelang import codes
@@ -38,10 +39,7 @@ class _Plugins:
 
 
 def _found(code: str, heading: str) -> list[str]:
-    page = codes.page(code) or ""
-    match = re.search(rf"^## {heading}\n+```tide\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    assert match is not None, f"{code} has no example that {heading.lower()}"
-    result = compile_source(Source(f"{code}.tide", match[1]), _Plugins())
+    result = compile_source(Source(f"{code}.tide", example(code, heading)), _Plugins())
     return [diagnostic.code for diagnostic in result.diagnostics]
 
 
