@@ -13,7 +13,7 @@ from typing import Any
 
 from tidelang import bounds
 from tidelang.bounds import EvaluationError
-from tidelang.values import Duration, Size, Value
+from tidelang.values import Duration, Secret, Size, Value
 
 Operation = Callable[[Any, Any], Value]
 
@@ -31,6 +31,7 @@ _KINDS: dict[type, str] = {
     str: "a string",
     Duration: "a duration",
     Size: "a size",
+    Secret: "a secret",
     list: "a list",
     dict: "a map",
 }

@@ -16,7 +16,7 @@ from tidelang.arithmetic import OPERATIONS, kind, negate
 from tidelang.bounds import EvaluationError, MissingError
 from tidelang.definition import Expr
 from tidelang.functions import FUNCTIONS
-from tidelang.values import Duration, Size, Value, to_text
+from tidelang.values import Duration, Secret, SecretName, Size, Value, to_text
 
 __all__ = ["EvaluationError", "MissingError", "Scope", "evaluate"]
 
@@ -106,6 +106,11 @@ def _duration(expr: Expr, _: int) -> _Code:
 
 def _size(expr: Expr, _: int) -> _Code:
     value = Size(expr[1])
+    return lambda _: value
+
+
+def _secret(expr: Expr, _: int) -> _Code:
+    value = Secret((SecretName(expr[1]),))
     return lambda _: value
 
 
@@ -309,17 +314,29 @@ def _text(expr: Expr, depth: int) -> _Code:
     codes = _codes_of(expr[1], depth)
 
     def run(frame: _Frame) -> Value:
+        values = [code(frame) for code in codes]
         texts = []
-        for code in codes:
-            value = code(frame)
+        for value in values:
             if value is None or isinstance(value, list | dict):
                 raise EvaluationError(f"{kind(value)} cannot stand in a text")
+            if isinstance(value, Secret):
+                return _secret_text(values)
             texts.append(to_text(value))
         bounds.text_length(sum(map(len, texts)))
         frame.charge(sum(map(len, texts)) >> 8)
         return "".join(texts)
 
     return run
+
+
+def _secret_text(values: list[Value]) -> Secret:
+    parts: list[str | SecretName] = []
+    for value in values:
+        if value is None or isinstance(value, list | dict):
+            raise EvaluationError(f"{kind(value)} cannot stand in a text")
+        parts.extend(value.parts if isinstance(value, Secret) else (to_text(value),))
+    bounds.text_length(sum(len(part) if isinstance(part, str) else 1 for part in parts))
+    return Secret(tuple(parts))
 
 
 # --- calls ---------------------------------------------------------------------------
@@ -371,6 +388,7 @@ _MAKERS: dict[str, Callable[[Expr, int], _Code]] = {
     "lit": _literal,
     "dur": _duration,
     "size": _size,
+    "secret": _secret,
     "ref": _reference,
     "state": _state,
     "get": _get,

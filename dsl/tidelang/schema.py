@@ -17,7 +17,19 @@ from pathlib import PurePath
 from typing import Any
 
 from tidelang.definition import Type
-from tidelang.types import ANY, BOOL, DURATION, FLOAT, INT, SIZE, STRING, TIME, list_of, map_of
+from tidelang.types import (
+    ANY,
+    BOOL,
+    DURATION,
+    FLOAT,
+    INT,
+    SECRET,
+    SIZE,
+    STRING,
+    TIME,
+    list_of,
+    map_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,8 @@ def _class(hint: type) -> Type:
         return _choices(tuple(member.value for member in hint))
     if hint.__name__ == "ByteSize":
         return SIZE
+    if hint.__name__ == "SecretStr":
+        return SECRET
     if hint in (list, tuple, set, frozenset):
         return list_of(ANY)
     return next((known for base, known in _PLAIN if issubclass(hint, base)), ANY)

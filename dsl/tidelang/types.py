@@ -25,8 +25,9 @@ DURATION = Type("duration")
 SIZE = Type("size")
 TIME = Type("time")
 FILE = Type("file")
+SECRET = Type("secret")
 
-NAMED = {t.name: t for t in (STRING, INT, FLOAT, BOOL, DURATION, SIZE, TIME, FILE, ANY)}
+NAMED = {t.name: t for t in (STRING, INT, FLOAT, BOOL, DURATION, SIZE, TIME, FILE, SECRET, ANY)}
 """What stands behind `:` without arguments."""
 
 SCALARS = frozenset({"string", "int", "float", "bool", "duration", "size", "time", "file", "enum"})
@@ -75,6 +76,8 @@ def fits(actual: Type, wanted: Type) -> bool:
     """Whether a value of type `actual` may stand where `wanted` is asked for.
 
     What depends on the value (an enum's members, bounds) is looked at elsewhere."""
+    if "secret" in (actual.name, wanted.name):  # not even `any` lets one through
+        return actual.name == wanted.name
     if actual is wanted or wanted.name == "any" or actual.name == "any":
         return True
     if wanted.name in ("list", "map"):

@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -76,7 +77,33 @@ class Size(int):
         return size_text(self)
 
 
-Value = None | bool | int | float | str | Duration | Size | list["Value"] | dict[str, "Value"]
+@dataclass(frozen=True, slots=True)
+class SecretName:
+    """What a worker looks up."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that nobody but the worker knows: stretches that stand in the file, and names
+    of secrets. It has no text and no JSON, so that it gets into neither."""
+
+    parts: tuple[str | SecretName, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(part.name for part in self.parts if isinstance(part, SecretName))
+
+    def text(self, known: Mapping[str, str]) -> str:
+        """The text, for the worker alone. Raises KeyError for a name that is not known."""
+        parts = (part if isinstance(part, str) else known[part.name] for part in self.parts)
+        return "".join(parts)
+
+
+Value = (
+    None | bool | int | float | str | Duration | Size | Secret | list["Value"] | dict[str, "Value"]
+)
 
 
 def _keep(one: int, other: int, result: int) -> int:
@@ -193,12 +220,14 @@ def to_json(value: Value) -> Json:
         return [to_json(item) for item in value]
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, Secret):
+        raise TypeError("a secret has no JSON: only a worker knows it")
     return value
 
 
 def from_json(json: Json, type: Type) -> Value:  # noqa: A002  the words of the definition
     """A value read back from JSON, as its declared type; ValueError if it does not fit."""
-    return conform(json, type)
+    return conform(cast("Value", json), type)
 
 
 # --- types -----------------------------------------------------------------------

@@ -27,12 +27,16 @@ class _Docker(pydantic.BaseModel):
     image: str
 
 
+class _Vault(pydantic.BaseModel):
+    token: pydantic.SecretStr
+
+
 class _Plugins:
     def executor_kinds(self) -> tuple[str, ...]:
-        return ("docker", "local")
+        return ("docker", "local", "vault")
 
     def executor_settings(self, kind: str) -> type[pydantic.BaseModel] | None:
-        return _Docker if kind == "docker" else None
+        return {"docker": _Docker, "vault": _Vault}.get(kind)
 
     def problem(self, kind: str) -> str | None:
         return "it needs a newer Python" if kind == "broken" else None

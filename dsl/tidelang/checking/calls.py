@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidelang.checking.context import CHECKS, UNKNOWN, Context, Typed
+from tidelang.checking.secrets import PASSED, named
 from tidelang.checking.words import noun
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix
@@ -10,7 +11,7 @@ from tidelang.functions import FILTERS, FUNCTIONS, STATES, Function
 from tidelang.scope import Symbol
 from tidelang.suggest import listed, nearest
 from tidelang.syntax import Argument, Call, Name
-from tidelang.types import BOOL, TEXTUAL, fits, inner, scalar
+from tidelang.types import BOOL, SECRET, TEXTUAL, fits, inner, scalar
 
 _ALIASES = {
     "str": "string", "length": "len", "size": "len", "count": "len", "strip": "trim",
@@ -31,10 +32,8 @@ def _call(ctx: Context, node: Call) -> Typed:
     if name in FILTERS:
         return _misplaced_filter(ctx, node, name)
     if name == "secret":
-        later = "`secret(…)` has no meaning in this version of Tidemill yet"
-        way = 'let the step inherit it for now: `executor local { inherit = ["NAME"] }`'
-        ctx.report.add("T390", later, node.span, "planned", Fix(way))
-        return UNKNOWN
+        found = named(ctx.report, node)
+        return (SECRET, found) if found else UNKNOWN
     function = FUNCTIONS.get(name)
     if function is None:
         return _no_function(ctx, node, node.function)
@@ -42,9 +41,9 @@ def _call(ctx: Context, node: Call) -> Typed:
 
 
 def _no_function(ctx: Context, node: Call, name: Name) -> Typed:
-    near = _ALIASES.get(name.id) or nearest(name.id, [*FUNCTIONS, *STATES])
+    near = _ALIASES.get(name.id) or nearest(name.id, [*FUNCTIONS, *STATES, "secret"])
     for argument in node.arguments if near not in STATES else ():
-        ctx.check(argument.value)
+        ctx.check_open(argument.value)
     fix = Fix(f"the functions are {listed(FUNCTIONS, 40)}")
     if near:
         fix = Fix(f"did you mean `{near}`?", name.span, near)
@@ -54,7 +53,7 @@ def _no_function(ctx: Context, node: Call, name: Name) -> Typed:
 
 def _misplaced_filter(ctx: Context, node: Call, name: str) -> Typed:
     for argument in node.arguments:
-        ctx.check(argument.value)
+        ctx.check_open(argument.value)
     message = f"`{name}` can only end a `{{{{ … }}}}` in a script"
     ctx.report.add("T602", message, node.function.span, "not in a script's hole")
     return UNKNOWN
@@ -68,7 +67,7 @@ def _function(ctx: Context, node: Call, function: Function) -> Typed:
     given = _bound(ctx, node, function)
     if given is None:
         return function.result(()) if isinstance(function.gives, Type) else UNKNOWN[0], UNKNOWN[1]
-    checked = [ctx.check(argument.value) if argument else _LEFT_OUT for argument in given]
+    checked = [ctx.check(each.value, PASSED) if each else _LEFT_OUT for each in given]
     for at, (argument, (type, _)) in enumerate(zip(given, checked, strict=True)):  # noqa: A001
         if argument is not None:
             _takes(ctx, argument, type, function, at)
@@ -116,7 +115,7 @@ def _nth(count: int) -> str:
 
 def _mismatch(ctx: Context, node: Call, function: Function, what: str, at: Argument | None) -> None:
     for argument in node.arguments:
-        ctx.check(argument.value)
+        ctx.check_open(argument.value)
     span = at.span if at else node.function.span
     fix = Fix(f"it is called as `{function.signature}`")
     ctx.report.add("T203", f"`{function.name}` {what}", span, "", fix)

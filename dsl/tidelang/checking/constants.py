@@ -6,7 +6,7 @@ from collections import ChainMap
 
 from tidelang.definition import Expr
 from tidelang.evaluate import EvaluationError, Scope, evaluate
-from tidelang.values import Duration, Size, Value
+from tidelang.values import Duration, Secret, SecretName, Size, Value
 
 
 class Unknown:
@@ -96,11 +96,17 @@ def literal(value: Value) -> Expr:
         return ("dur", int(value))
     if isinstance(value, Size):
         return ("size", int(value))
+    if isinstance(value, Secret):
+        return ("text", tuple(map(_piece, value.parts)))
     if isinstance(value, list):
         return ("list", tuple(map(literal, value)))
     if isinstance(value, dict):
         return ("obj", tuple((key, literal(value[key])) for key in sorted(value)))
     return ("lit", value)
+
+
+def _piece(part: str | SecretName) -> Expr:
+    return ("lit", part) if isinstance(part, str) else ("secret", part.name)
 
 
 __all__ = ["Constants", "EvaluationError", "Unknown", "literal"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidelang.checking.constants import Constants
+from tidelang.checking.secrets import HERE, Refusal
 from tidelang.definition import Expr, Type
 from tidelang.report import Report
 from tidelang.scope import Scope
@@ -67,8 +68,17 @@ class Context:
         self.lets: dict[str, None] = {}
         self.values: dict[str, Expr] = {}
 
-    def check(self, node: Expression) -> Typed:
-        """The type and the meaning of an expression."""
+    def check(self, node: Expression, refusal: Refusal = HERE) -> Typed:
+        """The type and the meaning of an expression, which is no secret: one is refused,
+        for the reason that is given."""
+        found = self.check_open(node)
+        if found[0].name != "secret":
+            return found
+        refusal.tell(self.report, node)
+        return UNKNOWN
+
+    def check_open(self, node: Expression) -> Typed:
+        """The same where a secret may stand: for those who know that it stays one."""
         return CHECKS[type(node)](self, node)
 
 

@@ -6,6 +6,7 @@ from tidelang.checking.constants import EvaluationError, Unknown
 from tidelang.checking.context import UNKNOWN, Context
 from tidelang.checking.fixes import conversion
 from tidelang.checking.forms import condition_of, object_entries
+from tidelang.checking.secrets import no_secret, valued
 from tidelang.checking.words import noun
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix
@@ -38,8 +39,26 @@ def expect(ctx: Context, node: Expression, wanted: Type, what: str, *, bare: boo
         then = expect(ctx, node.then, wanted, what, bare=bare)
         otherwise = expect(ctx, node.otherwise, wanted, what, bare=bare)
         return ("if", condition_of(ctx, node.condition), then, otherwise)
-    type, expr = ctx.check(node)  # noqa: A001
+    if wanted.name == "secret":
+        return _secret(ctx, node, what)
+    type, expr = ctx.check(node, valued(what))  # noqa: A001
     return expr if fitted(ctx, node, (type, expr), wanted, what) else UNKNOWN[1]
+
+
+def _secret(ctx: Context, node: Expression, what: str) -> Expr:
+    type, expr = ctx.check_open(node)  # noqa: A001
+    if type.name == "secret" or expr is UNKNOWN[1] or _broken(ctx, expr):
+        return expr
+    no_secret(ctx.report, node, what, noun(type))
+    return UNKNOWN[1]
+
+
+def _broken(ctx: Context, expr: Expr) -> bool:
+    try:
+        value = ctx.constants.value(expr)
+    except EvaluationError:
+        return False
+    return isinstance(value, Unknown) and value.broken
 
 
 def _members(ctx: Context, node: ObjectExpression, wanted: Type, what: str, *, bare: bool) -> Expr:

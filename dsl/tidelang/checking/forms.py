@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidelang.checking.context import CHECKS, UNKNOWN, Context, Typed
+from tidelang.checking.secrets import CONDITION, HELD, INSIDE, either
 from tidelang.checking.words import noun, twice
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix
@@ -125,7 +126,7 @@ def _member(ctx: Context, node: Member) -> Typed:
             return _run_field(ctx, node)
         if symbol is not None and symbol.kind == "step":
             return _output(ctx, node, symbol)
-    return _get(ctx, node, *ctx.check(node.value))
+    return _get(ctx, node, *ctx.check(node.value, INSIDE))
 
 
 def _run_field(ctx: Context, node: Member) -> Typed:
@@ -199,8 +200,8 @@ def _get(ctx: Context, node: Member, owner: Type, expr: Expr) -> Typed:
 
 
 def _index(ctx: Context, node: Index) -> Typed:
-    owner, expr = ctx.check(node.value)
-    at, index = ctx.check(node.index)
+    owner, expr = ctx.check(node.value, INSIDE)
+    at, index = ctx.check(node.index, INSIDE)
     if owner.name == "any" or at.name == "any":
         return ANY if owner.name == "any" else _item(owner, ()), ("at", expr, index)
     if owner.name not in ("list", "map", "string"):
@@ -230,7 +231,7 @@ def _item(owner: Type, index: Expr) -> Type:
 
 
 def _list(ctx: Context, node: ListExpression) -> Typed:
-    checked = [ctx.check(item) for item in node.items]
+    checked = [ctx.check(item, HELD) for item in node.items]
     return list_type([found[0] for found in checked]), ("list", tuple(expr for _, expr in checked))
 
 
@@ -246,7 +247,7 @@ def list_type(members: list[Type]) -> Type:
 def _object(ctx: Context, node: ObjectExpression) -> Typed:
     checked = {}
     for entry in object_entries(ctx, node):
-        checked[entry.key] = ctx.check(entry.value)
+        checked[entry.key] = ctx.check(entry.value, HELD)
     fields = [(key, found[0]) for key, found in checked.items()]
     return record_of(fields), ("obj", tuple((key, checked[key][1]) for key in sorted(checked)))
 
@@ -263,14 +264,16 @@ def object_entries(ctx: Context, node: ObjectExpression) -> list[Entry]:
 
 def _conditional(ctx: Context, node: Conditional) -> Typed:
     condition = condition_of(ctx, node.condition)
-    then, one = ctx.check(node.then)
-    otherwise, other = ctx.check(node.otherwise)
+    then, one = ctx.check_open(node.then)
+    otherwise, other = ctx.check_open(node.otherwise)
+    if "secret" in (then.name, otherwise.name):
+        return either(ctx.report, node, then, otherwise), ("if", condition, one, other)
     return common((then, otherwise)), ("if", condition, one, other)
 
 
 def condition_of(ctx: Context, node: Expression) -> Expr:
     """An expression that must be true or false."""
-    type, expr = ctx.check(node)  # noqa: A001
+    type, expr = ctx.check(node, CONDITION)  # noqa: A001
     if type.name not in ("bool", "any"):
         message = f"a condition must be true or false, not {noun(type)}"
         ctx.report.add("T201", message, node.span, noun(type), _as_condition(node, type))
@@ -291,14 +294,14 @@ def _comprehension(ctx: Context, node: Comprehension) -> Typed:
     types = unpacked(ctx, item, node.targets)
     with ctx.scope.loop(zip(node.targets, types, strict=True)):
         condition = condition_of(ctx, node.condition) if node.condition else None
-        element, expr = ctx.check(node.element)
+        element, expr = ctx.check(node.element, HELD)
     names = tuple(target.id for target in node.targets)
     return list_of(element), ("each", expr, names, iterable, condition)
 
 
 def iterable_of(ctx: Context, node: Expression) -> Typed:
     """The items' type of an expression that must be a list."""
-    type, expr = ctx.check(node)  # noqa: A001
+    type, expr = ctx.check(node, INSIDE)  # noqa: A001
     if type.name == "list":
         return inner(type), expr
     if type.name != "any":

@@ -82,7 +82,7 @@ def _check(ctx: Context, let: Let) -> None:
     if symbol is None or symbol.broken:
         return
     ctx.place, ctx.lets, before = LET, {}, ctx.report.count
-    symbol.type, expr = ctx.check(let.value)
+    symbol.type, expr = ctx.check_open(let.value)
     symbol.lets = tuple(ctx.lets)
     ctx.values[let.name.id] = expr
     if ctx.report.count != before or expr is UNKNOWN[1]:

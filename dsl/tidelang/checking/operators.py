@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tidelang.checking.context import CHECKS, UNKNOWN, Context, Typed
 from tidelang.checking.forms import condition_of
+from tidelang.checking.secrets import OPERATED
 from tidelang.checking.words import noun
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix
@@ -39,7 +40,8 @@ def _binary(ctx: Context, node: Binary) -> Typed:
         return BOOL, ("op", operator, left, right)
     if operator in ("==", "!=") and (meant := _bare_member(ctx, node)):
         return meant
-    (one, left), (other, right) = ctx.check(node.left), ctx.check(node.right)
+    one, left = ctx.check(node.left, OPERATED)
+    other, right = ctx.check(node.right, OPERATED)
     if operator == "/" or operator == "%":
         _not_by_zero(ctx, node, right)
     expr = ("op", operator, left, right)
@@ -206,7 +208,7 @@ def _bare_member(ctx: Context, node: Binary) -> Typed | None:
     for name, other in ((node.right, node.left), (node.left, node.right)):
         if not isinstance(name, Name) or ctx.scope.find(name.id) is not None:
             continue
-        type, _ = ctx.check(other)  # noqa: A001
+        type, _ = ctx.check(other, OPERATED)  # noqa: A001
         if type.name == "enum" and name.id in type.members:
             fix = Fix("put quotes around it", name.span, f'"{name.id}"')
             message = f"there is no name `{name.id}` here"
@@ -232,7 +234,7 @@ def _not_by_zero(ctx: Context, node: Binary, right: Expr) -> None:
 def _unary(ctx: Context, node: Unary) -> Typed:
     if node.operator == "not":
         return BOOL, ("not", condition_of(ctx, node.operand))
-    type, expr = ctx.check(node.operand)  # noqa: A001
+    type, expr = ctx.check(node.operand, OPERATED)  # noqa: A001
     if type.name not in NUMBERS and type.name not in (*_UNITS, "any"):
         ctx.report.add("T202", f"`-` does not work on {noun(type)}", node.span, noun(type))
         return UNKNOWN

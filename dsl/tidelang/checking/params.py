@@ -7,6 +7,7 @@ from tidelang.checking.bodies import setting, sorted_body
 from tidelang.checking.constants import literal
 from tidelang.checking.context import SETTLED, UNKNOWN, Context
 from tidelang.checking.expect import expect, settled
+from tidelang.checking.secrets import no_param
 from tidelang.checking.typenames import declared
 from tidelang.definition import Expr, Param, Type
 from tidelang.diagnostics import Fix
@@ -24,6 +25,10 @@ def check_param(ctx: Context, node: ParamNode) -> Param | None:
         return None
     ctx.place = SETTLED
     symbol.type = declared(ctx.report, node.type) if node.type else _untyped(ctx, node)
+    if symbol.type.name == "secret":
+        no_param(ctx.report, node)
+        symbol.type, symbol.expr, symbol.used = ANY, (), True
+        return None
     parts = sorted_body(ctx.report, node.body, blocks.PARAM)
     description = setting(ctx, parts, blocks.PARAM, "description") or ""
     return Param(name, symbol.type, _default(ctx, node, symbol.type), str(description))

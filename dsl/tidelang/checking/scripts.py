@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidelang.checking.context import UNKNOWN, Context
+from tidelang.checking.secrets import ARGUMENT, FILTERED
 from tidelang.checking.texts import no_text
 from tidelang.checking.words import noun
 from tidelang.definition import Argv, Expr, Script, Type, Variable
@@ -52,7 +53,7 @@ def _argv(ctx: Context, node: ListExpression) -> Argv | None:
 
 
 def _argument(ctx: Context, item: Expression) -> Expr:
-    type, expr = ctx.check(item)  # noqa: A001
+    type, expr = ctx.check(item, ARGUMENT)  # noqa: A001
     if scalar(type) or (type.name == "list" and _arguments(inner(type))):
         return expr
     message = f"{noun(type)} cannot be an argument of a program"
@@ -102,9 +103,9 @@ def _script(ctx: Context, node: String) -> Script | None:
 
 def _place(ctx: Context, hole: Hole, index: int) -> _Place:
     inside, filter = _filtered(hole.expression)  # noqa: A001
-    type, expr = ctx.check(inside)  # noqa: A001
+    type, expr = ctx.check(inside, FILTERED) if filter else ctx.check_open(inside)  # noqa: A001
     items = type.name == "list" and scalar(inner(type))
-    if not scalar(type) and not items:
+    if not (scalar(type) or type.name == "secret" or items):
         no_text(ctx, hole, type)
         return _Place(hole, Insert(index, "unknown", filter), UNKNOWN[1])
     shape: Shape = "list" if items else "number" if type.name in NUMBERS else "scalar"

@@ -92,8 +92,8 @@ def _variable(ctx: Context, item: Attribute) -> Expr:
     if item.name.startswith("TIDE_"):
         message = f"`{item.name}` cannot be set: names in TIDE_ are Tidemill's own"
         ctx.report.add("T605", message, item.name_span, "taken")
-    type, expr = ctx.check(item.value)  # noqa: A001
-    if scalar(type):
+    type, expr = ctx.check_open(item.value)  # noqa: A001
+    if scalar(type) or type.name == "secret":
         return expr
     inside = item.value.span
     fix = Fix("write it as JSON", inside, f"json({inside.text})")

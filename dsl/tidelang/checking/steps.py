@@ -14,6 +14,7 @@ from tidelang.checking.executors import Executors
 from tidelang.checking.expect import expect
 from tidelang.checking.forms import iterable_of, unpacked
 from tidelang.checking.scripts import action
+from tidelang.checking.secrets import no_output
 from tidelang.checking.settings import Settings, read_settings
 from tidelang.checking.typenames import declared
 from tidelang.definition import Argv, Expr, Loop, Output, Script, Type
@@ -78,6 +79,9 @@ def _output_types(ctx: Context, parts: Parts) -> dict[str, Type]:
             continue
         spans[name] = node.name.span
         types[name] = declared(ctx.report, node.type) if node.type else _untyped(ctx, node)
+        if types[name].name == "secret":
+            no_output(ctx.report, node)
+            types[name] = ANY
         kept.append(node)
     parts.declarations = [*kept]
     return types

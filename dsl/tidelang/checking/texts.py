@@ -1,4 +1,5 @@
-"""Strings as values: plain ones, and templates whose holes become text."""
+"""Strings as values: plain ones, and templates whose holes become text. With a secret in
+a hole the whole text is one."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from tidelang.checking.words import noun
 from tidelang.definition import Type
 from tidelang.diagnostics import Fix
 from tidelang.syntax import Hole, String, Text
-from tidelang.types import STRING, scalar
+from tidelang.types import SECRET, STRING, scalar
 
 
 def _string(ctx: Context, node: String) -> Typed:
@@ -18,14 +19,16 @@ def _string(ctx: Context, node: String) -> Typed:
         return STRING, ("lit", parts[0].value)
     if not any(isinstance(part, Hole) for part in parts):
         return STRING, ("lit", node.plain)
-    return STRING, ("text", tuple(_part(ctx, part)[1] for part in parts))
+    found = [_part(ctx, part) for part in parts]
+    secret = any(type.name == "secret" for type, _ in found)  # noqa: A001
+    return SECRET if secret else STRING, ("text", tuple(expr for _, expr in found))
 
 
 def _part(ctx: Context, part: Text | Hole) -> Typed:
     if isinstance(part, Text):
         return STRING, ("lit", part.value)
-    type, expr = ctx.check(part.expression)  # noqa: A001
-    if scalar(type):
+    type, expr = ctx.check_open(part.expression)  # noqa: A001
+    if scalar(type) or type.name == "secret":
         return type, expr
     no_text(ctx, part, type)
     return UNKNOWN

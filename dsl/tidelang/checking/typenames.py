@@ -33,16 +33,6 @@ def _union(report: Report, node: UnionType) -> Type:
 
 
 def _named(report: Report, node: NamedType) -> Type:
-    if node.name == "secret":
-        fix = Fix("pass it in the environment of `tidemill` for now")
-        report.add(
-            "T390",
-            "secrets have no meaning in this version of Tidemill yet",
-            node.span,
-            "planned",
-            fix,
-        )
-        return ANY
     if node.name in ("list", "map"):
         return _holding(report, node)
     known = NAMED.get(node.name)
@@ -60,6 +50,11 @@ def _holding(report: Report, node: NamedType) -> Type:
         report.add("T209", message, node.span, "", Fix(f"write `{node.name}(string)`"))
         return Type(node.name, of=ANY)
     of = declared(report, node.arguments[0]) if node.arguments else ANY
+    if of.name == "secret":
+        fix = Fix("declare each of them by itself, with type `secret`")
+        message = f"a {node.name} cannot hold secrets"
+        report.add("T619", message, node.arguments[0].span, "only by itself", fix)
+        return Type(node.name, of=ANY)
     return Type(node.name, of=of)
 
 

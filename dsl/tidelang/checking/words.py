@@ -17,6 +17,7 @@ _NOUNS = {
     "size": ("a size", "sizes"),
     "time": ("a time", "times"),
     "file": ("a file", "files"),
+    "secret": ("a secret", "secrets"),
     "null": ("null", "nulls"),
     "any": ("a value", "values"),
     "list": ("a list", "lists"),
