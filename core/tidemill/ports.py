@@ -6,7 +6,7 @@ Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -242,6 +242,17 @@ class Executors(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+class Secrets(Protocol):
+    """Where a worker gets the values of secrets."""
+
+    async def get(self, names: Collection[str]) -> Mapping[str, str]:
+        """The value of each.
+
+        Raises:
+            TidemillError: some are not there; all of them are named.
+        """
 
 
 # --- files ---------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from tidelang import codec
 from tidelang.definition import Argv, Definition, Step
+from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
@@ -206,6 +207,7 @@ class Bench:
             self.clock,
             OneExecutor(self.executor),
             FolderArtifacts(self.folder / "artifacts"),
+            EnvironmentSecrets(),
             self.folder,
             slots=slots,
             lease=LEASE,

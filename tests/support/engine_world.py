@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from tidelang import codec
 from tidelang.definition import Definition, Script, Step
+from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
@@ -114,6 +115,7 @@ class World:
             self.clock,
             _Executors(self.executor),
             FolderArtifacts(folder / "artifacts"),
+            EnvironmentSecrets(),
             folder,
             slots=slots,
             lease=LEASE,

@@ -16,6 +16,7 @@ from tidemill.app.ownership import Owner, is_owned, ring
 from tidemill.app.people import this_person
 from tidemill.app.present import task_view
 from tidemill.app.requests import MistakesError, Planned, plan_request
+from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.clock import SystemClock
 from tidemill.engine.approvals import Answer, record_decision
 from tidemill.engine.create import NOT_SELECTED, NewRun, carried_outputs, create_run
@@ -24,6 +25,7 @@ from tidemill.engine.takeover import ask_to_cancel, carried_by_retry, finish_can
 from tidemill.errors import TidemillError, UsageError
 from tidemill.model.requests import RunRequest
 from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.secrets import secrets_of
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.views import TaskView
 from tidemill.ports import Transaction
@@ -57,6 +59,8 @@ class PlanView:
     pipeline: str
     digest: str
     params: dict[str, object]
+    secrets: dict[str, bool]
+    """those that it needs, and whether they are there"""
     tasks: tuple[TaskView, ...]
 
 
@@ -87,8 +91,14 @@ def plan(project: Project, request: RunRequest) -> PlanView:
                 carried_from=origin,
             )
             views.append(task_view(row, planned.plan))
+    secrets = secrets_of(planned.plan, planned.chosen)
+    missing = EnvironmentSecrets().missing(secrets)
     return PlanView(
-        planned.plan.definition.name, planned.digest, dict(planned.plan.params), tuple(views)
+        planned.plan.definition.name,
+        planned.digest,
+        dict(planned.plan.params),
+        {name: name not in missing for name in sorted(secrets)},
+        tuple(views),
     )
 
 
@@ -208,6 +218,7 @@ def _create(
 
     def work(tx: Transaction) -> None:
         what = new(tx)
+        EnvironmentSecrets().require(secrets_of(what.plan, what.chosen - what.carried.keys()))
         row = create_run(tx, what, clock.now())
         made.append((row, what, _own(project, row.number)))
 

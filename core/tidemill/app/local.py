@@ -16,6 +16,7 @@ from tidemill.app.executors import InstalledExecutors
 from tidemill.app.logs import FileLogs
 from tidemill.app.ownership import Owner
 from tidemill.app.present import run_view, task_view, task_views
+from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.clock import SystemClock
@@ -110,6 +111,7 @@ class _Parts:
             run.clock,
             self._executors,
             FolderArtifacts(run.project.artifacts),
+            EnvironmentSecrets(),
             run.project.root,
             slots=run.slots,
             lease=LEASE,

@@ -36,6 +36,7 @@ def _shape(view: PlanView) -> dict[str, Any]:
         "pipeline": view.pipeline,
         "digest": view.digest,
         "params": dict(view.params),
+        "secrets": dict(view.secrets),
         "tasks": [task_shape(task) for task in view.tasks],
     }
 
@@ -45,6 +46,8 @@ def _print(view: PlanView) -> None:
     click.echo(f"{clean(view.pipeline)} would run {plural(chosen, 'task')}; nothing has been run")
     for name, value in view.params.items():
         click.echo(f"  {name} = {clean(json.dumps(value, ensure_ascii=False))}")
+    for name, known in view.secrets.items():
+        click.echo(f"  secret {name} is {'set' if known else 'not set'}")
     rows = [[clean(task.key), _fate(task), ", ".join(task.needs)] for task in view.tasks]
     for line in columns(["task", "", "needs"], rows):
         click.echo(line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,13 @@ from typing import Any
 
 from tidelang import outputs, values
 from tidelang.definition import Output as DeclaredOutput
+from tidelang.shell import FillError
 from tidemill.engine.output import OutputPump
+from tidemill.engine.secrets import Unlocked, unlock
 from tidemill.errors import TidemillError
 from tidemill.model.messages import Order, Output, Result
 from tidemill.model.outputs import FILES
-from tidemill.ports import ArtifactStore, Broker, Clock, Executors, Timer
+from tidemill.ports import ArtifactStore, Broker, Clock, Executors, Secrets, Timer
 from tidemill.spi import (
     ArgvAction,
     Executor,
@@ -54,7 +57,9 @@ class Attempt:
     clock: Clock
     executors: Executors
     artifacts: ArtifactStore
+    secrets: Secrets
     project: Path
+    _unlocked: Unlocked = field(init=False)
     _executor: Executor | None = None
     _handle: Handle | None = None
     _stop_grace: float | None = None
@@ -62,21 +67,26 @@ class Attempt:
     _stopping: asyncio.Future[None] | None = None
     _files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._unlocked = Unlocked(self.order, {})
+
     async def run(self) -> Result:
         """Starts the step, waits for its end, and says how it was. Never raises for
         anything that the step, its settings or its files can bring about."""
         started_at = self.clock.now()
         pump = OutputPump(self._emit)
         try:
+            self._unlocked = await unlock(self.order, self.secrets)
+            pump.hide(self._unlocked.mask)
             outcome = await self._carry_out(_StepIO(self, pump))
             kept, outcome = self._outputs(outcome)
-        except (TidemillError, StartError) as error:
+        except (TidemillError, StartError, FillError) as error:
             kept, outcome = {}, failed_to_start(_sentence(error))
         except OSError as error:
             kept, outcome = {}, failed_to_start(f"{error.filename or 'a file'}: {error.strerror}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  logged with its traceback
             # A plugin's bug must cost its step, not the worker with all it holds.
-            log.exception("executor %r failed on %s", self.order.executor, self.order.key)
+            self._log(f"executor {self.order.executor!r} failed on {self.order.key}")
             kept, outcome = {}, failed_to_start(f"executor {self.order.executor!r}: {error!r}")
         pump.close()
         return self._result(started_at, outcome, kept)
@@ -126,9 +136,13 @@ class Attempt:
             return
         try:
             await self._executor.stop(self._handle, grace)
-        except Exception:
+        except Exception:  # noqa: BLE001  logged with its traceback
             # A plugin's bug: the step goes on to its end, and so does all else here.
-            log.exception("executor %r cannot stop %s", self.order.executor, self.order.key)
+            self._log(f"executor {self.order.executor!r} cannot stop {self.order.key}")
+
+    def _log(self, what: str) -> None:
+        """An unexpected error with its traceback, in which no secret stands."""
+        log.error("%s\n%s", what, self._unlocked.mask.text(traceback.format_exc()))
 
     async def _work(self) -> Work:
         """The order with everything added that only this worker knows."""
@@ -142,8 +156,8 @@ class Attempt:
             fence=order.fence,
             action=_action(order),
             project=self.project,
-            settings=self.executors.settings(order.executor, order.settings),
-            env=order.env,
+            settings=self.executors.settings(order.executor, self._unlocked.settings),
+            env=self._unlocked.env,
             workdir=order.workdir,
             inputs=tuple(
                 [InputFile(i.path, await self.artifacts.get(i.digest)) for i in order.inputs]
@@ -164,6 +178,8 @@ class Attempt:
         """The outputs of a step that ended well, checked against what it declares."""
         if not outcome.ok:
             return {}, outcome
+        if problem := self._unlocked.problem(outcome.values):
+            return {}, bad_output(problem, usage=outcome.usage)
         declared: Sequence[DeclaredOutput] = self.order.values
         problems: list[str] = []
         kept: dict[str, Any] = {}
@@ -177,6 +193,8 @@ class Attempt:
                 files = sorted(self._files.get(output.name, []), key=lambda file: file["name"])
                 kept[output.name] = {FILES: files}
                 problems.extend(_file_problems(output, self.order.globs[output.name], files))
+        if problem := self._unlocked.kept_problem(kept):
+            problems = [problem]
         if problems:
             return {}, bad_output("; ".join(problems), usage=outcome.usage)
         return kept, outcome
@@ -191,7 +209,7 @@ class Attempt:
             reason=outcome.reason.value,
             exit_code=outcome.code,
             signal=outcome.signal,
-            detail=_clean(outcome.detail) or _signal_words(outcome),
+            detail=_clean(self._unlocked.mask.text(outcome.detail)) or _signal_words(outcome),
             outputs=dict(kept),
             cpu_seconds=outcome.usage.cpu_seconds,
             peak_memory=outcome.usage.peak_memory,

@@ -33,10 +33,16 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
     scope = task_scope(run, plan, planned, instance, outputs, attempt=task.attempt)
     step = planned.step
     try:
-        script, argv, env = _action(step.action, scope)
-        env |= {name: _text(value, scope, f"env {name}") for name, value in step.env}
+        script, argv, env, secrets = _action(step.action, scope)
+        for name, expr in step.env:
+            value = _value(expr, scope, f"env {name}")
+            if isinstance(value, values.Secret):
+                secrets[name] = value
+            else:
+                env[name] = values.to_text(value)
         env |= _facts(run, task)
         check_environment(env)
+        settings, secret_settings = _settings(step.executor, scope)
         return Order(
             ref=task.ref,
             fence=task.fence,
@@ -51,10 +57,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             env=env,
             workdir="." if step.workdir is None else _text(step.workdir, scope, "workdir"),
             executor=step.executor.kind,
-            settings={
-                name: values.to_json(_value(value, scope, f"executor setting {name}"))
-                for name, value in step.executor.settings
-            },
+            settings=settings,
             inputs=_inputs(run, plan, planned, outputs),
             globs={
                 output.name: _text(output.glob, scope, f"output {output.name}")
@@ -63,6 +66,8 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             },
             values=step.outputs,
             timeout=None if step.timeout is None else step.timeout / 1000,
+            secret_env=secrets,
+            secret_settings=tuple(secret_settings),
         )
     except FillError as error:
         raise OrderError(str(error)) from None
@@ -82,9 +87,9 @@ def _facts(run: RunRow, task: TaskRow) -> dict[str, str]:
 
 def _action(
     action: definition.Action, scope: Scope
-) -> tuple[dict[str, Any] | None, tuple[str, ...] | None, dict[str, str]]:
+) -> tuple[dict[str, Any] | None, tuple[str, ...] | None, dict[str, str], dict[str, values.Secret]]:
     if isinstance(action, definition.Argv):
-        return None, _argv(action, scope), {}
+        return None, _argv(action, scope), {}, {}
     if not isinstance(action, definition.Script):
         raise TypeError(f"{type(action).__name__} is no work for a worker")
     found = [_value(v.value, scope, called(v.name)) for v in action.variables]
@@ -94,7 +99,33 @@ def _action(
         "interpreter": action.interpreter,
         "in_file": action.in_file,
     }
-    return script, None, dict(filled.env)
+    return script, None, dict(filled.env), dict(filled.secrets)
+
+
+_Path = tuple[str | int, ...]
+
+
+def _settings(
+    executor: definition.Executor, scope: Scope
+) -> tuple[dict[str, Any], list[tuple[_Path, values.Secret]]]:
+    """The settings as JSON, and the secrets with the places in it where they go."""
+    secrets: list[tuple[_Path, values.Secret]] = []
+    settings = {
+        name: _without(_value(expr, scope, f"executor setting {name}"), (name,), secrets)
+        for name, expr in executor.settings
+    }
+    return settings, secrets
+
+
+def _without(value: values.Value, path: _Path, secrets: list[tuple[_Path, values.Secret]]) -> Any:
+    if isinstance(value, values.Secret):
+        secrets.append((path, value))
+        return None
+    if isinstance(value, list):
+        return [_without(item, (*path, at), secrets) for at, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: _without(item, (*path, key), secrets) for key, item in value.items()}
+    return values.to_json(value)
 
 
 def _argv(action: definition.Argv, scope: Scope) -> tuple[str, ...]:

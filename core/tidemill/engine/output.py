@@ -1,4 +1,4 @@
-"""The output of one attempt on its way out: whole lines, decoded, and bounded.
+"""The output of one attempt on its way out: masked, in whole lines, decoded, and bounded.
 
 A line that is very long goes out in pieces, and an attempt that writes without end is
 cut off with a note, so that neither fills memory, disk or a reader's patience.
@@ -7,6 +7,8 @@ cut off with a note, so that neither fills memory, disk or a reader's patience.
 from __future__ import annotations
 
 from collections.abc import Callable
+
+from tidemill.engine.masking import Mask, MaskedStream
 
 MAX_LINE = 64 * 1024
 """Bytes of one line that are kept together."""
@@ -22,10 +24,18 @@ class OutputPump:
     def __init__(self, emit: Callable[[str], None]) -> None:
         self._emit = emit
         self._rest = b""
+        self._masked: MaskedStream | None = None
         self._left = MAX_OUTPUT
         """Negative once there was more than is kept."""
 
+    def hide(self, mask: Mask) -> None:
+        """Hides values in all that is written from now on."""
+        self._masked = MaskedStream(mask) if mask else None
+
     def write(self, data: bytes) -> None:
+        self._write(self._masked.feed(data) if self._masked else data)
+
+    def _write(self, data: bytes) -> None:
         if self._left < 0:
             return
         if len(data) > self._left:
@@ -36,6 +46,11 @@ class OutputPump:
 
     def close(self) -> None:
         """Sends what is left of a last line that has no end."""
+        if self._masked:
+            self._write(self._masked.close())
+        self._end_line()
+
+    def _end_line(self) -> None:
         rest, self._rest = self._rest, b""
         if rest:
             self._send(rest + b"\n")
@@ -54,7 +69,7 @@ class OutputPump:
     def _cut(self, data: bytes) -> None:
         self._take(data[: self._left])
         self._left = -1
-        self.close()
+        self._end_line()
         self._emit(
             f"[tidemill: more than {MAX_OUTPUT >> 20} MiB of output; the rest is left out]\n"
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from tidemill.engine.attempt import Attempt
 from tidemill.model.messages import Claimed, Heartbeat, Order
 from tidemill.model.rows import TaskRef
-from tidemill.ports import ArtifactStore, Broker, Clock, Delivery, Executors
+from tidemill.ports import ArtifactStore, Broker, Clock, Delivery, Executors, Secrets
 
 HEARTBEATS = 3
 """Heartbeats in a lease."""
@@ -29,6 +29,7 @@ class Worker:
     clock: Clock
     executors: Executors
     artifacts: ArtifactStore
+    secrets: Secrets
     project: Path
     slots: int
     lease: float
@@ -68,6 +69,7 @@ class Worker:
                 self.clock,
                 self.executors,
                 self.artifacts,
+                self.secrets,
                 self.project,
             )
             self._held[order.ref, order.fence] = attempt

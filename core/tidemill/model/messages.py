@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tidelang.values import Secret
 from tidemill.model.rows import TaskRef
 
 PRIORITIES = ("critical", "high", "normal", "low", "bulk")
@@ -39,6 +40,10 @@ class Order:
     `script` is `{"text", "interpreter", "in_file"}`, or None where `argv` is set.
     `timeout` is in seconds. Where text stands for a path below the folder of inputs, it
     starts with `tidemill.spi.INPUTS`.
+
+    Secrets are here by name only. `secret_env` are variables beside those of `env`;
+    `secret_settings` are the places in `settings`, paths of keys and indexes, whose text
+    the worker puts there.
     """
 
     ref: TaskRef
@@ -59,6 +64,8 @@ class Order:
     globs: Mapping[str, str] = field(default_factory=dict)
     values: tuple[Any, ...] = ()
     timeout: float | None = None
+    secret_env: Mapping[str, Secret] = field(default_factory=dict)
+    secret_settings: tuple[tuple[tuple[str | int, ...], Secret], ...] = ()
 
     @property
     def claimed(self) -> Claimed:

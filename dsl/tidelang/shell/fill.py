@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidelang.definition import Script
-from tidelang.values import Duration, Size, Value, to_text
+from tidelang.definition import Script, Variable
+from tidelang.values import Duration, Secret, Size, Value, to_text
 
 STRING_LIMIT = 131_072 - 1
 """Bytes of one argument or one `NAME=value`: Linux's MAX_ARG_STRLEN less the NUL behind it."""
@@ -31,19 +31,24 @@ class FillError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A script as the interpreter gets it, with the variables that it refers to."""
+    """A script as the interpreter gets it, with the variables that it refers to; the
+    worker puts the `secrets` beside those of `env`."""
 
     text: str
     env: dict[str, str]
+    secrets: dict[str, Secret]
 
 
 def fill(script: Script, values: Sequence[Value]) -> Filled:
     """Put `values` (one for each of `script.variables`, in order) into the script."""
     env: dict[str, str] = {}
+    secrets: dict[str, Secret] = {}
     pasted: dict[int, str] = {}
     placed = {part for part in script.parts if isinstance(part, int)}
     for index, (variable, value) in enumerate(zip(script.variables, values, strict=True)):
-        if variable.kind == "raw":
+        if isinstance(value, Secret):
+            secrets[variable.name] = _secret(variable, value)
+        elif variable.kind == "raw":
             pasted[index] = raw_text(value)
         elif variable.kind == "words":
             names = _words(variable.name, value, env) if index in placed else []
@@ -54,7 +59,13 @@ def fill(script: Script, values: Sequence[Value]) -> Filled:
     check_environment(env, () if script.in_file else (text,))
     if script.in_file:
         _encoded("the script", text)
-    return Filled(text, env)
+    return Filled(text, env, secrets)
+
+
+def _secret(variable: Variable, value: Secret) -> Secret:
+    if variable.kind != "value":
+        raise FillError(f"the value of {variable.name} is a secret, and none may stand there")
+    return value
 
 
 def _words(name: str, value: Value, env: dict[str, str]) -> list[str]:

@@ -1,0 +1,124 @@
+"""Values are hidden however the output comes in pieces, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidemill.engine.masking import Mask, MaskedStream
+from tidemill.engine.output import MAX_LINE, MAX_OUTPUT, OutputPump
+
+VALUE = "correct-horse"
+MASK = Mask({"S": VALUE})
+
+
+def streamed(mask: Mask, pieces: list[bytes]) -> bytes:
+    stream = MaskedStream(mask)
+    return b"".join([*map(stream.feed, pieces), stream.close()])
+
+
+def pumped(mask: Mask, *pieces: bytes) -> str:
+    texts: list[str] = []
+    pump = OutputPump(texts.append)
+    pump.hide(mask)
+    for piece in pieces:
+        pump.write(piece)
+    pump.close()
+    return "".join(texts)
+
+
+def hidden(mask: Mask, data: bytes) -> bytes:
+    return b"".join(mask.pieces(data, mask.found(data)))
+
+
+WORDS = st.text("ab\n", min_size=4, max_size=7)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from("XYZ"), WORDS, min_size=1),
+    st.text("abc\n", max_size=40),
+    st.lists(st.integers(0, 40)),
+)
+def test_pieces_make_no_difference(values: dict[str, str], text: str, cuts: list[int]) -> None:
+    mask, data = Mask(values), text.encode()
+    at = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [data[start:end] for start, end in pairwise(at)]
+    assert streamed(mask, pieces) == hidden(mask, data)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(st.sampled_from("XYZ"), WORDS, min_size=1), st.text("abc\n", max_size=40))
+def test_all_of_every_value_goes_and_all_else_stays(values: dict[str, str], text: str) -> None:
+    mask, data = Mask(values), text.encode()
+    covered = {at for start, end in mask.found(data) for at in range(start, end)}
+    wanted = {
+        at
+        for value in values.values()
+        for start in range(len(text))
+        if text.startswith(value, start)
+        for at in range(start, start + len(value))
+    }
+    assert wanted <= covered
+    assert not mask.names_in(hidden(mask, data).replace(b"*", b"\0"))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 13, 1_000])
+def test_output_is_masked_in_pieces_of_any_size(size: int) -> None:
+    data = f"a {VALUE} b\n{VALUE}{VALUE}\ncorrect-hors\n".encode()
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert pumped(MASK, *pieces) == "a *** b\n******\ncorrect-hors\n"
+
+
+def test_a_value_across_the_pieces_of_a_long_line_is_masked() -> None:
+    line = b"x" * (MAX_LINE - 5) + VALUE.encode() + b"y" * MAX_LINE
+    assert VALUE[:6] not in pumped(MASK, line, b"\n")
+
+
+def test_a_value_where_the_output_is_cut_off_is_masked() -> None:
+    flood = b"x" * (MAX_OUTPUT - 5) + VALUE.encode() + b"y" * 100
+    text = pumped(MASK, flood)
+    assert VALUE[:2] not in text[MAX_OUTPUT - 10 :]
+    assert "the rest is left out" in text
+
+
+def test_what_cannot_become_a_value_is_not_held_back() -> None:
+    texts: list[str] = []
+    pump = OutputPump(texts.append)
+    pump.hide(MASK)
+    pump.write(b"ready\n")
+    assert texts == ["ready\n"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "masked"),
+    [
+        ("two\nlines", "one: two, other: lines", "one: two, other: ***"),
+        ("first-line\nsecond-line\n", "a first-line b\nsecond-line", "a *** b\n***"),
+        ("  padded-value \n", "padded-value", "***"),
+        ('say "hi"\nthere', json.dumps({"v": 'say "hi"\nthere'}), '{"v": "***"}'),
+        ("grüße-alle", json.dumps("grüße-alle"), '"***"'),
+        ("grüße-alle", "grüße-alle", "***"),
+        ("abc", "abc abc", "abc abc"),
+        ("abcd", "abcd abc", "*** abc"),
+        ("", "anything", "anything"),
+        (
+            "-----BEGIN KEY-----\nMIIEvQ\n-----END KEY-----",
+            "-----BEGIN KEY-----\nother\nMIIEvQ",
+            "-----BEGIN KEY-----\nother\n***",
+        ),
+        ("bytes-\udcff-here", "bytes-\udcff-here", "***"),
+    ],
+)
+def test_the_value_its_lines_and_their_json_are_masked(value: str, text: str, masked: str) -> None:
+    assert Mask({"S": value}).text(text) == masked
+
+
+def test_a_value_within_another_hides_both() -> None:
+    mask = Mask({"A": "abcd", "B": "bcdefg"})
+    assert mask.text("xabcdefgx") == "x***x"
+    assert mask.names_in(b"xabcdefgx") == ["A", "B"]
