@@ -20,7 +20,7 @@ _IDEMPOTENT = Field("idempotent", BOOL, "Whether it may be run again after a los
 
 _LATER = frozenset({
     "approve", "cache", "concurrency", "deadline", "labels", "notify", "pool", "prewarm",
-    "priority", "regions", "resources", "services", "trigger", "secrets", "artifacts",
+    "priority", "regions", "resources", "services", "trigger", "artifacts",
 })  # fmt: skip
 
 STEP = schema(
