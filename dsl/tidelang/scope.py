@@ -91,8 +91,8 @@ class Scope:
         """Has the variables of a loop while it is looked at."""
         before = dict(self._loop)
         for target, type in targets:  # noqa: A001
-            if self._free(target.id, target.span, "loop variable"):
-                expr = ("ref", "loop", target.id)
+            if self._free(target.id, target.span, "loop variable") or target.id not in RESERVED:
+                expr = ("ref", "loop", target.id)  # what was meant, also where it was taken
                 self._loop[target.id] = Symbol(target.id, "loop variable", target.span, expr, type)
         try:
             yield

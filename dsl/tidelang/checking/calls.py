@@ -116,6 +116,8 @@ def _nth(count: int) -> str:
 def _mismatch(ctx: Context, node: Call, function: Function, what: str, at: Argument | None) -> None:
     for argument in node.arguments:
         ctx.check_open(argument.value)
+    if ctx.report.unread_in(node.span):
+        return  # which arguments were meant, the parser could not tell
     span = at.span if at else node.function.span
     fix = Fix(f"it is called as `{function.signature}`")
     ctx.report.add("T203", f"`{function.name}` {what}", span, "", fix)

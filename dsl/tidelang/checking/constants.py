@@ -8,6 +8,10 @@ from tidelang.definition import Expr
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.values import Duration, Secret, SecretName, Size, Value
 
+BROKEN: Expr = ("lit", None)
+"""What stands for an expression that makes no sense; the report says why. Known by its
+identity: it is not the `null` of a file."""
+
 
 class Unknown:
     """Why an expression has no value yet: it depends on `culprit`, or was `broken`
@@ -37,6 +41,8 @@ class Constants:
             EvaluationError: it has none, and never will.
         """
         kind = expr[0]
+        if expr is BROKEN:
+            return Unknown("", broken=True)
         if kind == "lit":
             literal: Value = expr[1]
             return literal
@@ -52,6 +58,8 @@ class Constants:
         found: Unknown | None = None
         while left:
             part = left.pop()
+            if part is BROKEN:
+                return Unknown("", broken=True)
             if part[0] == "each":
                 own.update(part[2])
             elif part[0] == "state":
@@ -109,4 +117,4 @@ def _piece(part: str | SecretName) -> Expr:
     return ("lit", part) if isinstance(part, str) else ("secret", part.name)
 
 
-__all__ = ["Constants", "EvaluationError", "Unknown", "literal"]
+__all__ = ["BROKEN", "Constants", "EvaluationError", "Unknown", "literal"]

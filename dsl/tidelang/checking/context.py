@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tidelang.checking.constants import Constants
+from tidelang.checking.constants import BROKEN, Constants
 from tidelang.checking.secrets import HERE, Refusal
 from tidelang.definition import Expr, Type
 from tidelang.report import Report
@@ -16,7 +16,7 @@ from tidelang.syntax import Expression
 from tidelang.types import ANY
 
 Typed = tuple[Type, Expr]
-UNKNOWN: Typed = (ANY, ("lit", None))
+UNKNOWN: Typed = (ANY, BROKEN)
 """What stands for an expression that makes no sense; the report says why."""
 
 

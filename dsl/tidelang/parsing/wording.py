@@ -141,7 +141,9 @@ def _import_without_name(scene: Scene, token: Token) -> Diagnostic:
 
 
 def _awaits_else(scene: Scene, token: Token) -> bool:
-    return scene.engine.accepts("ELSE") and token.type != "ELSE"
+    """Behind a dot every word may stand, `else` too: there nothing waits for it."""
+    accepts = scene.engine.accepts
+    return accepts("ELSE") and not accepts("NAME") and token.type != "ELSE"
 
 
 def _no_else(scene: Scene, token: Token) -> Diagnostic:
