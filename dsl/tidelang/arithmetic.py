@@ -112,9 +112,14 @@ def _with_unit(unit: Value, result: float) -> Value:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """`1` is not `true`, and a duration is not a number."""
+    """`1` is not `true`, and a duration is not a number; nor are they within lists and
+    maps, where Python would take them for equal."""
     if type(left) is not type(right) and not (type(left) in _NUMBERS and type(right) in _NUMBERS):
         return False
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
     return bool(left == right)
 
 

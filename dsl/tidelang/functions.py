@@ -28,7 +28,7 @@ from tidelang.types import (
     list_of,
     tuple_of,
 )
-from tidelang.values import Value, to_json, to_text
+from tidelang.values import Value, parse_text, to_json, to_text
 
 Result = Type | Callable[[Sequence[Type]], Type]
 
@@ -102,15 +102,18 @@ def _json(value: Value) -> str:
 
 
 def _int(value: Value) -> int:
+    """Of texts those that a param of this type takes: Python's `int` takes more."""
     try:
-        return bounds.whole(int(value))  # type: ignore[arg-type]
+        read = parse_text(value, INT) if isinstance(value, str) else value
+        return bounds.whole(int(read))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{json.dumps(to_text(value))} is no whole number") from None
 
 
 def _float(value: Value) -> Value:
     try:
-        return arithmetic.number(float(value))  # type: ignore[arg-type]
+        read = parse_text(value, FLOAT) if isinstance(value, str) else value
+        return arithmetic.number(float(read))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{json.dumps(to_text(value))} is no number") from None
 
@@ -140,17 +143,17 @@ def _extreme(name: str) -> Callable[..., Value]:
 
 def _alike(items: list[Value]) -> None:
     kinds = {"number" if type(i) in (int, float) else type(i).__name__ for i in items}
-    if len(kinds) > 1 or kinds & {"list", "dict", "NoneType"}:
+    if len(kinds) > 1 or kinds & {"list", "dict", "NoneType", "bool"}:
         raise ValueError("only strings, or only numbers, can be put in order")
 
 
 # --- lists and maps ------------------------------------------------------------------
 
 
-def _range(start: int, stop: int | None = None, step: int = 1) -> list[Value]:
-    if step == 0:
-        raise ValueError("the step is zero")
-    numbers = range(start) if stop is None else range(start, stop, step)
+def _range(start: int, stop: int | None = None, by: int = 1) -> list[Value]:
+    if by == 0:
+        raise ValueError("it goes by zero")
+    numbers = range(start) if stop is None else range(start, stop, by)
     bounds.items(len(numbers))
     return [*numbers]
 
@@ -255,7 +258,7 @@ FUNCTIONS: dict[str, Function] = {
                  "The smallest of a list, or of the arguments.", rest=True),
         Function("product", (("lists", _LIST),), _rows, _times,
                  "Every combination of one item from each list.", rest=True),
-        Function("range", (("start", INT), ("stop", INT), ("step", INT)), list_of(INT), _range,
+        Function("range", (("start", INT), ("stop", INT), ("by", INT)), list_of(INT), _range,
                  "Whole numbers from 0, or `start`, up to but not including `stop`.", 1),
         Function("replace", (*_TEXT, ("old", STRING), ("new", STRING)), STRING, _replace,
                  "The text with `new` in place of each `old`."),
