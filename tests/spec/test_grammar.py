@@ -20,6 +20,7 @@ from spec_tables import section
 
 from tidelang.lexing.layout import lay_out
 from tidelang.lexing.scan import Scanner
+from tidelang.limits import LimitError
 from tidelang.source import Source
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,12 @@ def _tokens(text: str) -> list[str]:
     words = {text: name for text, name in FIXED.items() if text.isalpha()}
     signs = {text: name for text, name in FIXED.items() if not text.isalpha()}
     source = Source("x", text)
-    return [token.type for token in lay_out(source, Scanner(source, words, signs).run()) or ()]
+    try:
+        laid_out = lay_out(source, Scanner(source, words, signs).run())
+    except LimitError:
+        return []
+    kinds = [token.type for token in laid_out or ()]
+    return [] if "BROKEN" in kinds else kinds
 
 
 def _texts() -> list[str]:

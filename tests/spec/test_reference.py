@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from spec_documents import rules_of, sections
 from spec_rules import rules_in
 from spec_tables import rows, section
 
@@ -180,3 +181,15 @@ def _default(field: dataclasses.Field[Any]) -> str:
     if dataclasses.is_dataclass(value):
         return "all defaults"
     return json.dumps(value, separators=(",", ":"))
+
+
+def test_every_rule_has_a_test() -> None:
+    documents = Path(__file__).parent.glob("*.md")
+    tested = {
+        rule
+        for path in documents
+        if path.name != "README.md"
+        for each in sections(path.read_text())
+        for rule in rules_of(each)
+    }
+    assert set(rules_in(REFERENCE)) - tested == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,10 @@ def _compile(case: Case) -> None:
     meant = world.meaning(case.files, MAIN)
     wrong = differing_diagnostics(case.diagnostics, meant.diagnostics)
     assert not wrong, "\n".join(wrong)
+    assert world.meaning(case.files, MAIN) == meant, "compiled again, it means something else"
     for definition in meant.definitions:
         assert world.read_back(definition) == definition
+        assert world.digest(definition) == hashlib.sha256(definition).hexdigest()
     if case.definition is not None:
         differing = list(differing_json(case.definition, meant.json))
         assert not differing, "\n".join(differing)

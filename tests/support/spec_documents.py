@@ -25,7 +25,7 @@ _STATES = (
     "blocked|ready|queued|running|waiting|"
     "succeeded|failed|timed_out|cancelled|lost|skipped|upstream_failed"
 )
-_TASK = r"(?P<who>[^\s\[|]+(?:\[.*?\])*)"
+_TASK = r"(?P<who>[^\s\[|]+(?:\[.*?\](?:#\d+)?)*)"
 _HAPPENINGS = (
     re.compile(r"(?P<who>)(?P<what>refused)(?:: (?P<words>\S.*))?"),
     re.compile(rf"{_TASK} (?P<what>\|)(?: (?P<words>.*))?"),
@@ -64,10 +64,11 @@ class Happening:
     words: str = ""
 
     def __str__(self) -> str:
+        words = self.words[:200]
         if self.what == "|":
-            return f"{self.who} | {self.words}"
+            return f"{self.who} | {words}"
         said = f"{self.who} {self.what}".strip()
-        return f"{said}: {self.words}" if self.words else said
+        return f"{said}: {words}" if words else said
 
 
 @dataclass(frozen=True)

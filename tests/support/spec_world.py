@@ -72,8 +72,8 @@ class WorldPlugins:
     def executor_settings(self, kind: str) -> type[BaseModel] | None:
         return self._executors[kind]
 
-    def problem(self, kind: str) -> None:
-        """Nothing is wrong with any of them."""
+    def problem(self, kind: str) -> str | None:
+        return "it cannot be imported" if kind == "broken" else None
 
 
 _PLUGINS = WorldPlugins()
@@ -113,6 +113,11 @@ def read_back(definition: bytes) -> bytes:
     return codec.encode(codec.decode(definition))
 
 
+def digest(definition: bytes) -> str:
+    """What names a definition."""
+    return codec.digest(codec.decode(definition))
+
+
 def _told(diagnostic: Diagnostic, main: str) -> Iterator[str]:
     yield f"{diagnostic.code} {_place(diagnostic.span, main)}"
     for related in diagnostic.related:
@@ -139,7 +144,10 @@ class _Watcher:
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         for task in tasks:
-            self.happened.append(Happening(task.key, task.state.value, _one_line(task.detail)))
+            code = f"exit code {task.exit_code}; " if task.exit_code else ""
+            self.happened.append(
+                Happening(task.key, task.state.value, _one_line(code + task.detail))
+            )
 
     def output(self, key: str, attempt: int, text: str) -> None:
         del attempt
