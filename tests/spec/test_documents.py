@@ -40,6 +40,7 @@ z
 ```text diagnostics
 T101 1:2 z
   also lib/y.tide:3:4
+  fix zz
 ```
 """
 
@@ -73,7 +74,7 @@ def test_a_section_is_read_as_files_and_expectations() -> None:
         Happening("s[1 2]", "failed", "exit code"),
         Happening("run", "failed"),
     )
-    assert second.diagnostics == ("T101 1:2 z", "  also lib/y.tide:3:4")
+    assert second.diagnostics == ("T101 1:2 z", "  also lib/y.tide:3:4", "  fix zz")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ _FENCE = re.compile(r"(?P<ticks>`{3,})(?P<info>.*)")
 _RULE = re.compile(r"`([^`]*)`")
 _RULE_ID = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+")
 _DIAGNOSTIC = re.compile(r"[TW]\d{3} (?:[^\s:]+:)?\d+:\d+(?: \S.*)?")
-_RELATED = re.compile(r"  also (?:[^\s:]+:)?\d+:\d+(?: \S.*)?")
+_BELONGING = re.compile(r"  also (?:[^\s:]+:)?\d+:\d+(?: \S.*)?|  fix \S.*")
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
 _STATES = (
     "blocked|ready|queued|running|waiting|"
@@ -203,7 +203,7 @@ def _text(case: Case, fence: Fence) -> None:
     if words[0] or case.diagnostics:
         raise DocumentError(f"`{fence.info}`: there is one `text diagnostics`")
     for line in lines:
-        if not (_DIAGNOSTIC.fullmatch(line) or _RELATED.fullmatch(line)):
+        if not (_DIAGNOSTIC.fullmatch(line) or _BELONGING.fullmatch(line)):
             raise DocumentError(f"not `CODE LINE:COLUMN text`: {line}")
     case.diagnostics = lines
 

@@ -12,8 +12,8 @@ from spec_documents import Happening
 
 
 def differing_diagnostics(expected: Sequence[str], told: Sequence[str]) -> list[str]:
-    """All that is told must be expected and the other way round, in order; places that
-    belong to a mistake (`  also …`) only where they are expected."""
+    """All that is told must be expected and the other way round, in order; what belongs to
+    a mistake (`  also …`, `  fix …`) only where it is expected."""
     wanted, found = _grouped(expected), _grouped(told)
     if [line for line, _ in wanted] != [line for line, _ in found]:
         return ["expected:", *expected, "told:", *told]

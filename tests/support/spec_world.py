@@ -122,12 +122,18 @@ def _told(diagnostic: Diagnostic, main: str) -> Iterator[str]:
     yield f"{diagnostic.code} {_place(diagnostic.span, main)}"
     for related in diagnostic.related:
         yield f"  also {_place(related.span, main)}"
+    if diagnostic.fix is not None and diagnostic.fix.replacement:
+        yield f"  fix {_first_line(diagnostic.fix.replacement).strip()}"
 
 
 def _place(span: Span, main: str) -> str:
     file = "" if span.source.name == main else f"{span.source.name}:"
-    line = span.text.partition("\n")[0]
-    return f"{file}{span.first.line}:{span.first.column} {line}".rstrip()
+    text = _first_line(span.text)
+    return f"{file}{span.first.line}:{span.first.column} {text}".rstrip()
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 # --- running ---------------------------------------------------------------------------
