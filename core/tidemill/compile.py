@@ -39,8 +39,23 @@ class InstalledPlugins:
     def executor_settings(self, kind: str) -> type[BaseModel] | None:
         return self.loaded.executor_settings(kind)
 
+    def executor_origin(self, kind: str) -> str:
+        return self.loaded.executor_origin(kind)
+
     def problem(self, kind: str) -> str | None:
         return self.loaded.problem(kind)
+
+    def notifier_kinds(self) -> tuple[str, ...]:
+        return self.loaded.notifier_kinds()
+
+    def notifier_settings(self, kind: str) -> type[BaseModel] | None:
+        return self.loaded.notifier_settings(kind)
+
+    def notifier_origin(self, kind: str) -> str:
+        return self.loaded.notifier_origin(kind)
+
+    def notifier_problem(self, kind: str) -> str | None:
+        return self.loaded.notifier_problem(kind)
 
 
 def compile_file(file: Path, plugins: InstalledPlugins | None = None) -> Compilation:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 from pydantic import BaseModel, ValidationError
 
 from tidemill.errors import TidemillError
-from tidemill.spi import PROJECT, ExecutorType, Hooks
+from tidemill.spi import PROJECT, ExecutorType, Hooks, NotifierType
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -55,22 +55,23 @@ class PluginInfo:
         return f"{self.distribution} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    info: PluginInfo
-    executor: ExecutorType
+Offer = ExecutorType | NotifierType
 
 
 class Plugins:
     """What `load` found. It never changes: a process that is to see a plugin that was
     installed since then loads again."""
 
-    def __init__(self, found: Sequence[tuple[PluginInfo, Sequence[ExecutorType]]]) -> None:
+    def __init__(self, found: Sequence[tuple[PluginInfo, Sequence[Offer]]]) -> None:
         self._infos = tuple(info for info, _ in found)
-        self._offers: dict[str, list[_Offer]] = {}
-        for info, executors in found:
-            for executor in executors:
-                self._offers.setdefault(executor.kind, []).append(_Offer(info, executor))
+        self._executors: _Offers[ExecutorType] = _Offers("executor")
+        self._notifiers: _Offers[NotifierType] = _Offers("notifier")
+        for info, offers in found:
+            for offer in offers:
+                if isinstance(offer, ExecutorType):
+                    self._executors.add(info, offer)
+                else:
+                    self._notifiers.add(info, offer)
 
     def installed(self) -> tuple[PluginInfo, ...]:
         """Every plugin, the failed ones as well, by distribution and name."""
@@ -78,29 +79,43 @@ class Plugins:
 
     def executor_kinds(self) -> tuple[str, ...]:
         """The words that may stand behind `executor`, in alphabetical order."""
-        return tuple(sorted(kind for kind, offers in self._offers.items() if len(offers) == 1))
+        return self._executors.kinds()
 
     def executor_settings(self, kind: str) -> type[BaseModel] | None:
         """The model of an executor's settings; None for a kind that cannot be used."""
-        offers = self._offers.get(kind, [])
-        return offers[0].executor.settings if len(offers) == 1 else None
+        found = self._executors.get(kind)
+        return found.settings if found else None
+
+    def executor_origin(self, kind: str) -> str:
+        """The distribution that offers it, with its version."""
+        return self._executors.origin(kind)
 
     def problem(self, kind: str) -> str | None:
-        """Why a kind cannot be used, where more is known than that nobody offers it."""
-        offers = self._offers.get(kind, [])
-        if len(offers) > 1:
-            claims = " and ".join(offer.info.title for offer in offers)
-            return f"executor {kind} is claimed by {claims}: uninstall one of them"
-        if offers:
-            return None
-        failures = [info.failure for info in self._infos if info.failure and info.name == kind]
-        return str(failures[0]) if failures else None
+        """Why an executor cannot be used, where more is known than that nobody offers it."""
+        return self._executors.problem(kind, self._infos)
+
+    def notifier_kinds(self) -> tuple[str, ...]:
+        """The words that may stand behind `notify`, in alphabetical order."""
+        return self._notifiers.kinds()
+
+    def notifier_settings(self, kind: str) -> type[BaseModel] | None:
+        """The model of a notifier's settings; None for a kind that cannot be used."""
+        found = self._notifiers.get(kind)
+        return found.settings if found else None
+
+    def notifier_origin(self, kind: str) -> str:
+        """The distribution that offers it, with its version."""
+        return self._notifiers.origin(kind)
+
+    def notifier_problem(self, kind: str) -> str | None:
+        """Why a notifier cannot be used, where more is known than that nobody offers it."""
+        return self._notifiers.problem(kind, self._infos)
 
     def executor_type(self, kind: str) -> ExecutorType:
         """Raises: PluginError: the kind cannot be used; the hint says what is installed."""
-        offers = self._offers.get(kind, [])
-        if len(offers) == 1:
-            return offers[0].executor
+        found = self._executors.get(kind)
+        if found is not None:
+            return found
         problem = self.problem(kind) or f"there is no executor {kind}"
         raise PluginError(problem, hint=self._hint())
 
@@ -127,6 +142,41 @@ class Plugins:
         return "; ".join([hint, *failures])
 
 
+_T = TypeVar("_T", ExecutorType, NotifierType)
+
+
+class _Offers(Generic[_T]):
+    """What plugins offer of one sort, by kind."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+        self._offers: dict[str, list[tuple[PluginInfo, _T]]] = {}
+
+    def add(self, info: PluginInfo, offer: _T) -> None:
+        self._offers.setdefault(offer.kind, []).append((info, offer))
+
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(sorted(kind for kind, offers in self._offers.items() if len(offers) == 1))
+
+    def get(self, kind: str) -> _T | None:
+        offers = self._offers.get(kind, [])
+        return offers[0][1] if len(offers) == 1 else None
+
+    def origin(self, kind: str) -> str:
+        offers = self._offers.get(kind, [])
+        return offers[0][0].title if len(offers) == 1 else ""
+
+    def problem(self, kind: str, infos: Sequence[PluginInfo]) -> str | None:
+        offers = self._offers.get(kind, [])
+        if len(offers) > 1:
+            claims = " and ".join(info.title for info, _ in offers)
+            return f"{self._word} {kind} is claimed by {claims}: uninstall one of them"
+        if offers:
+            return None
+        failures = [info.failure for info in infos if info.failure and info.name == kind]
+        return str(failures[0]) if failures else None
+
+
 def load() -> Plugins:
     """Imports every installed plugin and asks it what it offers. Never fails: what is
     wrong with a plugin is part of the answer."""
@@ -138,21 +188,19 @@ def load() -> Plugins:
     return Plugins([_ask(manager, point) for point in points])
 
 
-def _ask(
-    manager: pluggy.PluginManager, point: EntryPoint
-) -> tuple[PluginInfo, Sequence[ExecutorType]]:
+def _ask(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[PluginInfo, Sequence[Offer]]:
     distribution, version = _distribution(point)
     try:
-        executors = _executors(manager, point)
+        offers = _offered(manager, point)
     # A stranger's code may raise anything, and must not take the others with it.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         failure = Failure(point.name, distribution, version, _one_line(error))
         return PluginInfo(point.name, distribution, version, failure=failure), ()
-    kinds = tuple(executor.kind for executor in executors)
-    return PluginInfo(point.name, distribution, version, kinds), executors
+    kinds = tuple(offer.kind for offer in offers)
+    return PluginInfo(point.name, distribution, version, kinds), offers
 
 
-def _executors(manager: pluggy.PluginManager, point: EntryPoint) -> list[ExecutorType]:
+def _offered(manager: pluggy.PluginManager, point: EntryPoint) -> list[Offer]:
     plugin = point.load()
     name = ":".join((*_distribution(point), point.name))
     if manager.is_registered(plugin):
@@ -164,13 +212,23 @@ def _executors(manager: pluggy.PluginManager, point: EntryPoint) -> list[Executo
     except pluggy.PluginValidationError:
         manager.unregister(plugin)
         raise
-    answers = manager.subset_hook_caller("tidemill_executors", others)()
-    executors = [executor for answer in answers for executor in _checked(answer)]
-    kinds = [executor.kind for executor in executors]
-    twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
-    if twice:
-        raise ValueError(f"tidemill_executors offers {', '.join(twice)} twice")
-    return executors
+    found: list[Offer] = []
+    for hook, kind in _HOOKS.items():
+        answers = manager.subset_hook_caller(hook, others)()
+        offers = [offer for answer in answers for offer in _checked(answer, hook, kind)]
+        kinds = [offer.kind for offer in offers]
+        twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+        if twice:
+            raise ValueError(f"{hook} offers {', '.join(twice)} twice")
+        found.extend(offers)
+    return found
+
+
+_HOOKS: dict[str, type[ExecutorType | NotifierType]] = {
+    "tidemill_executors": ExecutorType,
+    "tidemill_notifiers": NotifierType,
+}
+_WORDS = {ExecutorType: "executor", NotifierType: "notifier"}
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -180,20 +238,29 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
             raise pluggy.PluginValidationError(plugin, f"there is no hook {caller.name}")
 
 
-def _checked(answer: object) -> Sequence[ExecutorType]:
+def _checked(
+    answer: object, hook: str, wanted: type[ExecutorType | NotifierType]
+) -> Sequence[Offer]:
+    word = _WORDS[wanted]
     if not isinstance(answer, Sequence):
-        raise TypeError(f"tidemill_executors returned {answer!r}, not a list of executor types")
-    for executor in answer:
-        if not isinstance(executor, ExecutorType):
-            raise TypeError(f"tidemill_executors returned {executor!r}, not an executor type")
-        if not isinstance(executor.kind, str) or not executor.kind.isidentifier():
-            raise ValueError(f"an executor's kind must be a plain word, not {executor.kind!r}")
-        model = executor.settings
+        raise TypeError(f"{hook} returned {answer!r}, not a list of {word} types")
+    for offer in answer:
+        if not isinstance(offer, wanted):
+            raise TypeError(f"{hook} returned {offer!r}, not {_an(word)} type")
+        if not isinstance(offer.kind, str) or not offer.kind.isidentifier():
+            raise ValueError(f"{_an(word)}'s kind must be a plain word, not {offer.kind!r}")
+        model = offer.settings
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise TypeError(f"the settings of executor {executor.kind} are no pydantic model")
-        if not callable(executor.factory):
-            raise TypeError(f"the factory of executor {executor.kind} cannot be called")
+            raise TypeError(f"the settings of {word} {offer.kind} are no pydantic model")
+        if wanted is NotifierType and "on" in model.model_fields:
+            raise ValueError(f"{word} {offer.kind} has a setting `on`, which is the language's own")
+        if not callable(offer.factory):
+            raise TypeError(f"the factory of {word} {offer.kind} cannot be called")
     return answer
+
+
+def _an(word: str) -> str:
+    return f"an {word}" if word.startswith("e") else f"a {word}"
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:

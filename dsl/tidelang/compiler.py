@@ -19,9 +19,10 @@ from tidelang.checking import calls, forms, operators, texts
 from tidelang.checking.bodies import no_meaning, sorted_body
 from tidelang.checking.constants import Constants
 from tidelang.checking.context import Context
-from tidelang.checking.executors import Executors, NoPlugins, Plugins
+from tidelang.checking.executors import Executors
 from tidelang.checking.lets import check_lets
 from tidelang.checking.pipelines import Checked, check_pipeline, unused
+from tidelang.checking.plugins import NoPlugins, Plugins
 from tidelang.definition import Definition
 from tidelang.diagnostics import Diagnostic, Fix, Related, Severity, in_order
 from tidelang.lower import lower

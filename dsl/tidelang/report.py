@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from functools import cached_property
 
 from tidelang.diagnostics import Diagnostic, Fix, Related
@@ -33,10 +34,21 @@ class Report:
     ) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, label, related, fix, notes))
 
+    def annotate(self, since: int, codes: Collection[str], note: str) -> None:
+        """Adds a note to those of these codes that were found since there were so many."""
+        for at in range(since, len(self.diagnostics)):
+            found = self.diagnostics[at]
+            if found.code in codes:
+                self.diagnostics[at] = replace(found, notes=(*found.notes, note))
+
     @property
     def count(self) -> int:
         """How many there are: the same before and after a check that found nothing."""
         return len(self.diagnostics)
+
+    def errors_since(self, count: int) -> bool:
+        """Whether there is an error beyond so many diagnostics."""
+        return any(not found.code.startswith("W") for found in self.diagnostics[count:])
 
     @property
     def errors(self) -> bool:

@@ -26,6 +26,8 @@ SIZE = Type("size")
 TIME = Type("time")
 FILE = Type("file")
 SECRET = Type("secret")
+TEMPLATE = Type("template")
+"""Only wanted, never found: the text of a Jinja2 document."""
 
 NAMED = {t.name: t for t in (STRING, INT, FLOAT, BOOL, DURATION, SIZE, TIME, FILE, SECRET, ANY)}
 """What stands behind `:` without arguments."""
@@ -47,6 +49,15 @@ class Record(Type):
     """A map whose keys are known: `{ cpu = 1, name = "x" }`."""
 
     fields: tuple[tuple[str, Type], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Struct(Type):
+    """A map as a plugin wants it: which keys it may have and of which types; with `open`,
+    others too. Only wanted, never found."""
+
+    fields: tuple[tuple[str, Type], ...] = ()
+    open: bool = False
 
 
 def list_of(of: Type) -> Type:

@@ -225,6 +225,20 @@ def to_json(value: Value) -> Json:
     return value
 
 
+def to_setting(value: Value) -> Json:
+    """The value as a plugin's settings get it: JSON, with durations as seconds and sizes
+    as bytes, which is what pydantic makes its own types of."""
+    if isinstance(value, Duration):
+        return value // 1_000 if value % 1_000 == 0 else int(value) / 1_000
+    if isinstance(value, Size):
+        return int(value)
+    if isinstance(value, list | tuple):
+        return [to_setting(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_setting(item) for key, item in value.items()}
+    return to_json(value)
+
+
 def from_json(json: Json, type: Type) -> Value:  # noqa: A002  the words of the definition
     """A value read back from JSON, as its declared type; ValueError if it does not fit."""
     return conform(cast("Value", json), type)

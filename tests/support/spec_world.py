@@ -21,7 +21,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from spec_documents import Happening
 
 from tidelang import codec
-from tidelang.compiler import Compilation, compile_source
+from tidelang.compiler import Compilation, NoPlugins, compile_source
 from tidelang.diagnostics import Diagnostic
 from tidelang.source import Source, Span
 from tidemill.app import MistakesError, Project, open_run
@@ -44,10 +44,15 @@ class Settings(BaseModel):
 
 
 class Docker(Settings):
-    image: str = Field(description="The image to run in.")
+    image: str = Field(description="The image to run in.", pattern=r"[^:]$")
     pull: Literal["missing", "always", "never"] = Field("missing", description="When to pull.")
     memory: ByteSize | None = Field(None, description="The most memory it may use.")
     network: str | None = Field(None, description="The network it is in.")
+
+
+class Proxy(Settings):
+    host: str
+    port: int = Field(22, ge=1, le=65_535)
 
 
 class Ssh(Settings):
@@ -55,9 +60,10 @@ class Ssh(Settings):
     user: str | None = Field(None, description="Who to run as.")
     port: int = Field(22, ge=1, le=65_535, description="Where its server listens.")
     password: SecretStr | None = Field(None, description="What lets the user in.")
+    proxy: Proxy | None = Field(None, description="The machine to go through.")
 
 
-class WorldPlugins:
+class WorldPlugins(NoPlugins):
     """`local` as it is installed; `docker` and `ssh` as tests/spec/README.md says."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from explained import example
 
 import tidelang
 from tidelang import codes
-from tidelang.compiler import compile_source
+from tidelang.compiler import NoPlugins, compile_source
 from tidelang.source import Source
 
 _ROOT = Path(tidelang.__file__).parent
@@ -24,14 +24,14 @@ _PAGES = sorted(code for code in codes.all_codes() if not code.startswith("T0"))
 
 
 class _Docker(pydantic.BaseModel):
-    image: str
+    image: str = pydantic.Field(pattern=r"[^:]$")
 
 
 class _Vault(pydantic.BaseModel):
     token: pydantic.SecretStr
 
 
-class _Plugins:
+class _Plugins(NoPlugins):
     def executor_kinds(self) -> tuple[str, ...]:
         return ("docker", "local", "vault")
 

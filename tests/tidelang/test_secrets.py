@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from tidelang import blocks, source, syntax
-from tidelang.compiler import compile_source
+from tidelang.compiler import NoPlugins, compile_source
 from tidelang.definition import Definition, Script
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.parser import parse
@@ -38,7 +38,7 @@ class _Vault(BaseModel):
     registry: _Registry = _Registry()
 
 
-class _Plugins:
+class _Plugins(NoPlugins):
     def executor_kinds(self) -> tuple[str, ...]:
         return ("local", "vault")
 
@@ -194,6 +194,7 @@ BEARER = '"Bearer {{ secret("S") }}"'
         'run = "true"\nexecutor vault { token = @ if 1 == 2 else secret("X") }',
         'run = "true"\nexecutor vault { headers = { Authorization = @ } }',
         'run = "true"\nexecutor vault { keys = [@, secret("X")] }',
+        'run = "true"\nexecutor vault { registry = { user = "me", password = @ } }',
     ],
 )
 def test_where_it_stays_secret_it_may_stand(place: str, value: str) -> None:
@@ -220,6 +221,8 @@ def test_where_it_stays_secret_it_may_stand(place: str, value: str) -> None:
         (in_step(f'run = "x"\nexecutor vault {{ anything = {CALL} }}'), "T610"),
         (in_step(f'run = "x"\nexecutor vault {{ anything = [{CALL}] }}'), "T612"),
         (in_step('run = "x"\nexecutor vault { token = "hunter2" }'), "T618"),
+        (in_step(f'run = "x"\nexecutor vault {{ registry = {{ user = {CALL} }} }}'), "T610"),
+        (in_step('run = "x"\nexecutor vault { registry = { password = "x" } }'), "T618"),
         (in_step('run = "x"\nexecutor vault { token = run.id }'), "T618"),
         (in_step('run = "x"\nexecutor vault { token = json([1]) }'), "T618"),
         (in_step('run = "x"\nenv { X = secret() }'), "T615"),

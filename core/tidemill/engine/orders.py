@@ -125,7 +125,7 @@ def _without(value: values.Value, path: _Path, secrets: list[tuple[_Path, values
         return [_without(item, (*path, at), secrets) for at, item in enumerate(value)]
     if isinstance(value, dict):
         return {key: _without(item, (*path, key), secrets) for key, item in value.items()}
-    return values.to_json(value)
+    return values.to_setting(value)
 
 
 def _argv(action: definition.Argv, scope: Scope) -> tuple[str, ...]:

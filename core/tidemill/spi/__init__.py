@@ -4,9 +4,11 @@ A plugin imports this package and nothing else of Tidemill. `VERSION` is raised 
 breaking change of it.
 """
 
+from tidelang.schema import Template
 from tidemill.spi.errors import SpiError, StartError
 from tidemill.spi.executor import Executor, ExecutorContext, ExecutorType, Handle, StepIO
 from tidemill.spi.hooks import PROJECT, Hooks, hookimpl
+from tidemill.spi.notifier import Notifier, NotifierType
 from tidemill.spi.work import (
     INPUTS,
     ArgvAction,
@@ -39,6 +41,8 @@ __all__ = [
     "Handle",
     "Hooks",
     "InputFile",
+    "Notifier",
+    "NotifierType",
     "Outcome",
     "OutputFile",
     "Reason",
@@ -46,6 +50,7 @@ __all__ = [
     "SpiError",
     "StartError",
     "StepIO",
+    "Template",
     "Usage",
     "Work",
     "bad_output",

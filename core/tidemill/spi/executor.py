@@ -94,7 +94,11 @@ class ExecutorContext:
 class ExecutorType:
     """An executor that a plugin offers: the word behind `executor` in a `.tide` file,
     the model of its settings (their names, types, defaults and descriptions are what
-    the language checks and documents), and how to make one."""
+    the language checks and documents), and how to make one.
+
+    A duration reaches the model as seconds, a size as bytes, a secret (a setting of type
+    `SecretStr`) as its text. The model is asked about settings that are known when a file
+    is compiled too, so its validators look at nothing but their values."""
 
     kind: str
     settings: type[BaseModel]

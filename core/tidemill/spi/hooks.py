@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pluggy
 
 from tidemill.spi.executor import ExecutorType
+from tidemill.spi.notifier import NotifierType
 
 PROJECT = "tidemill"
 
@@ -23,4 +24,12 @@ class Hooks:
 
         An exception marks the plugin as failed, which is said wherever one of its kinds
         is used; other plugins are not affected.
+        """
+
+    @hookspec
+    def tidemill_notifiers(self) -> Sequence[NotifierType]:  # type: ignore[empty-body]
+        """Offers notifiers. Called once for each process that compiles a file with one of
+        them, or tells people of events, at start.
+
+        An exception marks the plugin as failed, as for `tidemill_executors`.
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tidelang.checking.constants import EvaluationError, Unknown
 from tidelang.checking.context import UNKNOWN, Context
 from tidelang.checking.fixes import conversion
@@ -13,12 +15,13 @@ from tidelang.diagnostics import Fix
 from tidelang.suggest import listed, nearest
 from tidelang.syntax import (
     Conditional,
+    Entry,
     Expression,
     ListExpression,
     Name,
     ObjectExpression,
 )
-from tidelang.types import STRING, fits, inner, show
+from tidelang.types import ANY, STRING, Struct, fits, inner, show
 from tidelang.values import Duration, Size, Value, shown
 
 
@@ -33,6 +36,8 @@ def expect(ctx: Context, node: Expression, wanted: Type, what: str, *, bare: boo
     elif wanted.name == "list" and isinstance(node, ListExpression):
         items = (expect(ctx, i, inner(wanted), f"an item of {what}", bare=bare) for i in node.items)
         return ("list", tuple(items))
+    elif isinstance(wanted, Struct) and isinstance(node, ObjectExpression):
+        return _struct(ctx, node, wanted, what, bare=bare)
     elif wanted.name == "map" and isinstance(node, ObjectExpression):
         return _members(ctx, node, wanted, what, bare=bare)
     elif isinstance(node, Conditional):
@@ -67,6 +72,25 @@ def _members(ctx: Context, node: ObjectExpression, wanted: Type, what: str, *, b
         each = f"`{entry.key}` of {what}"
         members[entry.key] = expect(ctx, entry.value, inner(wanted), each, bare=bare)
     return ("obj", tuple((key, members[key]) for key in sorted(members)))
+
+
+def _struct(ctx: Context, node: ObjectExpression, wanted: Struct, what: str, *, bare: bool) -> Expr:
+    types, members = dict(wanted.fields), {}
+    for entry in object_entries(ctx, node):
+        if entry.key not in types and not wanted.open:
+            _no_key(ctx, entry, types, what)
+        each = f"`{entry.key}` of {what}"
+        type = types.get(entry.key, ANY)  # noqa: A001
+        members[entry.key] = expect(ctx, entry.value, type, each, bare=bare)
+    return ("obj", tuple((key, members[key]) for key in sorted(members)))
+
+
+def _no_key(ctx: Context, entry: Entry, known: Iterable[str], what: str) -> None:
+    near = nearest(entry.key, known)
+    fix = Fix(f"it takes {listed(known)}")
+    if near:
+        fix = Fix(f"did you mean `{near}`?", entry.key_span, near)
+    ctx.report.add("T108", f"{what} has no `{entry.key}`", entry.key_span, "not known", fix)
 
 
 def _word(ctx: Context, node: Name, wanted: Type, what: str) -> Expr | None:

@@ -60,7 +60,7 @@ def check_pipeline(
     checked.defaults = _defaults(ctx, parts.block("defaults"), executors)
     for draft in checked.steps:
         check_step(ctx, draft, executors)
-    _executors(checked, executors)
+    _executors(ctx, checked, executors)
     _hang_together(ctx, checked)
     schedules = parts.blocks.get("schedule", ())
     checked.schedules = tuple(check_schedule(ctx, each, checked.params) for each in schedules)
@@ -93,11 +93,11 @@ def _defaults(ctx: Context, block: Block | None, executors: Executors) -> Settin
     return read_settings(ctx, parts, blocks.DEFAULTS, executors)
 
 
-def _executors(checked: Checked, executors: Executors) -> None:
+def _executors(ctx: Context, checked: Checked, executors: Executors) -> None:
     for draft in checked.steps:
         draft.settings = draft.settings.over(checked.defaults)
         if draft.settings.executor is not None:
-            executors.complete(draft.settings.executor)
+            executors.complete(ctx, draft.settings.executor)
 
 
 # --- the graph ---------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from tidelang import blocks
 from tidelang.checking.bodies import Parts, no_labels, setting, sorted_body, value
 from tidelang.checking.context import UNKNOWN, Context
-from tidelang.checking.executors import Chosen, Executors
+from tidelang.checking.executors import Executors
+from tidelang.checking.plugins import Chosen
 from tidelang.checking.words import noun
 from tidelang.definition import Executor, Expr, Retry
 from tidelang.diagnostics import Fix
