@@ -351,7 +351,7 @@ def _spelling(sign: Token) -> str:
     return _MEANT.get(sign.text, sign.text)
 
 
-_MEANT = {"&&": "and", "||": "or"}
+_MEANT = {"&&": "and", "||": "or", "=": "=="}
 
 
 def _read(things: Children) -> tuple[Any, ...]:
