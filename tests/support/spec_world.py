@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import click
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
@@ -31,6 +31,7 @@ from tidemill.compile import InstalledPlugins
 from tidemill.errors import TidemillError
 from tidemill.model.requests import RunRequest, Selection
 from tidemill.model.views import RunView, TaskView
+from tidemill.spi import Template
 
 LONGEST = 60.0
 """Seconds after which a run is taken for hung."""
@@ -63,8 +64,14 @@ class Ssh(Settings):
     proxy: Proxy | None = Field(None, description="The machine to go through.")
 
 
+class Slack(Settings):
+    url: SecretStr = Field(description="The webhook to send to.")
+    message: Annotated[str | None, Template()] = Field(None, description="What to say.")
+    channel: str | None = Field(None, description="Where to say it.")
+
+
 class WorldPlugins(NoPlugins):
-    """`local` as it is installed; `docker` and `ssh` as tests/spec/README.md says."""
+    """`local` as it is installed; the others as tests/spec/README.md says."""
 
     def __init__(self) -> None:
         self._executors: dict[str, type[BaseModel]] = {"docker": Docker, "ssh": Ssh}
@@ -80,6 +87,12 @@ class WorldPlugins(NoPlugins):
 
     def problem(self, kind: str) -> str | None:
         return "it cannot be imported" if kind == "broken" else None
+
+    def notifier_kinds(self) -> tuple[str, ...]:
+        return ("slack",)
+
+    def notifier_settings(self, kind: str) -> type[BaseModel] | None:
+        return {"slack": Slack}[kind]
 
 
 _PLUGINS = WorldPlugins()
