@@ -19,7 +19,7 @@ _WORKDIR = Field("workdir", _PATH, "The folder to run in, from the project's roo
 _IDEMPOTENT = Field("idempotent", BOOL, "Whether it may be run again after a loss.", "true")
 
 _LATER = frozenset({
-    "approve", "cache", "concurrency", "deadline", "labels", "notify", "pool", "prewarm",
+    "approve", "cache", "concurrency", "deadline", "labels", "pool", "prewarm",
     "priority", "regions", "resources", "services", "trigger", "artifacts",
 })  # fmt: skip
 
@@ -84,12 +84,29 @@ SCHEDULE = schema(
     later=frozenset({"prewarm", "deadline"}),
 )
 
+EVENTS = (
+    "started", "succeeded", "failed", "cancelled", "recovered", "deadline_at_risk",
+    "deadline_missed", "approval_needed",
+)  # fmt: skip
+TOLD_BY_DEFAULT = ("failed", "recovered")
+
+NOTIFY = schema(
+    "`notify`",
+    Field(
+        "on",
+        list_of(Type("enum", members=EVENTS)),
+        "What is told of.",
+        "[failed, recovered]",
+    ),
+)
+"""Beside these, the settings of its plugin."""
+
 PIPELINE = schema(
     "a pipeline",
     _DESCRIPTION,
     Field("max_parallel", _COUNT, "How many tasks of a run may run at a time."),
-    blocks={"schedule": "CRON", "defaults": ""},
-    many=frozenset({"schedule"}),
+    blocks={"schedule": "CRON", "defaults": "", "notify": "KIND"},
+    many=frozenset({"schedule", "notify"}),
     declarations=frozenset({"param", "let", "step"}),
     later=_LATER,
 )

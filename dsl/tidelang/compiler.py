@@ -21,6 +21,7 @@ from tidelang.checking.constants import Constants
 from tidelang.checking.context import Context
 from tidelang.checking.executors import Executors
 from tidelang.checking.lets import check_lets
+from tidelang.checking.notify import Notifiers
 from tidelang.checking.pipelines import Checked, check_pipeline, unused
 from tidelang.checking.plugins import NoPlugins, Plugins
 from tidelang.definition import Definition
@@ -67,7 +68,11 @@ def check_tree(source: Source, parsed: Parsed, plugins: Plugins) -> Compilation:
     lets = check_lets(ctx, [item for item in parts.declarations if isinstance(item, Let)])
     nodes = _pipelines(report, parts.declarations)
     executors = Executors(report, plugins)
-    checked = [check_pipeline(report, n, ctx.scope, ctx.constants, executors) for n in nodes]
+    notifiers = Notifiers(report, plugins)
+    checked = [
+        check_pipeline(report, node, ctx.scope, ctx.constants, executors, notifiers)
+        for node in nodes
+    ]
     if not nodes and not report.errors:
         fix = Fix('add one: `pipeline hello { step hi { run = "echo hi" } }`')
         start = Span(source, 0, min(1, len(source.text)))

@@ -29,6 +29,7 @@ def lower(checked: Checked, file_lets: Iterable[str], values: Mapping[str, Expr]
         lets=tuple(Let(name, meanings[name]) for name in ordered),
         max_parallel=checked.max_parallel,
         schedules=checked.schedules,
+        notifications=checked.notifications,
         steps=tuple(_step(draft, position) for draft in checked.steps),
     )
 

@@ -38,13 +38,17 @@ _DEEP = 8
 """Models within models that are looked into; further in, anything goes."""
 
 
-def from_pydantic(title: str, model: type[Any], origin: str = "") -> Schema:
+def from_pydantic(
+    title: str, model: type[Any], origin: str = "", *, templates: bool = False
+) -> Schema:
     """The schema of a pydantic model: names (or aliases), types, defaults, documentation.
 
     Kinds of values that the language does not know are `any`: the model itself decides
-    about them."""
+    about them. With `templates`, settings that are marked so are Jinja2 documents."""
     fields = {}
     for key, info, type in _fields(model, _DEEP):  # noqa: A001  the language's word
+        if templates and _is_template(info):
+            type = TEMPLATE  # noqa: A001
         default = "" if info.is_required() else repr(info.get_default(call_default_factory=True))
         fields[key] = Field(key, type, info.description or "", default, info.is_required())
     return Schema(title, fields, open=_open(model), origin=origin)
@@ -52,10 +56,15 @@ def from_pydantic(title: str, model: type[Any], origin: str = "") -> Schema:
 
 def _fields(model: type[Any], deep: int) -> Iterable[tuple[str, Any, Type]]:
     for name, info in model.model_fields.items():
-        found = _type(info.annotation, deep)
-        if any(isinstance(mark, Template) for mark in info.metadata):
-            found = TEMPLATE
-        yield info.alias or name, info, _bounded(found, info.metadata)
+        yield info.alias or name, info, _bounded(_type(info.annotation, deep), info.metadata)
+
+
+def _is_template(info: Any) -> bool:
+    """`Annotated[str, Template()]`, or that or None."""
+    marks = list(info.metadata)
+    for each in typing.get_args(info.annotation):
+        marks.extend(getattr(each, "__metadata__", ()))
+    return any(isinstance(mark, Template) for mark in marks)
 
 
 def _open(model: type[Any]) -> bool:

@@ -194,3 +194,44 @@ def test_importing_the_local_plugin_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "tidemill_local tidemill_local.settings\n\n"
+
+
+NOTIFIER = """
+    from typing import Annotated
+    from pydantic import BaseModel, SecretStr
+    from tidemill.spi import NotifierType, Template, hookimpl
+
+    class Settings(BaseModel, extra="forbid"):
+        url: SecretStr
+        message: Annotated[str, Template()] = "x"
+        FIELD: str = ""
+
+    @hookimpl
+    def tidemill_notifiers():
+        return [NotifierType("chat", Settings, lambda: None)]
+"""
+
+
+def test_notifiers_are_found_like_executors(ask: Ask, install: Install) -> None:
+    install("tide-chat", NOTIFIER.replace("FIELD", "room"))
+    assert ask("infos()") == [["tide_chat", "tide-chat", "1.2", ["chat"], ""]]
+    assert ask("plugins.notifier_kinds()") == ["chat"]
+    assert ask("plugins.notifier_origin('chat')") == "tide-chat 1.2"
+    assert ask("plugins.notifier_settings('chat').__name__") == "Settings"
+    assert ask("plugins.executor_kinds()") == ["local"]
+    assert ask("plugins.notifier_problem('chat')") is None
+
+
+def test_a_notifier_leaves_the_languages_own_setting_alone(ask: Ask, install: Install) -> None:
+    install("tide-chat", NOTIFIER.replace("FIELD", "on"), point="chat")
+    assert ask("plugins.notifier_kinds()") == []
+    assert "has a setting `on`" in ask("plugins.notifier_problem('chat')")
+
+
+def test_two_notifiers_of_one_kind_are_both_named(ask: Ask, install: Install) -> None:
+    install("tide-chat", NOTIFIER.replace("FIELD", "room"))
+    install("tide-other", NOTIFIER.replace("FIELD", "room"), version="3")
+    assert ask("plugins.notifier_kinds()") == []
+    assert ask("plugins.notifier_problem('chat')") == (
+        "notifier chat is claimed by tide-chat 1.2 and tide-other 3: uninstall one of them"
+    )

@@ -30,6 +30,7 @@ SCHEMAS = {
     "## `step`": blocks.STEP,
     "### `retry`": blocks.RETRY,
     "## `schedule`": blocks.SCHEDULE,
+    "## `notify`": blocks.NOTIFY,
 }
 LOOSE = {"run": "a string, or a list", "needs": "list of step names"}
 """Attributes of which more is asked than their schema's type says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import pydantic
 import pytest
@@ -12,6 +13,7 @@ from explained import example
 import tidelang
 from tidelang import codes
 from tidelang.compiler import NoPlugins, compile_source
+from tidelang.schema import Template
 from tidelang.source import Source
 
 _ROOT = Path(tidelang.__file__).parent
@@ -31,7 +33,18 @@ class _Vault(pydantic.BaseModel):
     token: pydantic.SecretStr
 
 
+class _Chat(pydantic.BaseModel):
+    url: pydantic.SecretStr
+    message: Annotated[str, Template()] = ""
+
+
 class _Plugins(NoPlugins):
+    def notifier_kinds(self) -> tuple[str, ...]:
+        return ("chat",)
+
+    def notifier_settings(self, kind: str) -> type[pydantic.BaseModel]:
+        return {"chat": _Chat}[kind]
+
     def executor_kinds(self) -> tuple[str, ...]:
         return ("docker", "local", "vault")
 

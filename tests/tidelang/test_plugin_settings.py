@@ -148,11 +148,18 @@ def in_step(settings: str, kind: str = "box", head: str = "") -> list[Diagnostic
         (str | None, "string"),
         (Any, "any"),
         (Annotated[str, Template()], "template"),
+        (Annotated[str | None, Template()], "template"),
+        (Annotated[str, Template()] | None, "template"),
     ],
 )
 def test_the_type_of_a_setting(hint: Any, wanted: str) -> None:
     model = type("M", (BaseModel,), {"__annotations__": {"x": hint}})
-    assert show(from_pydantic("m", model).fields["x"].type) == wanted
+    assert show(from_pydantic("m", model, templates=True).fields["x"].type) == wanted
+
+
+def test_only_notifiers_have_templates() -> None:
+    model = type("M", (BaseModel,), {"__annotations__": {"x": Annotated[str, Template()]}})
+    assert show(from_pydantic("m", model).fields["x"].type) == "string"
 
 
 def test_a_model_within_a_model_has_the_types_of_its_members() -> None:

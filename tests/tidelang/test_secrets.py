@@ -39,6 +39,9 @@ class _Vault(BaseModel):
 
 
 class _Plugins(NoPlugins):
+    def notifier_kinds(self) -> tuple[str, ...]:
+        return ("chat",)
+
     def executor_kinds(self) -> tuple[str, ...]:
         return ("local", "vault")
 
@@ -157,7 +160,7 @@ def _fields_of(schema: Schema, path: tuple[str, ...]) -> Iterator[tuple[tuple[st
             yield from _fields_of(inner, (*path, f"{kind} {_LABELS.get(label, '')}"))
 
 
-_LABELS = {"": "", "CRON": '"@daily"', "NAME": "x"}
+_LABELS = {"": "", "KIND": "chat", "CRON": '"@daily"', "NAME": "x"}
 _ATTRIBUTES = [*_fields_of(blocks.PIPELINE, ()), *_fields_of(blocks.STEP, ("step a",))]
 
 

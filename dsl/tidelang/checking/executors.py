@@ -29,7 +29,7 @@ class Executors:
     def choose(self, ctx: Context, block: Block | None) -> Chosen | None:
         """What an `executor` block says; None where it says nothing sensible."""
         kind = self._kinds.kind(block) if block else None
-        return self._kinds.read(ctx, block, kind) if block and kind else None
+        return self._kinds.read(ctx, block, kind)[0] if block and kind else None
 
     def complete(self, ctx: Context, chosen: Chosen) -> None:
         """Reports what is wrong with all settings together."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tidelang.checking.constants import EvaluationError, Unknown
 from tidelang.checking.context import UNKNOWN, Context
+from tidelang.checking.documents import document
 from tidelang.checking.fixes import conversion
 from tidelang.checking.forms import condition_of, object_entries
 from tidelang.checking.secrets import no_secret, valued
@@ -46,6 +47,8 @@ def expect(ctx: Context, node: Expression, wanted: Type, what: str, *, bare: boo
         return ("if", condition_of(ctx, node.condition), then, otherwise)
     if wanted.name == "secret":
         return _secret(ctx, node, what)
+    if wanted.name == "template":
+        return document(ctx, node, what)
     type, expr = ctx.check(node, valued(what))  # noqa: A001
     return expr if fitted(ctx, node, (type, expr), wanted, what) else UNKNOWN[1]
 

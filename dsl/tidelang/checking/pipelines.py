@@ -12,11 +12,12 @@ from tidelang.checking.constants import Constants
 from tidelang.checking.context import DEFAULTS, SETTLED, Context
 from tidelang.checking.executors import Executors
 from tidelang.checking.lets import check_lets, drawn
+from tidelang.checking.notify import Notifiers
 from tidelang.checking.params import check_param
 from tidelang.checking.schedules import check_schedule
 from tidelang.checking.settings import Settings, read_settings
 from tidelang.checking.steps import Draft, check_step, declare_step
-from tidelang.definition import Param, Schedule
+from tidelang.definition import Notification, Param, Schedule
 from tidelang.diagnostics import Fix, Related
 from tidelang.graph import Cycle, Walk
 from tidelang.report import Report
@@ -41,10 +42,16 @@ class Checked:
     defaults: Settings = field(default_factory=Settings)
     steps: list[Draft] = field(default_factory=list)
     schedules: tuple[Schedule, ...] = ()
+    notifications: tuple[Notification, ...] = ()
 
 
 def check_pipeline(
-    report: Report, node: Pipeline, scope: Scope, constants: Constants, executors: Executors
+    report: Report,
+    node: Pipeline,
+    scope: Scope,
+    constants: Constants,
+    executors: Executors,
+    notifiers: Notifiers,
 ) -> Checked:
     """Checks one pipeline within the scope of its file."""
     ctx = Context(report, Scope(report, scope), Constants(constants))
@@ -64,6 +71,8 @@ def check_pipeline(
     _hang_together(ctx, checked)
     schedules = parts.blocks.get("schedule", ())
     checked.schedules = tuple(check_schedule(ctx, each, checked.params) for each in schedules)
+    told = (notifiers.check(ctx, each) for each in parts.blocks.get("notify", ()))
+    checked.notifications = tuple(each for each in told if each is not None)
     if not any(isinstance(item, Step) for item in parts.declarations) and not parts.unread:
         fix = Fix('add one: `step build { run = "make" }`')
         message = f"pipeline `{node.name.id}` has no steps"

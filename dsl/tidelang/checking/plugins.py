@@ -99,7 +99,8 @@ class NoPlugins:
 @dataclass(frozen=True, slots=True)
 class Family:
     """One of the two things that plugins bring. `block` is the word in a file, `word` what
-    such a thing is called; `unknown` the code for a kind that nobody has."""
+    such a thing is called; `unknown` the code for a kind that nobody has; `templates` whether
+    settings may be Jinja2 documents."""
 
     block: str
     word: str
@@ -109,6 +110,7 @@ class Family:
     settings: Callable[[str], type[Any] | None]
     origin: Callable[[str], str]
     problem: Callable[[str], str | None]
+    templates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +192,16 @@ class Kinds:
         if kind not in self._schemas:
             model = self._family.settings(kind)
             title = f"{self._family.word} `{kind}`"
-            made = from_pydantic(title, model, self._family.origin(kind)) if model else None
+            origin, templates = self._family.origin(kind), self._family.templates
+            made = from_pydantic(title, model, origin, templates=templates) if model else None
             self._schemas[kind] = made
         return self._schemas[kind]
 
-    def read(self, ctx: Context, block: Block, kind: str, more: Schema | None = None) -> Chosen:
-        """The settings in a block. `more` is what the language itself takes there."""
+    def read(
+        self, ctx: Context, block: Block, kind: str, more: Schema | None = None
+    ) -> tuple[Chosen, Parts]:
+        """The settings in a block, and all that stands there. `more` is what the language
+        itself takes there."""
         known = self.schema(kind)
         schema = known or Schema(f"{self._family.word} `{kind}`", open=True)
         if more is not None:
@@ -209,7 +215,7 @@ class Kinds:
             kind, settings, known, block.kind_span, parts.unread, given, frozenset(given)
         )
         self._say_whose(chosen, before)
-        return chosen
+        return chosen, parts
 
     def _setting(
         self, ctx: Context, parts: Parts, schema: Schema, name: str, known: Schema | None
@@ -243,8 +249,9 @@ class Kinds:
         known: dict[str, Any] = {}
         unknown: list[models.Path] = []
         for name, expr in chosen.settings.items():
+            wanted = chosen.schema.fields.get(name) if chosen.schema else None
             found = _known(ctx, expr)
-            if isinstance(found, Unknown):
+            if isinstance(found, Unknown) or (wanted and wanted.type.name == "template"):
                 unknown.append((name,))
             else:
                 known[name] = _plain(found, (name,), unknown)
