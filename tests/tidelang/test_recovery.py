@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -159,12 +161,29 @@ def test_a_missing_brace_is_found_by_indentation() -> None:
     assert steps(parsed) == ["a", "b"]
 
 
+def test_a_missing_opening_brace_is_found_by_indentation() -> None:
+    text = "pipeline p {\n  step a\n    run = 1\n  }\n  step b { }\n}\n"
+    parsed = parse(Source("a", text))
+    (diagnostic,) = parsed.diagnostics
+    assert (diagnostic.code, diagnostic.span.first.line) == ("T007", 2)
+    assert diagnostic.related[0].span.first.line == 4
+    assert steps(parsed) == ["a", "b"]
+
+
 def test_a_brace_too_many_is_found_by_indentation() -> None:
     text = "pipeline p {\n  step a {\n    run = 1\n  }\n  }\n  step b { }\n}\n"
     parsed = parse(Source("a", text))
     (diagnostic,) = parsed.diagnostics
     assert (diagnostic.code, diagnostic.span.first.line) == ("T008", 5)
     assert steps(parsed) == ["a", "b"]
+
+
+def test_braces_that_close_nothing_cost_the_same_however_many_there_are() -> None:
+    text = "    x = 1\n" * 500 + "}\n" * 50_000
+    start = time.process_time()
+    told = parse(Source("a", text)).diagnostics
+    assert {diagnostic.code for diagnostic in told} == {"T008", "T095"}
+    assert time.process_time() - start < 30  # about 100 when it was quadratic
 
 
 def test_an_open_bracket_ends_before_the_next_item() -> None:

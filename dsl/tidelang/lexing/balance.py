@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tidelang.diagnostics import Diagnostic, Fix, Related
 from tidelang.lexing.token import CLOSERS, OPENERS, SIGNS, Token
+from tidelang.limits import MISTAKES
 from tidelang.source import Source, Span
 
 _HEADS = frozenset({"LET", "PARAM", "PIPELINE", "STEP", "TASK", "IMPORT", "OUTPUT"})
@@ -55,6 +56,40 @@ def _braces(tokens: Sequence[Token]) -> tuple[int, int]:
             extra += open_ == 0
             open_ = max(open_ - 1, 0)
     return open_, extra
+
+
+def open_brace_at(source: Source, tokens: Sequence[Token], indent: int) -> int | None:
+    """Where, among the tokens before a `}`, the `{` is missing that it closes: at the end of
+    the last line that is indented like it, where that line has no brace and declares or
+    names a body. It does not look far, so that many such `}` cost little."""
+    end = None
+    for at in range(len(tokens) - 1, max(-1, len(tokens) - _LOOKS_BACK), -1):
+        if tokens[at].type == "NL":
+            end = at
+        elif at == 0 or tokens[at - 1].type == "NL":
+            found = _indent(source, tokens[at])
+            if found <= indent:
+                line = [token.type for token in tokens[at:end]]
+                return end if found == indent and _is_head(line) else None
+    return None
+
+
+_LOOKS_BACK = 2_000
+
+
+def _indent(source: Source, token: Token) -> int:
+    return token.start - source.text.rfind("\n", 0, token.start) - 1
+
+
+def _is_head(line: Sequence[str]) -> bool:
+    """`step x for v in xs`, `defaults`, `executor docker`; no attribute, no brace."""
+    if "LBRACE" in line or "RBRACE" in line:
+        return False
+    return line[0] in _BODIES or (line[0] == "NAME" and set(line) <= _LABELS)
+
+
+_BODIES = frozenset({"PIPELINE", "STEP", "TASK", "PARAM"})
+_LABELS = frozenset({"NAME", "STRING", "DURATION"})
 
 
 @dataclass(slots=True)
@@ -136,7 +171,7 @@ class _Balancer:
         opener = CLOSERS[token.type]
         if token.type == "RBRACE" and self.extra and starts_line and self.misplaced(indent):
             self.extra -= 1
-            self.leave_out(token)
+            self.too_many(token, indent)
             return
         while self.open_ and self.open_[-1].token.type != opener:
             if not self.within_reach(opener):
@@ -148,6 +183,30 @@ class _Balancer:
             return
         self.open_.pop()
         self.out.append(token)
+
+    def too_many(self, token: Token, indent: int) -> None:
+        """A `}` on a line of its own that closes nothing: it closes what stands above it,
+        indented alike, if that looks like the head of a body. Of mistakes that are not told
+        any more nobody needs to know what was meant."""
+        told = len(self.problems) < MISTAKES
+        at = open_brace_at(self.source, self.out, indent) if told else None
+        if at is None:
+            self.leave_out(token)
+            return
+        end = self.out[at - 1].end
+        self.out[at:at] = [Token("LBRACE", "", end, end)]
+        self.out.append(token)
+        place = Span(self.source, end, end)
+        self.problems.append(
+            Diagnostic(
+                "T007",
+                "a `{` is missing",
+                place,
+                label="`{` is missing behind this",
+                related=(Related(self.span(token), "which this closes"),),
+                fix=Fix("open it with `{`", place, " {"),
+            )
+        )
 
     def misplaced(self, indent: int) -> bool:
         braces = [open_ for open_ in self.open_ if open_.token.type == "LBRACE"]
@@ -185,7 +244,9 @@ class _Balancer:
         self.out.append(Token(OPENERS[inner.type], token.text, token.start, token.end))
 
     def leave_out(self, token: Token) -> None:
-        before = next((t.type for t in reversed(self.out) if t.type != "NL"), "")
+        """What awaits a value is near: looking back over every line end would take longer
+        the more is left out."""
+        before = next((t.type for t in self.out[:-5:-1] if t.type != "NL"), "")
         if before in _AWAITS:
             self.out.append(Token("BROKEN", token.text, token.start, token.end))
         self.problems.append(
