@@ -19,7 +19,7 @@ _WORKDIR = Field("workdir", _PATH, "The folder to run in, from the project's roo
 _IDEMPOTENT = Field("idempotent", BOOL, "Whether it may be run again after a loss.", "true")
 
 _LATER = frozenset({
-    "approve", "cache", "concurrency", "deadline", "labels", "pool", "prewarm",
+    "concurrency", "deadline", "labels", "pool", "prewarm",
     "priority", "regions", "resources", "services", "trigger", "artifacts",
 })  # fmt: skip
 
@@ -34,9 +34,26 @@ STEP = schema(
     Field("allow_failure", BOOL, "Whether the run goes on as if it had succeeded.", "false"),
     _IDEMPOTENT,
     _DESCRIPTION,
-    blocks={"env": "", "retry": "", "executor": "KIND"},
+    blocks={"env": "", "retry": "", "executor": "KIND", "cache": "", "approve": ""},
     declarations=frozenset({"output"}),
     later=_LATER,
+)
+
+APPROVAL_STEP = ("needs", "when", "max_parallel", "allow_failure", "description")
+"""What a step takes beside `approve`: the rest is about running something."""
+
+APPROVE = schema(
+    "`approve`",
+    Field("prompt", STRING, "What the one who approves is asked."),
+    Field("by", list_of(STRING), "The users or groups that may approve; anybody if left out."),
+    Field("timeout", _POSITIVE, "How long to wait; then the step has timed out."),
+)
+
+CACHE = schema(
+    "`cache`",
+    Field("inputs", list_of(STRING), "Patterns of the files that the step reads.", "[]"),
+    Field("key", ANY, "A value: when it changes, the step runs again."),
+    Field("max_age", _POSITIVE, "How old a result may be that is used again."),
 )
 
 DEFAULTS = schema(
@@ -44,7 +61,7 @@ DEFAULTS = schema(
     _TIMEOUT,
     _WORKDIR,
     _IDEMPOTENT,
-    blocks={"env": "", "retry": "", "executor": "KIND"},
+    blocks={"env": "", "retry": "", "executor": "KIND", "cache": ""},
     later=_LATER,
 )
 

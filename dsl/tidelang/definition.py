@@ -168,8 +168,9 @@ class Executor:
 class Cache:
     """When a step need not run again: nothing that its key is made of has changed since
     it succeeded. The key is the resolved step, the content of the files that `inputs`
-    (globs, from the project's root) match, the outputs it uses, and `key`. A result older
-    than `max_age` milliseconds does not count."""
+    (globs, from the project's root; an item that is a list gives several) match, the
+    outputs it uses, and `key`. A result older than `max_age` milliseconds does not
+    count."""
 
     inputs: tuple[Expr, ...] = ()
     key: Expr | None = None

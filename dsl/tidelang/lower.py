@@ -66,4 +66,5 @@ def _step(draft: Draft, position: Mapping[str, int]) -> Step:
         idempotent=True if settings.idempotent is None else settings.idempotent,
         executor=settings.executor_rule(),
         description=draft.description,
+        cache=settings.cache.rule() if settings.cache else None,
     )

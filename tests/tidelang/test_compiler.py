@@ -146,7 +146,6 @@ def test_true_and_one_are_told_apart_in_bytes() -> None:
         ('param p: secret\nstep a { run = "{{ p }}" }', "T616"),
         ('step a { run = "x", executor }', "T113"),
         ('step a = other(1)', "T390"),
-        ('step a { approve { } }', "T390"),
         ('schedule "* * *"\nstep a { run = "x" }', "T401"),
         ('schedule "0 0 30 2 *"\nstep a { run = "x" }', "T401"),
         ('schedule "@dayly"\nstep a { run = "x" }', "T401"),

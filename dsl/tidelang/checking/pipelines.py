@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from tidelang import blocks
 from tidelang.checking.bodies import no_labels, setting, sorted_body
+from tidelang.checking.cache_warnings import warn_of_caches
 from tidelang.checking.constants import Constants
 from tidelang.checking.context import DEFAULTS, SETTLED, Context
 from tidelang.checking.executors import Executors
@@ -17,7 +18,7 @@ from tidelang.checking.params import check_param
 from tidelang.checking.schedules import check_schedule
 from tidelang.checking.settings import Settings, read_settings
 from tidelang.checking.steps import Draft, check_step, declare_step
-from tidelang.definition import Notification, Param, Schedule
+from tidelang.definition import Approval, Notification, Param, Schedule
 from tidelang.diagnostics import Fix, Related
 from tidelang.graph import Cycle, Walk
 from tidelang.report import Report
@@ -69,6 +70,8 @@ def check_pipeline(
         check_step(ctx, draft, executors)
     _executors(ctx, checked, executors)
     _hang_together(ctx, checked)
+    if not report.errors:
+        warn_of_caches(ctx, checked.steps)
     schedules = parts.blocks.get("schedule", ())
     checked.schedules = tuple(check_schedule(ctx, each, checked.params) for each in schedules)
     told = (notifiers.check(ctx, each) for each in parts.blocks.get("notify", ()))
@@ -104,6 +107,8 @@ def _defaults(ctx: Context, block: Block | None, executors: Executors) -> Settin
 
 def _executors(ctx: Context, checked: Checked, executors: Executors) -> None:
     for draft in checked.steps:
+        if isinstance(draft.action, Approval):
+            continue  # nothing is run: no default has a meaning there
         draft.settings = draft.settings.over(checked.defaults)
         if draft.settings.executor is not None:
             executors.complete(ctx, draft.settings.executor)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from tidelang import blocks
 from tidelang.checking.bodies import Parts, no_labels, setting, sorted_body, value
+from tidelang.checking.caching import Caching, read_cache
 from tidelang.checking.context import UNKNOWN, Context
 from tidelang.checking.executors import Executors
 from tidelang.checking.plugins import Chosen
@@ -28,16 +29,23 @@ class Settings:
     env: dict[str, Expr] = field(default_factory=dict)
     retry: dict[str, Value] = field(default_factory=dict)
     executor: Chosen | None = None
+    cache: Caching | None = None
 
     def over(self, base: Settings) -> Settings:
-        """These laid over the defaults: env and retry member by member."""
+        """These laid over the defaults: blocks member by member.
+
+        A cache is not laid under a step that says it is not idempotent: what such a step
+        is there for is its effect, which a result that is used again would leave out."""
+        idempotent = base.idempotent if self.idempotent is None else self.idempotent
+        cache = base.cache if idempotent is not False else None
         return Settings(
             timeout=base.timeout if self.timeout is None else self.timeout,
             workdir=base.workdir if self.workdir is None else self.workdir,
-            idempotent=base.idempotent if self.idempotent is None else self.idempotent,
+            idempotent=idempotent,
             env={**base.env, **self.env},
             retry={**base.retry, **self.retry},
             executor=self.executor.over(base.executor) if self.executor else base.executor,
+            cache=self.cache.over(cache) if self.cache else cache,
         )
 
     def retry_rule(self) -> Retry:
@@ -69,6 +77,7 @@ def read_settings(ctx: Context, parts: Parts, schema: Schema, executors: Executo
         env=_env(ctx, parts.block("env")),
         retry=_retry(ctx, parts.block("retry")),
         executor=executors.choose(ctx, parts.block("executor")),
+        cache=read_cache(ctx, parts.block("cache")),
     )
 
 

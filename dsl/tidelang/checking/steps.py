@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tidelang import blocks
 from tidelang.bounds import MAX_INSTANCES
+from tidelang.checking.approvals import approval
 from tidelang.checking.bodies import Parts, no_meaning, setting, sorted_body, value
 from tidelang.checking.calls import step_named
 from tidelang.checking.constants import EvaluationError, Unknown
@@ -13,11 +14,12 @@ from tidelang.checking.context import FOR, STEP, UNKNOWN, WHEN, Context
 from tidelang.checking.executors import Executors
 from tidelang.checking.expect import expect
 from tidelang.checking.forms import iterable_of, unpacked
+from tidelang.checking.patterns import check_pattern
 from tidelang.checking.scripts import action
 from tidelang.checking.secrets import no_output
 from tidelang.checking.settings import Settings, read_settings
 from tidelang.checking.typenames import declared
-from tidelang.definition import Argv, Expr, Loop, Output, Script, Type
+from tidelang.definition import Approval, Argv, Expr, Loop, Output, Script, Type
 from tidelang.diagnostics import Fix, Related
 from tidelang.scope import Symbol
 from tidelang.source import Span
@@ -36,7 +38,7 @@ class Draft:
     node: StepNode
     parts: Parts
     types: dict[str, Type]
-    action: Script | Argv | None = None
+    action: Script | Argv | Approval | None = None
     loop: Loop | None = None
     needs: dict[str, Span] = field(default_factory=dict)
     when: Expr | None = None
@@ -120,16 +122,23 @@ def _check_parts(ctx: Context, draft: Draft, executors: Executors) -> None:
         draft.when_decides = ctx.states
         _never_true(ctx, draft)
     ctx.place = STEP
-    run = parts.attributes.get("run")
-    if run is not None:
-        draft.action = action(ctx, run.value)
-    elif not (parts.later or parts.unread or ctx.report.unread_in(draft.node.span)):
-        fix = Fix('add what it runs: `run = "make test"`')
-        message = f"step `{draft.name}` does nothing"
-        ctx.report.add("T305", message, draft.node.name.span, "no `run`", fix)
+    _action(ctx, draft)
     draft.outputs = tuple(_outputs(ctx, draft))
     draft.settings = read_settings(ctx, parts, blocks.STEP, executors)
     _plain_settings(ctx, draft)
+
+
+def _action(ctx: Context, draft: Draft) -> None:
+    parts = draft.parts
+    run, approve = parts.attributes.get("run"), parts.block("approve")
+    if run is not None:
+        draft.action = action(ctx, run.value)
+    if approve is not None:
+        draft.action = approval(ctx, draft.name, parts, approve)
+    elif run is None and not (parts.later or parts.unread or ctx.report.unread_in(draft.node.span)):
+        fix = Fix('add what it runs: `run = "make test"`')
+        message = f"step `{draft.name}` does nothing"
+        ctx.report.add("T305", message, draft.node.name.span, "no `run`", fix)
 
 
 def _plain_settings(ctx: Context, draft: Draft) -> None:
@@ -174,7 +183,9 @@ def _output(ctx: Context, node: OutputNode, type: Type) -> Output:  # noqa: A002
         message = f"output `{name}` is no file, so it has no pattern"
         ctx.report.add("T308", message, node.value.span, "only files have one", fix)
         return Output(name, type)
-    return Output(name, type, expect(ctx, node.value, STRING, f"the pattern of `{name}`"))
+    pattern = expect(ctx, node.value, STRING, f"the pattern of `{name}`")
+    check_pattern(ctx, node.value, pattern)
+    return Output(name, type, pattern)
 
 
 # --- for -------------------------------------------------------------------------------
