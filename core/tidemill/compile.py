@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidelang.compiler import Compilation, compile_source
-from tidelang.reading import read_source
+from tidelang.reading import FolderLoader, read_source
+from tidemill.project import find_project
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -59,9 +60,10 @@ class InstalledPlugins:
 
 
 def compile_file(file: Path, plugins: InstalledPlugins | None = None) -> Compilation:
-    """Reads and compiles one `.tide` file.
+    """Reads and compiles one `.tide` file, with what it imports from its project.
 
     Raises:
         SourceError: it could not be read.
     """
-    return compile_source(read_source(file), plugins or InstalledPlugins())
+    loader = FolderLoader(find_project(file).root)
+    return compile_source(read_source(file), plugins or InstalledPlugins(), loader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidelang.definition import Type
-from tidelang.schema import Field, schema
+from tidelang.schema import Field, Schema, schema
 from tidelang.types import ANY, BOOL, STRING, list_of, map_of
 
 _POSITIVE = Type("duration", low=1)
@@ -23,19 +23,44 @@ _LATER = frozenset({
     "priority", "regions", "resources", "services", "trigger", "artifacts",
 })  # fmt: skip
 
+_WHEN = Field("when", BOOL, "Whether it runs, once all that it needs has ended.")
+_ALLOW_FAILURE = Field(
+    "allow_failure", BOOL, "Whether the run goes on as if it had succeeded.", "false"
+)
+
 STEP = schema(
     "a step",
     Field("run", ANY, "A script, or a list: a program and its arguments."),
     _NEEDS,
-    Field("when", BOOL, "Whether it runs, once all that it needs has ended."),
+    _WHEN,
     _TIMEOUT,
     _WORKDIR,
     _MAX_PARALLEL,
-    Field("allow_failure", BOOL, "Whether the run goes on as if it had succeeded.", "false"),
+    _ALLOW_FAILURE,
     _IDEMPOTENT,
     _DESCRIPTION,
     blocks={"env": "", "retry": "", "executor": "KIND", "cache": "", "approve": ""},
     declarations=frozenset({"output"}),
+    later=_LATER,
+)
+
+TASK = Schema(
+    "a task",
+    {name: each for name, each in STEP.fields.items() if name != "needs"},
+    STEP.blocks,
+    declarations=STEP.declarations,
+    later=_LATER,
+)
+
+PIPELINE_CALL = schema(
+    "a step that runs a pipeline",
+    _NEEDS,
+    _WHEN,
+    _TIMEOUT,
+    _MAX_PARALLEL,
+    _ALLOW_FAILURE,
+    _DESCRIPTION,
+    blocks={"retry": ""},
     later=_LATER,
 )
 

@@ -25,6 +25,13 @@ in a row. Whoever walks a tree by recursion stays far from Python's own limit.""
 ITEMS = 400_000
 """Items of one file."""
 
+FILES = 1_000
+"""Files that one file imports, directly or not."""
+
+EXPANSION = 32 * 1024 * 1024
+"""Characters of the tasks of one file, counted anew for each call: what compiling a call
+costs grows with the task's text."""
+
 MISTAKES = 100
 """Syntax mistakes told about one file; behind so many, one more line is no help."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix, Related
@@ -17,6 +18,9 @@ from tidelang.source import Span
 from tidelang.suggest import Names
 from tidelang.syntax import Name
 from tidelang.types import ANY, INT, STRING, TIME
+
+if TYPE_CHECKING:
+    from tidelang.checking.units import Unit
 
 RUN_FIELDS: dict[str, Type] = {
     "id": STRING,
@@ -33,9 +37,10 @@ RESERVED = {"run": "the run itself (`run.number`)", "event": "what triggered a r
 
 @dataclass(slots=True)
 class Symbol:
-    """What a name stands for. `kind` is `let`, `param`, `step`, `loop variable` or
+    """What a name stands for. `kind` is `let`, `param`, `step`, `loop variable`, `task` or
     `import`. `expr` refers to it; `broken` says that its value could not be made out, of
-    which nobody is to hear again. A step has `outputs` (with `open`, others too)."""
+    which nobody is to hear again. A step has `outputs` (with `open`, others too), an import
+    the `unit` that was imported."""
 
     name: str
     kind: str
@@ -47,12 +52,15 @@ class Symbol:
     outputs: dict[str, Type] = field(default_factory=dict)
     open: bool = False
     lets: tuple[str, ...] = ()
+    unit: Unit | None = None
 
 
 class Scope:
-    """The names of a file or, with the file's as `parent`, of a pipeline."""
+    """The names of a file or, with the file's as `parent`, of a pipeline or task. `prime`
+    stands behind the names of loop variables in what expressions mean."""
 
-    def __init__(self, report: Report, parent: Scope | None = None) -> None:
+    def __init__(self, report: Report, parent: Scope | None = None, prime: str = "") -> None:
+        self.prime = prime
         self.names: dict[str, Symbol] = {}
         self.parent = parent
         self._loop: dict[str, Symbol] = {}
@@ -92,7 +100,7 @@ class Scope:
         before = dict(self._loop)
         for target, type in targets:  # noqa: A001
             if self._free(target.id, target.span, "loop variable") or target.id not in RESERVED:
-                expr = ("ref", "loop", target.id)  # what was meant, also where it was taken
+                expr = ("ref", "loop", target.id + self.prime)  # meant, even if taken
                 self._loop[target.id] = Symbol(target.id, "loop variable", target.span, expr, type)
         try:
             yield

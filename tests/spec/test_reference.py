@@ -29,6 +29,8 @@ SCHEMAS = {
     "### `defaults`": blocks.DEFAULTS,
     "## `step`": blocks.STEP,
     "### `retry`": blocks.RETRY,
+    "### `approve`": blocks.APPROVE,
+    "### `cache`": blocks.CACHE,
     "## `schedule`": blocks.SCHEDULE,
     "## `notify`": blocks.NOTIFY,
 }

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import click
+from memory_files import compiled
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from spec_documents import Happening
 
 from tidelang import codec
 from tidelang.compiler import Compilation, NoPlugins, compile_source
 from tidelang.diagnostics import Diagnostic
-from tidelang.source import Source, Span
+from tidelang.reading import FolderLoader, read_source
+from tidelang.source import Span
 from tidemill.app import MistakesError, Project, open_run
 from tidemill.cli.arguments import parameters
 from tidemill.cli.commands.run import command
@@ -124,7 +126,13 @@ def meaning(files: Mapping[str, str], main: str) -> Meaning:
 
 
 def _compiled(files: Mapping[str, str], main: str) -> Compilation:
-    return compile_source(Source(main, files[main]), _PLUGINS)
+    return compiled(files, _PLUGINS, main)
+
+
+def compile_on_disk(file: Path) -> Compilation:
+    """Compiles a file that lies on the disk, with what it imports from its folder."""
+    loader = FolderLoader(file.parent)
+    return compile_source(read_source(file), _PLUGINS, loader)
 
 
 def read_back(definition: bytes) -> bytes:

@@ -174,7 +174,7 @@ def test_a_cache_is_not_warned_of_where_the_step_is_wrong_anyway() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", " ", "/x", "..", "../x", "a/../../x", "a/*/../../../b", "[a", "a[!]", "[]", "[]]["]
+    "pattern", ["", " ", "/x", "..", "../x", "a/../../x", "[a", "a[!]", "[]", "x[]]["]
 )  # fmt: skip
 def test_a_pattern_that_cannot_be_right_is_told(pattern: str) -> None:
     assert glob_problem(pattern) is not None

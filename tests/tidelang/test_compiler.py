@@ -145,7 +145,7 @@ def test_true_and_one_are_told_apart_in_bytes() -> None:
         ('param p: int(5..1) = 3\nstep a { run = "{{ p }}" }', "T209"),
         ('param p: secret\nstep a { run = "{{ p }}" }', "T616"),
         ('step a { run = "x", executor }', "T113"),
-        ('step a = other(1)', "T390"),
+        ('step a = other(1)', "T116"),
         ('schedule "* * *"\nstep a { run = "x" }', "T401"),
         ('schedule "0 0 30 2 *"\nstep a { run = "x" }', "T401"),
         ('schedule "@dayly"\nstep a { run = "x" }', "T401"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from explained import example
+from memory_files import MAIN
 
 from tidelang import codes, syntax
 from tidelang.lexing.layout import lay_out
@@ -307,13 +308,13 @@ def test_parsing_starts_without_reading_the_grammar_or_pickles() -> None:
     assert done.stdout == "False False\n"
 
 
-@pytest.mark.parametrize("code", [c for c in codes.all_codes() if c.startswith("T0")])
+@pytest.mark.parametrize("code", [c for c in codes.all_codes() if c < "T096"])
 def test_the_example_on_the_page_of_a_code_fails_with_it_and_the_other_passes(code: str) -> None:
     text = codes.page(code)
     assert text is not None
     assert text.startswith(f"# {code}: {codes.title(code)}\n")
-    assert parse(Source("passes", example(code, "Passes"))).diagnostics == ()
-    told = [d.code for d in parse(Source("fails", example(code, "Fails"))).diagnostics]
+    assert parse(Source("passes", example(code, "Passes")[MAIN])).diagnostics == ()
+    told = [d.code for d in parse(Source("fails", example(code, "Fails")[MAIN])).diagnostics]
     assert told[-1] == code
     assert code == "T095" or set(told) == {code}  # it stands behind a hundred others
 

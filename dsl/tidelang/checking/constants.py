@@ -77,6 +77,8 @@ class Constants:
             return None if name in self.values else Unknown(name, broken=name in self._broken)
         if space == "loop" and name in own:
             return None
+        if space == "argument":  # a task by itself: each call will tell
+            return Unknown(name, broken=True)
         return Unknown(f"run.{name}" if space == "run" else name)
 
 

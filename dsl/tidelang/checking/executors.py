@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from tidelang.checking.context import Context
 from tidelang.checking.plugins import Chosen, Family, Kinds, Plugins
 from tidelang.report import Report
@@ -25,6 +27,12 @@ class Executors:
                 problem=plugins.problem,
             ),
         )
+
+    def reporting(self, report: Report) -> Executors:
+        """The same, with another place to put what is found."""
+        other = copy(self)
+        other._kinds = self._kinds.reporting(report)  # noqa: SLF001  its own kind
+        return other
 
     def choose(self, ctx: Context, block: Block | None) -> Chosen | None:
         """What an `executor` block says; None where it says nothing sensible."""

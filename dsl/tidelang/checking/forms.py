@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidelang.checking.context import CHECKS, UNKNOWN, Context, Typed
+from tidelang.checking.members import imported, no_value
 from tidelang.checking.secrets import CONDITION, HELD, INSIDE, either
 from tidelang.checking.words import noun, twice
 from tidelang.definition import Expr, Type
@@ -77,6 +78,8 @@ def _name(ctx: Context, node: Name) -> Typed:
     if symbol.kind == "step":
         return _bare_step(ctx, node, symbol)
     symbol.used = True
+    if symbol.kind in ("import", "task"):
+        return no_value(ctx, node, symbol)
     if symbol.kind == "let":
         ctx.lets[symbol.name] = None
     return (symbol.type, symbol.expr) if symbol.expr else UNKNOWN
@@ -126,6 +129,8 @@ def _member(ctx: Context, node: Member) -> Typed:
             return _run_field(ctx, node)
         if symbol is not None and symbol.kind == "step":
             return _output(ctx, node, symbol)
+        if symbol is not None and symbol.kind == "import":
+            return imported(ctx, node, symbol)
     return _get(ctx, node, *ctx.check(node.value, INSIDE))
 
 
@@ -295,7 +300,7 @@ def _comprehension(ctx: Context, node: Comprehension) -> Typed:
     with ctx.scope.loop(zip(node.targets, types, strict=True)):
         condition = condition_of(ctx, node.condition) if node.condition else None
         element, expr = ctx.check(node.element, HELD)
-    names = tuple(target.id for target in node.targets)
+    names = tuple(target.id + ctx.scope.prime for target in node.targets)
     return list_of(element), ("each", expr, names, iterable, condition)
 
 

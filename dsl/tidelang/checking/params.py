@@ -17,15 +17,16 @@ from tidelang.types import ANY, show
 from tidelang.values import Value, conform
 
 
-def check_param(ctx: Context, node: ParamNode) -> Param | None:
-    """Declares a param; None where its name is taken."""
+def check_param(ctx: Context, node: ParamNode, *, stored: bool = True) -> Param | None:
+    """Declares a param; None where its name is taken. The value of a pipeline's param is
+    `stored`, and so is no secret; that of a task's is not."""
     name = node.name.id
     symbol = Symbol(name, "param", node.name.span, ("ref", "param", name))
     if not ctx.scope.declare(symbol):
         return None
     ctx.place = SETTLED
     symbol.type = declared(ctx.report, node.type) if node.type else _untyped(ctx, node)
-    if symbol.type.name == "secret":
+    if symbol.type.name == "secret" and stored:
         no_param(ctx.report, node)
         symbol.type, symbol.expr, symbol.used = ANY, (), True
         return None

@@ -7,33 +7,35 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tidelang import blocks
-from tidelang.checking.bodies import no_labels, setting, sorted_body
+from tidelang.checking.bodies import Parts, no_labels, setting, sorted_body
 from tidelang.checking.cache_warnings import warn_of_caches
+from tidelang.checking.called import called_by
 from tidelang.checking.constants import Constants
 from tidelang.checking.context import DEFAULTS, SETTLED, Context
 from tidelang.checking.executors import Executors
 from tidelang.checking.lets import check_lets, drawn
-from tidelang.checking.notify import Notifiers
 from tidelang.checking.params import check_param
 from tidelang.checking.schedules import check_schedule
 from tidelang.checking.settings import Settings, read_settings
 from tidelang.checking.steps import Draft, check_step, declare_step
+from tidelang.checking.units import Unit
 from tidelang.definition import Approval, Notification, Param, Schedule
 from tidelang.diagnostics import Fix, Related
 from tidelang.graph import Cycle, Walk
-from tidelang.report import Report
-from tidelang.scope import Scope, Symbol
+from tidelang.scope import Scope
 from tidelang.syntax import Block, Item, Let, Pipeline, Step
 from tidelang.syntax import Param as ParamNode
 
 
 @dataclass(slots=True)
 class Checked:
-    """A pipeline that has been looked at. `lets` are its own, in the order in which they
-    can be worked out; `used` are those its steps use, the file's too."""
+    """A pipeline of a file. `lets` are its own, in the order in which they can be worked
+    out; `used` are those its steps use, the file's too."""
 
-    name: str
-    scope: Scope
+    node: Pipeline
+    unit: Unit
+    ctx: Context
+    parts: Parts
     description: str = ""
     max_parallel: int | None = None
     params: dict[str, Param] = field(default_factory=dict)
@@ -45,19 +47,37 @@ class Checked:
     schedules: tuple[Schedule, ...] = ()
     notifications: tuple[Notification, ...] = ()
 
+    @property
+    def name(self) -> str:
+        return self.node.name.id
 
-def check_pipeline(
-    report: Report,
-    node: Pipeline,
-    scope: Scope,
-    constants: Constants,
-    executors: Executors,
-    notifiers: Notifiers,
-) -> Checked:
-    """Checks one pipeline within the scope of its file."""
-    ctx = Context(report, Scope(report, scope), Constants(constants))
+    @property
+    def scope(self) -> Scope:
+        return self.ctx.scope
+
+
+def declare_pipeline(unit: Unit, node: Pipeline) -> None:
+    """Declares a pipeline with its params, which others give when they run it."""
+    name, report = node.name.id, unit.report
+    if name in unit.pipelines:
+        first = unit.pipelines[name].node.name.span
+        related = (Related(first, "first declared here"),)
+        message = f"pipeline `{name}` is declared twice"
+        fix = Fix("give one of them another name")
+        report.add("T102", message, node.name.span, "declared again", fix, related)
+        return
+    ctx = Context(report, Scope(report, unit.scope), Constants(unit.constants))
     parts = sorted_body(report, node.body, blocks.PIPELINE)
-    checked = Checked(node.name.id, ctx.scope)
+    checked = unit.pipelines[name] = Checked(node, unit, ctx, parts)
+    for item in parts.declarations:
+        if isinstance(item, ParamNode) and (param := check_param(ctx, item)):
+            checked.params[param.name] = param
+
+
+def check_pipeline(checked: Checked) -> None:
+    """Looks at everything else in a pipeline, once all of its file is declared."""
+    ctx, parts, node = checked.ctx, checked.parts, checked.node
+    report, executors = ctx.report, checked.unit.executors
     _declare(ctx, checked, parts.declarations)
     ctx.lets = checked.used
     ctx.place = SETTLED
@@ -74,24 +94,22 @@ def check_pipeline(
         warn_of_caches(ctx, checked.steps)
     schedules = parts.blocks.get("schedule", ())
     checked.schedules = tuple(check_schedule(ctx, each, checked.params) for each in schedules)
-    told = (notifiers.check(ctx, each) for each in parts.blocks.get("notify", ()))
+    told = (checked.unit.notifiers.check(ctx, each) for each in parts.blocks.get("notify", ()))
     checked.notifications = tuple(each for each in told if each is not None)
     if not any(isinstance(item, Step) for item in parts.declarations) and not parts.unread:
         fix = Fix('add one: `step build { run = "make" }`')
         message = f"pipeline `{node.name.id}` has no steps"
         report.add("T310", message, node.name.span, "nothing to run", fix)
-    return checked
 
 
 def _declare(ctx: Context, checked: Checked, items: Sequence[Item]) -> None:
     """All names, so that the order of declarations does not matter. Steps come before
     lets, since a let that uses one is told so."""
     for item in items:
-        if isinstance(item, ParamNode) and (param := check_param(ctx, item)):
-            checked.params[param.name] = param
-    for item in items:
-        if isinstance(item, Step) and (draft := declare_step(ctx, item)):
-            checked.steps.append(draft)
+        if isinstance(item, Step):
+            called = called_by(ctx, checked.unit, item)
+            if draft := declare_step(ctx, item, called):
+                checked.steps.append(draft)
     checked.lets = check_lets(ctx, [item for item in items if isinstance(item, Let)])
     checked.values = ctx.values
 
@@ -107,8 +125,8 @@ def _defaults(ctx: Context, block: Block | None, executors: Executors) -> Settin
 
 def _executors(ctx: Context, checked: Checked, executors: Executors) -> None:
     for draft in checked.steps:
-        if isinstance(draft.action, Approval):
-            continue  # nothing is run: no default has a meaning there
+        if isinstance(draft.action, Approval) or draft.subrun:
+            continue  # nothing is run here: no default has a meaning
         draft.settings = draft.settings.over(checked.defaults)
         if draft.settings.executor is not None:
             executors.complete(ctx, draft.settings.executor)
@@ -133,22 +151,3 @@ def _circle(ctx: Context, cycle: Cycle, drafts: dict[str, Draft]) -> None:
     fix = Fix("take one of these needs away")
     label = f"`{cycle[0]}` waits for `{cycle[1]}`"
     ctx.report.add("T302", message, places[0], label, fix, related)
-
-
-# --- what nobody uses ----------------------------------------------------------------------
-
-
-_UNUSED = "take it out, or let its name begin with `_` to keep it"
-
-
-def unused(report: Report, symbols: list[Symbol]) -> None:
-    """Warns of lets and params that nothing uses."""
-    for symbol in symbols:
-        if symbol.used or symbol.name.startswith("_"):
-            continue
-        if symbol.kind == "let":
-            message = f"let `{symbol.name}` is never used"
-            report.add("W101", message, symbol.span, "", Fix(_UNUSED))
-        elif symbol.kind == "param":
-            message = f"param `{symbol.name}` is never used"
-            report.add("W102", message, symbol.span, "", Fix(_UNUSED))

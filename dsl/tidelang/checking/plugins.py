@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -156,6 +157,12 @@ class Kinds:
         self._schemas: dict[str, Schema | None] = {}
         self._told: set[tuple[int, str]] = set()
         self._judged: dict[str, list[Mistake]] = {}
+
+    def reporting(self, report: Report) -> Kinds:
+        """The same, with another place to put what is found."""
+        other = copy(self)
+        other._report = report  # noqa: SLF001  its own kind
+        return other
 
     def kind(self, block: Block) -> str | None:
         """The kind that a block names; None after a report."""

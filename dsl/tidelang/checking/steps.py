@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tidelang import blocks
 from tidelang.bounds import MAX_INSTANCES
 from tidelang.checking.approvals import approval
-from tidelang.checking.bodies import Parts, no_meaning, setting, sorted_body, value
+from tidelang.checking.bodies import Parts, setting, sorted_body, value
 from tidelang.checking.calls import step_named
 from tidelang.checking.constants import EvaluationError, Unknown
 from tidelang.checking.context import FOR, STEP, UNKNOWN, WHEN, Context
@@ -21,6 +22,7 @@ from tidelang.checking.settings import Settings, read_settings
 from tidelang.checking.typenames import declared
 from tidelang.definition import Approval, Argv, Expr, Loop, Output, Script, Type
 from tidelang.diagnostics import Fix, Related
+from tidelang.schema import Schema
 from tidelang.scope import Symbol
 from tidelang.source import Span
 from tidelang.syntax import Attribute, For, ListExpression, Name, String
@@ -28,6 +30,19 @@ from tidelang.syntax import Output as OutputNode
 from tidelang.syntax import Step as StepNode
 from tidelang.types import ANY, FILE, STRING, inner, list_of
 from tidelang.values import Value, shown
+
+
+class Called(Protocol):
+    """What stands behind `step x =`: a task or a pipeline. `schema` is what the step's own
+    body takes, `outputs` what it puts out by being called."""
+
+    schema: Schema
+
+    @property
+    def outputs(self) -> dict[str, Type]: ...
+
+    def check(self, ctx: Context, draft: Draft, executors: Executors) -> Draft | None:
+        """Looks at the call; the body that lies under the step's own, if there is one."""
 
 
 @dataclass(slots=True)
@@ -38,7 +53,9 @@ class Draft:
     node: StepNode
     parts: Parts
     types: dict[str, Type]
+    called: Called | None = None
     action: Script | Argv | Approval | None = None
+    subrun: bool = False
     loop: Loop | None = None
     needs: dict[str, Span] = field(default_factory=dict)
     when: Expr | None = None
@@ -50,23 +67,43 @@ class Draft:
     description: str = ""
 
 
-def declare_step(ctx: Context, node: StepNode) -> Draft | None:
+def declare_step(ctx: Context, node: StepNode, called: Called | None) -> Draft | None:
     """Declares a step with its outputs; None where its name is taken."""
     symbol = Symbol(node.name.id, "step", node.name.span)
     if not ctx.scope.declare(symbol):
         return None
-    parts = sorted_body(ctx.report, node.body, blocks.STEP)
-    if node.call is not None:
-        parts.later = True
-        what = "a pipeline as a step" if node.calls_pipeline else "a task"
-        no_meaning(ctx.report, what, node.call.span)
-    types = _output_types(ctx, parts)
-    symbol.open = node.call is not None
+    parts = sorted_body(ctx.report, node.body, called.schema if called else blocks.STEP)
+    types = output_types(ctx, parts)
+    if called is not None:
+        _not_twice(ctx, node, parts, types, called)
+        types = {**called.outputs, **types}
+    symbol.open = node.call is not None and called is None
     symbol.outputs = {n: list_of(t) for n, t in types.items()} if node.loop else types
-    return Draft(node.name.id, node, parts, types)
+    return Draft(node.name.id, node, parts, types, called)
 
 
-def _output_types(ctx: Context, parts: Parts) -> dict[str, Type]:
+def _not_twice(
+    ctx: Context, node: StepNode, parts: Parts, types: dict[str, Type], called: Called
+) -> None:
+    """What a task does, and what it puts out, is its own matter."""
+    for item in parts.declarations:
+        if isinstance(item, OutputNode) and item.name.id in called.outputs:
+            message = f"output `{item.name.id}` is declared by the task already"
+            fix = Fix("take it out, or give it another name")
+            ctx.report.add("T102", message, item.name.span, "declared again", fix)
+            types.pop(item.name.id, None)
+    own = parts.attributes.get("run")
+    approve = parts.block("approve")
+    span = own.name_span if own else approve.kind_span if approve else None
+    if span is not None and node.call is not None:
+        related = (Related(node.call.span, "it does this"),)
+        message = f"step `{node.name.id}` calls a task, so it has no `{span.text}` of its own"
+        fix = Fix("take one of the two out; what a task does is written in the task")
+        ctx.report.add("T117", message, span, "not here", fix, related)
+
+
+def output_types(ctx: Context, parts: Parts) -> dict[str, Type]:
+    """The types of the outputs that a body declares, each name once."""
     types: dict[str, Type] = {}
     spans: dict[str, Span] = {}
     kept = []
@@ -105,16 +142,37 @@ def check_step(ctx: Context, draft: Draft, executors: Executors) -> None:
     ctx.step, ctx.uses = draft.name, {}
     loop = draft.node.loop
     if loop is None:
-        _check_parts(ctx, draft, executors)
+        _check_call(ctx, draft, executors)
     else:
         draft.loop, types = _loop(ctx, loop)
         with ctx.scope.loop(zip(loop.targets, types, strict=True)):
-            _check_parts(ctx, draft, executors)
+            _check_call(ctx, draft, executors)
     _check_needs(ctx, draft)
     ctx.step = ""
 
 
-def _check_parts(ctx: Context, draft: Draft, executors: Executors) -> None:
+def _check_call(ctx: Context, draft: Draft, executors: Executors) -> None:
+    """The step's own body, and under it that of the task it calls."""
+    ctx.place = STEP
+    base = draft.called.check(ctx, draft, executors) if draft.called else None
+    check_body(ctx, draft, executors)
+    if base is None:
+        return
+    draft.action = base.action
+    draft.outputs = (*base.outputs, *draft.outputs)
+    draft.settings = draft.settings.over(base.settings)
+    draft.when = base.when if draft.when is None else _both(base.when, draft.when)
+    draft.allow_failure = draft.allow_failure or base.allow_failure
+    draft.description = draft.description or base.description
+    draft.max_parallel = draft.max_parallel or base.max_parallel
+
+
+def _both(one: Expr | None, other: Expr) -> Expr:
+    return other if one is None else ("op", "and", one, other)
+
+
+def check_body(ctx: Context, draft: Draft, executors: Executors) -> None:
+    """Looks at what stands in a step's or a task's braces."""
     parts = draft.parts
     if "when" in parts.attributes:
         ctx.place, ctx.states = WHEN, False
@@ -135,10 +193,15 @@ def _action(ctx: Context, draft: Draft) -> None:
         draft.action = action(ctx, run.value)
     if approve is not None:
         draft.action = approval(ctx, draft.name, parts, approve)
-    elif run is None and not (parts.later or parts.unread or ctx.report.unread_in(draft.node.span)):
+    elif run is None and draft.node.call is None and not _unread(ctx, draft):
         fix = Fix('add what it runs: `run = "make test"`')
         message = f"step `{draft.name}` does nothing"
         ctx.report.add("T305", message, draft.node.name.span, "no `run`", fix)
+
+
+def _unread(ctx: Context, draft: Draft) -> bool:
+    parts = draft.parts
+    return parts.later or parts.unread or ctx.report.unread_in(draft.node.span)
 
 
 def _plain_settings(ctx: Context, draft: Draft) -> None:
