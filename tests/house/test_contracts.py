@@ -25,6 +25,7 @@ BREAKS = {
     "commands": ("tidemill.cli", "import tidemill.store"),
     "sql": ("tidemill.engine", "import sqlalchemy"),
     "lark": ("tidelang.checking", "import lark"),
+    "templates": ("tidelang.checking", "import jinja2"),
     "terminal": ("tidemill.engine", "import rich"),
     "pure": ("tidemill.model", "import os"),
 }

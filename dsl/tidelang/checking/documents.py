@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tidelang.checking.context import UNKNOWN, Context
 from tidelang.definition import Expr
@@ -19,9 +19,6 @@ from tidelang.scope import RUN_FIELDS, Symbol
 from tidelang.source import Span
 from tidelang.suggest import listed, nearest
 from tidelang.syntax import Expression, Hole, String, Text
-
-if TYPE_CHECKING:
-    from jinja2 import nodes
 
 EVENT_FIELDS = ("kind", "step", "detail")
 """What a template may ask of the event that it is about: its name as in `on`, the step that
@@ -151,11 +148,11 @@ class _Walk:
         self._tests = environment.tests
         self._globals = environment.globals
 
-    def body(self, body: list[nodes.Node], names: set[str]) -> None:
+    def body(self, body: list[Any], names: set[str]) -> None:
         for node in body:
             self.node(node, names)
 
-    def node(self, node: nodes.Node, names: set[str]) -> None:
+    def node(self, node: Any, names: set[str]) -> None:
         look = _LOOKS.get(type(node).__name__)
         if look is not None:
             look(self, node, names)
