@@ -232,3 +232,22 @@ def test_any_row_of_tokens_is_read_to_its_end(pieces: list[str], spaced: bool) -
 @given(st.text(max_size=200))
 def test_any_text_is_read_to_its_end(text: str) -> None:
     check(text)
+
+
+@pytest.mark.parametrize(
+    ("unclosed", "place"),
+    [
+        ('run = """\n      make\n      make test', (3, 11)),
+        ('run = """\n      make {{ run.number }}\n      make test', (3, 11)),
+        ('run = r"""\n      make', (3, 11)),
+        ('run = """\nmake\n  make test', (3, 11)),
+    ],
+)
+@pytest.mark.parametrize("behind", ["", '  step c {\n    run = """\n      make\n    """\n  }\n'])
+def test_an_unclosed_long_string_hides_nothing_behind_it(
+    unclosed: str, place: tuple[int, int], behind: str
+) -> None:
+    text = f"pipeline p {{\n  step a {{\n    {unclosed}\n    timeout = 5x\n  }}\n{behind}}}\n"
+    found = parse(Source("a", text)).diagnostics
+    assert [d.code for d in found] == ["T003", "T023"]
+    assert (found[0].span.first.line, found[0].span.first.column) == place

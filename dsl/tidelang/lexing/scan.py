@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tidelang.diagnostics import Diagnostic, Fix, Related
 from tidelang.lexing import slips
 from tidelang.lexing.numbers import NumberError, kind
+from tidelang.lexing.runaway import first_unclosed, meant_end
 from tidelang.lexing.token import Token
 from tidelang.limits import BRACKETS, STRING_CHARACTERS, LimitError, too_deep
 from tidelang.source import Source, Span
@@ -37,6 +38,7 @@ _TOKEN = re.compile(
 )
 _LINE_STOP = re.compile(r'\\(?:\{\{|.)|\{\{|"|\n')
 _LONG_STOP = re.compile(r'\\(?:\{\{|""")|\{\{|"""(?!")', re.DOTALL)
+_RETURNS = 5
 _CLOSED_LATER = re.compile(r'[^"\n]*\}\}')
 _RAW_LINE_STOP = re.compile(r'"|\n')
 _RAW_LONG_STOP = re.compile(r'"""(?!")')
@@ -62,6 +64,7 @@ class Scanner:
         self.tokens: list[Token] = []
         self.frames: list[_Frame] = []
         self.problems: list[Diagnostic] = []
+        self.returns = 0
 
     def run(self) -> list[Token]:  # noqa: C901 - the hot loop: a branch costs less than a call
         """All tokens. `problems` then holds what is wrong with them."""
@@ -208,6 +211,8 @@ class Scanner:
 
     def after_hole(self, opening: Token, begin: int) -> int:
         stop, at = self.stop(opening, begin)
+        if at < 0 and opening.text == '"""' and not self.frames:
+            return self.run_away(opening)
         if at < 0:
             self.close_cut(begin, -at)
             self.tell_unclosed(opening, -at)
@@ -257,7 +262,26 @@ class Scanner:
         )
 
     def unclosed(self, opening: Token, end: int) -> int:
+        if opening.text.endswith('"""') and not self.frames:
+            return self.run_away(opening)
         self.tokens.append(Token("BROKEN", self.text[opening.start : end], opening.start, end))
+        self.tell_unclosed(opening, end)
+        return end
+
+    def run_away(self, opening: Token) -> int:
+        """A string that ends with the file: back to where the one that is not closed was
+        meant to end, a few times at most, since what is behind it is read again."""
+        start = opening.start
+        if self.returns < _RETURNS:
+            self.returns += 1
+            start = first_unclosed(self.text, self.tokens, start)
+        quotes = 4 if self.text[start] == "r" else 3
+        while self.tokens and self.tokens[-1].start >= start:
+            self.tokens.pop()
+        self.problems[:] = [told for told in self.problems if told.span.start < start]
+        end = meant_end(self.text, start)
+        opening = Token("QUOTE", self.text[start : start + quotes], start, start + quotes)
+        self.tokens.append(Token("BROKEN", self.text[start:end], start, end))
         self.tell_unclosed(opening, end)
         return end
 
