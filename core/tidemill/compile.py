@@ -59,11 +59,18 @@ class InstalledPlugins:
         return self.loaded.notifier_problem(kind)
 
 
-def compile_file(file: Path, plugins: InstalledPlugins | None = None) -> Compilation:
+def compile_file(
+    file: Path, plugins: InstalledPlugins | None = None, loader: FolderLoader | None = None
+) -> Compilation:
     """Reads and compiles one `.tide` file, with what it imports from its project.
 
     Raises:
         SourceError: it could not be read.
     """
-    loader = FolderLoader(find_project(file).root)
+    loader = loader or loader_for(file)
     return compile_source(read_source(file), plugins or InstalledPlugins(), loader)
+
+
+def loader_for(file: Path) -> FolderLoader:
+    """Finds what a file imports, in its project."""
+    return FolderLoader(find_project(file).root)

@@ -7,8 +7,10 @@ nothing else. What an executor does is no business of this module.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
@@ -42,11 +44,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """An installed plugin, by its entry point's name, and the kinds that it offers."""
+    """An installed plugin, by its entry point's name, the package that it is in, and the
+    kinds that it offers."""
 
     name: str
     distribution: str
     version: str
+    package: str = ""
     kinds: tuple[str, ...] = ()
     failure: Failure | None = None
 
@@ -76,6 +80,17 @@ class Plugins:
     def installed(self) -> tuple[PluginInfo, ...]:
         """Every plugin, the failed ones as well, by distribution and name."""
         return self._infos
+
+    def sources(self) -> list[Path] | None:
+        """What decides about all answers: the folders where distributions are installed,
+        and the files that were loaded of the plugins. None where a plugin has failed, of
+        which more than its own files may be the cause."""
+        if any(info.failure for info in self._infos):
+            return None
+        packages = {info.package for info in self._infos}
+        loaded = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] in packages]
+        files = {str(getattr(module, "__file__", None) or "") for module in loaded}
+        return [*map(Path, sys.path[1:]), *map(Path, sorted(files - {""}))]
 
     def executor_kinds(self) -> tuple[str, ...]:
         """The words that may stand behind `executor`, in alphabetical order."""
@@ -196,8 +211,9 @@ def _ask(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[PluginInfo, 
     except (Exception, SystemExit) as error:  # noqa: BLE001
         failure = Failure(point.name, distribution, version, _one_line(error))
         return PluginInfo(point.name, distribution, version, failure=failure), ()
+    package = point.module.partition(".")[0]
     kinds = tuple(offer.kind for offer in offers)
-    return PluginInfo(point.name, distribution, version, kinds), offers
+    return PluginInfo(point.name, distribution, version, package, kinds), offers
 
 
 def _offered(manager: pluggy.PluginManager, point: EntryPoint) -> list[Offer]:

@@ -45,7 +45,7 @@ def check(named: Sequence[Path]) -> Checked:
             unreadable.append(f"{path}: there is no .tide file in this folder")
         files += found
     entries = {file: known.entry(file) for file in files}
-    changed = [file for file, entry in entries.items() if entry is None or not entry.exists()]
+    changed = [file for file, kept in entries.items() if kept is None or not known.holds(kept)]
     diagnostics = _compile(changed, entries, unreadable) if changed else ()
     return Checked(tuple(files), diagnostics, tuple(unreadable))
 
@@ -57,21 +57,31 @@ def _compile(
     only here: where nothing has changed, its start is the larger part of the time."""
     from tidelang.diagnostics import in_order
     from tidelang.reading import SourceError
-    from tidemill.compile import InstalledPlugins, compile_file
+    from tidemill.compile import InstalledPlugins, compile_file, loader_for
 
     plugins = InstalledPlugins()
     diagnostics: list[Diagnostic] = []
     for file in files:
+        loader = loader_for(file)
         try:
-            found = compile_file(file, plugins).diagnostics
+            found = compile_file(file, plugins, loader).diagnostics
         except SourceError as error:
             unreadable.append(str(error))
             continue
         diagnostics += found
-        entry = entries[file]
-        if entry is not None and not found and not plugins.asked:
-            known.remember(entry)
-    return in_order(diagnostics)
+        kept = entries[file]
+        places = plugins.loaded.sources() if plugins.asked else []
+        if kept is not None and not found and places is not None:
+            known.remember(kept, loader.read, places)
+    return in_order(_once(diagnostics))
+
+
+def _once(diagnostics: Iterable[Diagnostic]) -> Iterable[Diagnostic]:
+    """Each mistake once: a file may be checked by itself and as an import of others."""
+    return {
+        (os.path.realpath(d.span.source.name), d.span.start, d.code, d.message): d
+        for d in diagnostics
+    }.values()
 
 
 def _below(folder: Path, unreadable: list[str]) -> Iterator[Path]:
