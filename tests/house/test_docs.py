@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from documents import Command, Fenced, Note, commands, missing, pieces
@@ -32,6 +34,7 @@ class Session:
         (folder / "tidemill.toml").touch()
         self.notes: dict[str, str] = {}
         self.blocks = 0
+        self.beside: list[tuple[Command, subprocess.Popen[bytes], Path]] = []
 
     def read(self, piece: Note | Fenced) -> None:
         if isinstance(piece, Note):
@@ -41,12 +44,16 @@ class Session:
             return
         assert piece.kind in KINDS, f"a block of kind {piece.kind!r} is run by nothing"
         if name := self.notes.get("file"):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).write_text(piece.text)
         if piece.kind == "tide":
             self._validate(piece.text, valid="wrong" not in self.notes)
         if piece.kind == "console":
             for command in commands(piece.text):
-                self._type(command)
+                if text := self.notes.pop("beside", ""):
+                    self._start(command, text)
+                else:
+                    self._type(command)
         self.notes.clear()
 
     def _copy(self, source: Path) -> None:
@@ -68,12 +75,37 @@ class Session:
         absent = missing(command, done.stdout)
         assert not absent, f"$ {command.typed}\nmissing: {absent}\nprinted:\n{done.stdout}"
 
+    def _start(self, command: Command, text: str) -> None:
+        """Lets it go on beside what follows, once it has printed this text."""
+        path = self.folder / f".beside{len(self.beside)}"
+        with path.open("wb") as out:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {command.typed}"],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                **self._world(),
+            )
+        self.beside.append((command, process, path))
+        while text not in path.read_text():
+            assert process.poll() is None, path.read_text()
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """What goes on beside must come to its end by itself, and have printed its lines."""
+        for command, process, path in self.beside:
+            process.wait(timeout=60)
+            printed = path.read_text()
+            assert not missing(command, printed), printed
+
+    def _world(self) -> dict[str, Any]:
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        env = os.environ | {"PATH": path, "COLUMNS": "100"}
+        return {"cwd": self.folder, "env": env, "stdin": subprocess.DEVNULL}
+
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            cwd=self.folder,
-            env=os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"},
-            stdin=subprocess.DEVNULL,
+            **self._world(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -86,6 +118,7 @@ def test_what_a_document_shows_happens(document: Path, tmp_path: Path) -> None:
     session = Session(tmp_path)
     for piece in pieces(document.read_text()):
         session.read(piece)
+    session.close()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ In a document, in order:
     <!-- folder: examples/hello -->     what follows happens in a copy of that folder
     <!-- file: hello.tide -->           the next block is that file's content
     <!-- wrong -->                      the next `tide` block must not be valid
+    <!-- beside: text -->               the next command goes on beside those that follow,
+                                        which start once it has printed this text
     ```tide                             must be valid, on its own
     ```console                          `$ ` starts a command, the rest is what it prints
 
@@ -29,6 +31,7 @@ _VARYING = (
     (re.compile(r"\b\d\d:\d\d(?::\d\d)?\b"), "<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<time>"),
     (re.compile(r"\b[0-9a-f]{8,64}\b"), "<digest>"),
+    (re.compile(r"\bapproved by \w+"), "approved by <name>"),
     (re.compile(r"(?:<time>\s*)+"), "<time> "),
     (re.compile(r"\s+"), " "),
 )
