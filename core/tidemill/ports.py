@@ -264,6 +264,37 @@ class StoredFile:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class CachedResult:
+    """What a cached step put out once, as the database keeps it: see
+    `tidemill.model.outputs`. `parts` are what the key is made of."""
+
+    pipeline: str
+    task: str
+    run: int
+    made_at: float
+    outputs: Mapping[str, Any]
+    parts: Mapping[str, str]
+
+
+class Results(Protocol):
+    """The results of cached steps, by their keys. Their files are artifacts."""
+
+    async def find(self, key: str) -> CachedResult | None:
+        """What was kept last under this key.
+
+        Raises:
+            TidemillError: it is damaged, or cannot be read.
+        """
+
+    async def keep(self, key: str, result: CachedResult) -> None:
+        """Stores it whole or not at all, in the place of an earlier one.
+
+        Raises:
+            OSError: it could not be stored.
+        """
+
+
 class ArtifactStore(Protocol):
     """Content-addressed files."""
 

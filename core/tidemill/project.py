@@ -25,6 +25,11 @@ class Project:
     def artifacts(self) -> Path:
         return self.state / "artifacts"
 
+    @property
+    def results(self) -> Path:
+        """What cached steps put out, by key."""
+        return self.state / "results"
+
     def run_folder(self, number: int) -> Path:
         """Lock, bell, logs and scratch files of a run."""
         return self.state / "runs" / str(number)

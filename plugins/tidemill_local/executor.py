@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from tidemill.spi import (
     ExecutorContext,
     Handle,
     Outcome,
+    SavedFile,
     SpiError,
     StartError,
     StepIO,
@@ -21,6 +23,7 @@ from tidemill_local.environment import inherited
 from tidemill_local.keeper_link import KeeperLink
 from tidemill_local.keepers import PATIENCE, Keepers
 from tidemill_local.pipe import OutputPipe
+from tidemill_local.restore import put_back
 from tidemill_local.settings import LocalSettings
 from tidemill_local.step import Step, outcome_of
 from tidemill_local.warden import protocol
@@ -67,6 +70,11 @@ class LocalExecutor:
 
     async def stop(self, handle: Handle, grace: float) -> None:
         self._find(handle).stop(grace)
+
+    async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
+        """A private workdir is gone when its step has ended: nothing is put there."""
+        if _settings_of(work).workspace == "project":
+            await asyncio.to_thread(put_back, work.project / work.workdir, files)
 
     async def recover(self, token: str) -> Handle | None:
         """A step never outlives the executor that started it."""

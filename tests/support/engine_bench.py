@@ -16,6 +16,7 @@ from tidelang import codec
 from tidelang.definition import Argv, Definition, Step
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
+from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.scheduler import Scheduler
@@ -26,7 +27,7 @@ from tidemill.model.plan import make_plan
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction
-from tidemill.spi import Handle, Outcome, StepIO, Work, exited, killed
+from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited, killed
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
 from tidemill.testing.clock import VirtualClock
@@ -81,6 +82,12 @@ class Scripted:
     async def stop(self, handle: Handle, grace: float) -> None:
         if not self.stubborn or grace == 0:
             self._end(handle.token, killed(9))
+
+    async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
+        for file in files:
+            path = work.project / work.workdir / file.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.source.read_bytes())
 
     async def recover(self, token: str) -> Handle | None:
         del token
@@ -208,6 +215,7 @@ class Bench:
             OneExecutor(self.executor),
             FolderArtifacts(self.folder / "artifacts"),
             EnvironmentSecrets(),
+            FolderResults(self.folder / "results"),
             self.folder,
             slots=slots,
             lease=LEASE,

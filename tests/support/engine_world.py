@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,13 +14,14 @@ from tidelang import codec
 from tidelang.definition import Definition, Script, Step
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
+from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.worker import Worker
 from tidemill.model.plan import make_plan
 from tidemill.model.rows import RunRow, TaskRow
-from tidemill.spi import Handle, Outcome, StepIO, Work, exited, killed
+from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited, killed
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
 from tidemill.testing.clock import VirtualClock
@@ -70,6 +72,12 @@ class ScriptedExecutor:
         if self.on_stop and not step.over.done():
             step.over.set_result(killed(15))
 
+    async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
+        for file in files:
+            path = work.project / work.workdir / file.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.source.read_bytes())
+
     async def recover(self, token: str) -> Handle | None:
         del token
         return None
@@ -96,9 +104,17 @@ class World:
     """One run of `steps`, driven step by step."""
 
     def __init__(
-        self, folder: Path, steps: Sequence[Step], *, slots: int = 4, **options: Any
+        self,
+        folder: Path,
+        steps: Sequence[Step],
+        *,
+        slots: int = 4,
+        later: float = 0.0,
+        fresh: bool = False,
+        **options: Any,
     ) -> None:
-        self.clock = VirtualClock()
+        self.clock = VirtualClock(1_000_000.0 + later)
+        self.fresh = fresh
         self.engine = open_sqlite(folder / "tidemill.db")
         self.store = SqlStore(self.engine)
         self.executor = ScriptedExecutor()
@@ -116,6 +132,7 @@ class World:
             _Executors(self.executor),
             FolderArtifacts(folder / "artifacts"),
             EnvironmentSecrets(),
+            FolderResults(folder / "results"),
             folder,
             slots=slots,
             lease=LEASE,
@@ -131,6 +148,7 @@ class World:
             "p.tide",
             chosen,
             carried,
+            fresh=self.fresh,
         )
         return self.store.transact_now(lambda tx: create_run(tx, new, self.clock.now()))
 
@@ -138,6 +156,7 @@ class World:
         self.seen.extend([*runs, *tasks])
 
     async def __aenter__(self) -> Self:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         self.tasks = [
             asyncio.create_task(self.scheduler.drive()),
             asyncio.create_task(self.worker.run()),
@@ -152,6 +171,13 @@ class World:
         await self.store.close()
         bad = [e for e in found if isinstance(e, Exception)]
         assert not bad, bad
+
+    async def settle(self) -> None:
+        """Waits for the work that is done in threads, of which the clock knows nothing:
+        there is only one, so what is behind it has been done."""
+        for _ in range(10):
+            await asyncio.to_thread(lambda: None)
+            await self.clock.advance(0)
 
     async def end(self, key: str, code: int = 0, values: bytes = b"") -> None:
         self.executor.started[key][-1].end(code, values)

@@ -121,6 +121,7 @@ def open_run(project: Project, request: RunRequest) -> LocalRun:
             file=planned.file,
             chosen=planned.chosen,
             carried=carried_outputs(tx, planned.plan, planned.chosen),
+            fresh=request.fresh,
         )
 
     return _create(project, _open_store(project), new, slots)
@@ -239,6 +240,7 @@ def _retry_of(tx: Transaction, row: RunRow) -> NewRun:
         carried=carried_by_retry(plan, tx.all_tasks(row.number)),
         retry_of=row.number,
         origin=row.origin or row.number,
+        fresh=row.fresh,
     )
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tidemill.app.logs import log_path
 from tidemill.app.ownership import is_owned
-from tidemill.app.present import run_view, task_views
+from tidemill.app.present import cache_view, run_view, task_views
 from tidemill.engine.plans import plan_of
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
 from tidemill.model.rows import RunRow
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError, open_sqlite_readonly
 from tidemill.store.history import SqlHistory
@@ -66,6 +66,18 @@ class History:
         run = self.row(number)
         rows = self._sql.tasks(number) if self._sql else []
         return task_views(rows, self.plan(run))
+
+    def cache(self, number: int, key: str) -> CacheView | None:
+        """What the last attempt of a task found in the cache; None if it did not look."""
+        if self._sql is None:
+            return None
+        run = self.row(number)
+        task = next((row for row in self._sql.tasks(number) if row.key == key), None)
+        attempts = self._sql.attempts(task.ref) if task is not None else []
+        if task is None or not attempts or attempts[-1].cache is None:
+            return None
+        earlier = self._sql.earlier_lookup(run.pipeline, task, attempts[-1].fence)
+        return cache_view(attempts[-1], earlier)
 
     def log(self, number: int, key: str, attempt: int | None = None) -> Path | None:
         """The log file of a task's attempt, the latest by default; it does not exist if

@@ -18,6 +18,7 @@ from tidemill.app.ownership import Owner
 from tidemill.app.present import run_view, task_view, task_views
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
+from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.clock import SystemClock
 from tidemill.engine.scheduler import LEASE, Scheduler
@@ -112,6 +113,7 @@ class _Parts:
             self._executors,
             FolderArtifacts(run.project.artifacts),
             EnvironmentSecrets(),
+            FolderResults(run.project.results),
             run.project.root,
             slots=run.slots,
             lease=LEASE,

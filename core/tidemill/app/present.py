@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from shlex import quote
 from typing import Any
 
 from tidelang.definition import Action, Approval
+from tidemill.model.changes import changes
 from tidemill.model.outputs import FILES, is_files
 from tidemill.model.plan import Plan
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import AttemptRow, RunRow, TaskRow
 from tidemill.model.states import TaskState
-from tidemill.model.views import ApprovalView, RunView, TaskView
+from tidemill.model.views import ApprovalView, CacheView, RunView, TaskView
+from tidemill.spi import Reason
 
 
 def run_view(run: RunRow, *, interrupted: bool = False) -> RunView:
@@ -50,6 +53,7 @@ def task_view(task: TaskRow, plan: Plan) -> TaskView:
         carried_from=task.carried_from,
         outputs=_shown(task.outputs or {}),
         approval=_approval(task, step.action),
+        cached_from=task.cached_from,
     )
 
 
@@ -67,6 +71,20 @@ def task_views(tasks: Iterable[TaskRow], plan: Plan) -> list[TaskView]:
     place = {step.index: place for place, step in enumerate(plan.topological())}
     ordered = sorted(tasks, key=lambda task: (place[task.step], task.ordinal))
     return [task_view(task, plan) for task in ordered]
+
+
+def cache_view(attempt: AttemptRow, earlier: AttemptRow | None) -> CacheView:
+    """Of an attempt that looked, beside an earlier one that did."""
+    found = attempt.cache or {}
+    view = CacheView(found["key"], found["hit"], found["reason"])
+    if earlier is None or earlier.cache is None:
+        return view
+    return replace(
+        view,
+        since=earlier.run,
+        since_ok=earlier.outcome == Reason.EXITED and earlier.exit_code == 0,
+        changes=changes(earlier.cache["parts"], found["parts"]),
+    )
 
 
 def _shown(outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,13 @@ def run_number(value: str) -> int:
     raise click.BadParameter(f"'{value}' is not the number of a run; `tidemill runs` lists them")
 
 
+def run_and_step(run: str | None, step: str | None) -> tuple[int | None, str | None]:
+    """`[RUN] [STEP]`: a single word that is no number is the step."""
+    if run is not None and step is None and not run.removeprefix("#").isdigit():
+        return None, run
+    return (None if run is None else run_number(run)), step
+
+
 def parameters(given: Iterable[str]) -> Mapping[str, str]:
     """`-p name=value`, any number of times. A value may hold `=` and be empty."""
     found: dict[str, str] = {}

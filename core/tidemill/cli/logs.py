@@ -43,11 +43,7 @@ class Logs:
 
     def tasks(self) -> list[TaskView]:
         """The tasks asked for, as they are now, in topological order."""
-        tasks = self._history.tasks(self.number)
-        chosen = [task for task in tasks if self._step in (None, task.key, task.step)]
-        if not chosen and self._step is not None:
-            raise self._unknown(tasks)
-        return chosen
+        return chosen(self._history.tasks(self.number), self.number, self._step)
 
     def ended(self) -> bool:
         """Nobody will write to the logs any more."""
@@ -63,13 +59,21 @@ class Logs:
     def _source(self, task: TaskView) -> int:
         return self.number if task.carried_from is None else task.carried_from
 
-    def _unknown(self, tasks: list[TaskView]) -> UsageError:
-        names = dict.fromkeys([task.step for task in tasks] + [task.key for task in tasks])
-        guess = did_you_mean(self._step or "", names)
-        steps = ", ".join(dict.fromkeys(task.step for task in tasks))
-        return UsageError(
-            f"run {self.number} has no step '{self._step}'.{guess}", f"its steps are {steps}"
-        )
+
+def chosen(tasks: list[TaskView], number: int, step: str | None) -> list[TaskView]:
+    """Those of a run's tasks that a step's name or a task's key stands for.
+
+    Raises:
+        UsageError: none is called so.
+    """
+    found = [task for task in tasks if step in (None, task.key, task.step)]
+    if found or step is None:
+        return found
+    names = dict.fromkeys([task.step for task in tasks] + [task.key for task in tasks])
+    steps = ", ".join(dict.fromkeys(task.step for task in tasks))
+    raise UsageError(
+        f"run {number} has no step '{step}'.{did_you_mean(step, names)}", f"its steps are {steps}"
+    )
 
 
 def show(logs: Logs) -> None:

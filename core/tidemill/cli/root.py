@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "run": "Run a pipeline on this machine.",
     "runs": "List recent runs.",
     "status": "Show a run and its tasks.",
+    "why": "Say why a step ran, or did not.",
     "logs": "Show what steps printed.",
     "approve": "Approve a step that waits for it, or reject it.",
     "cancel": "Cancel a run.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.model.views import ApprovalView, RunView, TaskView
+from tidemill.model.views import ApprovalView, CacheView, RunView, TaskView
 
 
 def run_shape(run: RunView) -> dict[str, Any]:
@@ -40,7 +40,20 @@ def task_shape(task: TaskView) -> dict[str, Any]:
         "allow_failure": task.allow_failure,
         "carried_from": task.carried_from,
         "outputs": dict(task.outputs),
+        "cached_from": task.cached_from,
         "approval": None if task.approval is None else approval_shape(task.approval),
+    }
+
+
+def cache_shape(cache: CacheView) -> dict[str, Any]:
+    return {
+        "key": cache.key,
+        "hit": cache.hit,
+        "reason": cache.reason,
+        "since": cache.since,
+        "changed": list(cache.changes.changed),
+        "new": list(cache.changes.new),
+        "gone": list(cache.changes.gone),
     }
 
 

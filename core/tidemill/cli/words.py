@@ -54,6 +54,12 @@ def word(state: TaskState | RunState) -> str:
     return state.value.replace("_", " ")
 
 
+def state_word(task: TaskView) -> str:
+    """The word for a task's state: `cached` for one that was not run since the cache had
+    its result."""
+    return "cached" if task.cached_from is not None else word(task.state)
+
+
 def attempts(task: TaskView) -> str:
     """`attempt 2/3`, where there is more than one to speak of. An attempt that was
     interrupted is made again without being counted among those that may fail."""

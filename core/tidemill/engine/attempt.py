@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import traceback
 from collections.abc import Mapping, Sequence
@@ -18,12 +19,22 @@ from typing import Any
 from tidelang import outputs, values
 from tidelang.definition import Output as DeclaredOutput
 from tidelang.shell import FillError
+from tidemill.engine.caching import StepCache
 from tidemill.engine.output import OutputPump
 from tidemill.engine.secrets import Unlocked, unlock
 from tidemill.errors import TidemillError
 from tidemill.model.messages import Order, Output, Result
 from tidemill.model.outputs import FILES
-from tidemill.ports import ArtifactStore, Broker, Clock, Executors, Secrets, Timer
+from tidemill.ports import (
+    ArtifactStore,
+    Broker,
+    CachedResult,
+    Clock,
+    Executors,
+    Results,
+    Secrets,
+    Timer,
+)
 from tidemill.spi import (
     ArgvAction,
     Executor,
@@ -37,6 +48,7 @@ from tidemill.spi import (
     Work,
     bad_output,
     cancelled,
+    exited,
     failed_to_start,
     timed_out,
 )
@@ -58,6 +70,7 @@ class Attempt:
     executors: Executors
     artifacts: ArtifactStore
     secrets: Secrets
+    results: Results
     project: Path
     _unlocked: Unlocked = field(init=False)
     _executor: Executor | None = None
@@ -66,6 +79,7 @@ class Attempt:
     _timed_out: bool = False
     _stopping: asyncio.Future[None] | None = None
     _files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    _cache: StepCache | None = None
 
     def __post_init__(self) -> None:
         self._unlocked = Unlocked(self.order, {})
@@ -78,8 +92,7 @@ class Attempt:
         try:
             self._unlocked = await unlock(self.order, self.secrets)
             pump.hide(self._unlocked.mask)
-            outcome = await self._carry_out(_StepIO(self, pump))
-            kept, outcome = self._outputs(outcome)
+            kept, outcome = await self._result_of(_StepIO(self, pump))
         except (TidemillError, StartError, FillError) as error:
             kept, outcome = {}, failed_to_start(_sentence(error))
         except OSError as error:
@@ -98,9 +111,45 @@ class Attempt:
             self._stop_grace = grace
             await self._stop(grace)
 
+    async def _result_of(self, io: _StepIO) -> tuple[Mapping[str, Any], Outcome]:
+        """Out of the cache, or of the step itself."""
+        cache = self._cache = self._step_cache()
+        if cache is None:
+            return self._outputs(await self._carry_out(io))
+        found = await cache.look()
+        if found is not None and await self._restored(cache, found):
+            return found.outputs, exited(0)
+        kept, outcome = self._outputs(await self._carry_out(io))
+        if outcome.ok:
+            await cache.keep(kept)
+        return kept, outcome
+
+    def _step_cache(self) -> StepCache | None:
+        rule = self.order.cache
+        if rule is None:
+            return None
+        return StepCache(
+            self.order, rule, self.results, self.artifacts, self.clock, self.project, self._note
+        )
+
+    async def _restored(self, cache: StepCache, found: CachedResult) -> bool:
+        """Whether the files of a result are where the step would have left them."""
+        files = await cache.files_of(found)
+        if files:
+            executor = self._executor = self.executors.get(self.order.executor)
+            try:
+                await executor.restore(self._work(()), files)
+            except OSError as error:
+                cache.missed(f"{error.filename or 'a file'} cannot be put back: {error.strerror}")
+                return False
+        self._note(f"cached: nothing has changed since run {found.run}")
+        return True
+
     async def _carry_out(self, io: _StepIO) -> Outcome:
         executor = self._executor = self.executors.get(self.order.executor)
-        work = await self._work()
+        work = self._work(
+            [InputFile(i.path, await self.artifacts.get(i.digest)) for i in self.order.inputs]
+        )
         if self._stop_grace is not None:
             return cancelled()
         self._handle = await executor.start(work, io)
@@ -144,7 +193,7 @@ class Attempt:
         """An unexpected error with its traceback, in which no secret stands."""
         log.error("%s\n%s", what, self._unlocked.mask.text(traceback.format_exc()))
 
-    async def _work(self) -> Work:
+    def _work(self, inputs: Sequence[InputFile]) -> Work:
         """The order with everything added that only this worker knows."""
         order = self.order
         work_id = f"{order.ref.run}.{order.ref.ordinal}.{order.fence}"
@@ -159,9 +208,7 @@ class Attempt:
             settings=self.executors.settings(order.executor, self._unlocked.settings),
             env=self._unlocked.env,
             workdir=order.workdir,
-            inputs=tuple(
-                [InputFile(i.path, await self.artifacts.get(i.digest)) for i in order.inputs]
-            ),
+            inputs=tuple(inputs),
             outputs=tuple(OutputFile(name, glob) for name, glob in order.globs.items()),
         )
 
@@ -169,9 +216,15 @@ class Attempt:
         order = self.order
         self.broker.emit(Output(order.ref.run, order.ref.ordinal, order.key, order.attempt, text))
 
+    def _note(self, text: str) -> None:
+        """A line of ours in the log of the step."""
+        self._emit(f"[tidemill: {text}]\n")
+
     async def keep_file(self, output: str, name: str, source: Path) -> None:
         stored = await self.artifacts.put(source)
-        entry = {"name": name, "digest": stored.digest, "size": stored.size}
+        entry: dict[str, Any] = {"name": name, "digest": stored.digest, "size": stored.size}
+        if await asyncio.to_thread(os.access, source, os.X_OK):
+            entry["executable"] = True
         self._files.setdefault(output, []).append(entry)
 
     def _outputs(self, outcome: Outcome) -> tuple[dict[str, Any], Outcome]:
@@ -210,6 +263,7 @@ class Attempt:
             exit_code=outcome.code,
             signal=outcome.signal,
             detail=_clean(self._unlocked.mask.text(outcome.detail)) or _signal_words(outcome),
+            cache=None if self._cache is None else self._cache.report,
             outputs=dict(kept),
             cpu_seconds=outcome.usage.cpu_seconds,
             peak_memory=outcome.usage.peak_memory,

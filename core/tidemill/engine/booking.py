@@ -4,12 +4,12 @@ is refused, and recorded as refused."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.retry import event_of, retry_delay
-from tidemill.model.messages import Result, Started, StopAttempt, Voided
+from tidemill.model.messages import CacheReport, Result, Started, StopAttempt, Voided
 from tidemill.model.plan import Plan
 from tidemill.model.rows import AttemptRow, DecisionRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
@@ -67,6 +67,7 @@ class Booking:
                 detail=detail,
                 cpu_seconds=report.cpu_seconds,
                 peak_memory=report.peak_memory,
+                cache=None if report.cache is None else _cache_json(report.cache),
             )
         )
         self._end(
@@ -77,6 +78,7 @@ class Booking:
             exit_code=report.exit_code,
             detail=detail,
             outputs=dict(report.outputs) if event is TaskEvent.SUCCEED else None,
+            cached_from=None if report.cache is None else report.cache.hit,
         )
 
     def decided(self, decision: DecisionRow) -> None:
@@ -145,6 +147,10 @@ class Booking:
         if self.ledger.missing_runs([ref.run]):
             return  # there is no such run any more, and so no log of it to record this in
         self.ledger.record("refused", ref.run, ref.ordinal, fence=fence, what=what, worker=worker)
+
+
+def _cache_json(report: CacheReport) -> dict[str, Any]:
+    return asdict(report)
 
 
 def _attempt(task: TaskRow, worker: str, started_at: float | None) -> AttemptRow:

@@ -34,6 +34,7 @@ class NewRun:
     carried: Mapping[int, TaskRow]
     retry_of: int | None = None
     origin: int | None = None
+    fresh: bool = False
 
 
 def carried_outputs(tx: Transaction, plan: Plan, chosen: frozenset[int]) -> dict[int, TaskRow]:
@@ -75,6 +76,7 @@ def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
         retry_of=new.retry_of,
         origin=new.origin,
         excluded=tuple(sorted(excluded)),
+        fresh=new.fresh,
     )
     run = run._replace(number=tx.new_run(run))
     ledger = Ledger(now, lease=0)

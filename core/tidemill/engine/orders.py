@@ -10,7 +10,8 @@ from tidelang import definition, values
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.shell import FillError, called, check_argv, check_environment, fill
 from tidemill.engine.scopes import Outputs, task_scope
-from tidemill.model.messages import FileInput, Order
+from tidemill.model.fingerprint import digest_of
+from tidemill.model.messages import CacheRule, FileInput, Order
 from tidemill.model.outputs import file_inputs
 from tidemill.model.plan import Instance, Plan, PlannedStep
 from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
@@ -68,6 +69,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             timeout=None if step.timeout is None else step.timeout / 1000,
             secret_env=secrets,
             secret_settings=tuple(secret_settings),
+            cache=_cache_rule(run, plan, planned, scope, outputs),
         )
     except FillError as error:
         raise OrderError(str(error)) from None
@@ -160,6 +162,38 @@ def _files_of(
         for name in sorted(names & kept.keys())
         for file in file_inputs(instance.key, name, kept[name])
     ]
+
+
+def _cache_rule(
+    run: RunRow, plan: Plan, planned: PlannedStep, scope: Scope, outputs: Outputs
+) -> CacheRule | None:
+    """A step that must not be repeated has an effect of its own: no result replaces it."""
+    cache = planned.step.cache
+    if cache is None or not planned.step.idempotent:
+        return None
+    found = [_value(item, scope, "an input of `cache`") for item in cache.inputs]
+    patterns = [p for item in found for p in (item if isinstance(item, list) else [item])]
+    return CacheRule(
+        inputs=tuple(values.to_text(pattern) for pattern in patterns),
+        key=None if cache.key is None else values.to_json(_value(cache.key, scope, "`key`")),
+        used=_used(run, plan, planned, outputs),
+        max_age=None if cache.max_age is None else cache.max_age / 1000,
+        read=not run.fresh,
+    )
+
+
+def _used(run: RunRow, plan: Plan, planned: PlannedStep, outputs: Outputs) -> dict[str, str]:
+    """The digests of the outputs that a step uses: of values, and of files' contents."""
+    used = {}
+    for index, names in planned.reads.items():
+        upstream = plan.steps[index]
+        stored = outputs.of(StageRef(run.number, index))
+        each = [stored.get(TaskRef(run.number, i.ordinal)) or {} for i in upstream.instances]
+        keys = [instance.key for instance in upstream.instances]
+        for name in sorted(names):
+            kept = [(key, kept.get(name)) for key, kept in zip(keys, each, strict=True)]
+            used[f"{name} of {upstream.step.name}"] = digest_of(kept)
+    return used
 
 
 def _text(expr: definition.Expr, scope: Scope, what: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tidemill.engine.attempt import Attempt
 from tidemill.model.messages import Claimed, Heartbeat, Order
 from tidemill.model.rows import TaskRef
-from tidemill.ports import ArtifactStore, Broker, Clock, Delivery, Executors, Secrets
+from tidemill.ports import ArtifactStore, Broker, Clock, Delivery, Executors, Results, Secrets
 
 HEARTBEATS = 3
 """Heartbeats in a lease."""
@@ -30,6 +30,7 @@ class Worker:
     executors: Executors
     artifacts: ArtifactStore
     secrets: Secrets
+    results: Results
     project: Path
     slots: int
     lease: float
@@ -70,6 +71,7 @@ class Worker:
                 self.executors,
                 self.artifacts,
                 self.secrets,
+                self.results,
                 self.project,
             )
             self._held[order.ref, order.fence] = attempt

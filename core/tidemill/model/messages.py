@@ -32,6 +32,40 @@ class FileInput:
     digest: str
 
 
+FACTS = frozenset(
+    f"TIDE_{name}" for name in ("RUN", "PIPELINE", "STEP", "ATTEMPT", "FENCE", "IDEMPOTENCY_KEY")
+)
+"""The variables by which a step is told about itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRule:
+    """When an earlier result may be used. `inputs` are patterns of files, `key` the JSON
+    of the step's own, `used` the digests of the outputs it uses, by `NAME of STEP`;
+    `max_age` is in seconds. Where `read` is not set, results are only stored."""
+
+    inputs: tuple[str, ...] = ()
+    key: Any = None
+    used: Mapping[str, str] = field(default_factory=dict)
+    max_age: float | None = None
+    read: bool = True
+
+
+NO_RESULT = "there is no result of this key"
+"""Why a cache has nothing, where nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReport:
+    """What an attempt found in the cache: the run whose result it took (`hit`), or why
+    there was none. `parts` are what the key is made of, as shortened digests by label."""
+
+    key: str
+    parts: Mapping[str, str]
+    hit: int | None = None
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One attempt of one task, to be carried out: complete, but for what only the worker
@@ -66,6 +100,7 @@ class Order:
     timeout: float | None = None
     secret_env: Mapping[str, Secret] = field(default_factory=dict)
     secret_settings: tuple[tuple[tuple[str | int, ...], Secret], ...] = ()
+    cache: CacheRule | None = None
 
     @property
     def claimed(self) -> Claimed:
@@ -107,6 +142,7 @@ class Result:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     peak_memory: int = 0
+    cache: CacheReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

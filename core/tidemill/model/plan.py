@@ -177,6 +177,7 @@ def _reads(step: definition.Step) -> dict[str, frozenset[str]]:
         step.workdir,
         [output.glob for output in step.outputs],
         step.executor.settings,
+        step.cache,
     ]
     while stack:
         match stack.pop():
@@ -186,6 +187,8 @@ def _reads(step: definition.Step) -> dict[str, frozenset[str]]:
                 stack.extend(items)
             case definition.Approval(prompt=prompt):
                 stack.append(prompt)
+            case definition.Cache(inputs=inputs, key=key):
+                stack.extend((*inputs, key))
             case ("get", ("ref", "step", name), output):
                 reads.setdefault(name, set()).add(output)
             case tuple() | list() as parts:

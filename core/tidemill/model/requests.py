@@ -22,10 +22,11 @@ class Selection:
 class RunRequest:
     """`params` are texts as typed behind `-p`; the language converts and checks them.
     `pipeline` may be left out where the file has one. `max_parallel` None means the
-    number of processors."""
+    number of processors. `fresh` is to use no result out of the cache."""
 
     file: Path
     pipeline: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     selection: Selection = Selection()
     max_parallel: int | None = None
+    fresh: bool = False

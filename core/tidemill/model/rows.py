@@ -31,7 +31,8 @@ class StageRef(NamedTuple):
 class RunRow(NamedTuple):
     """`open` counts the stages that have not ended; `failed` those that failed without
     being allowed to. `params` is JSON by name. `origin` is the first run of a chain of
-    retries; `excluded` are the tasks (ordinals) that were not selected."""
+    retries; `excluded` are the tasks (ordinals) that were not selected. `fresh` runs use
+    no result out of the cache."""
 
     number: int
     digest: str
@@ -47,6 +48,7 @@ class RunRow(NamedTuple):
     retry_of: int | None = None
     origin: int | None = None
     excluded: tuple[int, ...] = ()
+    fresh: bool = False
     detail: str = ""
 
 
@@ -90,6 +92,7 @@ class TaskRow(NamedTuple):
     detail: str = ""
     outputs: dict[str, Any] | None = None
     carried_from: int | None = None
+    cached_from: int | None = None
 
     @property
     def ref(self) -> TaskRef:
@@ -97,7 +100,8 @@ class TaskRow(NamedTuple):
 
 
 class AttemptRow(NamedTuple):
-    """One attempt: `outcome` is None while it is at work."""
+    """One attempt: `outcome` is None while it is at work. `cache` is what it found in the
+    cache: a `CacheReport` as JSON."""
 
     run: int
     ordinal: int
@@ -112,6 +116,7 @@ class AttemptRow(NamedTuple):
     detail: str = ""
     cpu_seconds: float = 0.0
     peak_memory: int = 0
+    cache: dict[str, Any] | None = None
 
 
 class DecisionRow(NamedTuple):

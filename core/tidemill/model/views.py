@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tidemill.model.changes import Changes
 from tidemill.model.states import RunState, TaskState
 
 
@@ -29,7 +30,8 @@ class TaskView:
     """One task: an instance of a step. `key` is what people call it: `unit`, or
     `unit[3.12]` for an instance of a fan-out. `needs` are step names. `waits_until` is
     when a retry starts. `carried_from` is the run whose result was taken over. `approval`
-    is set for a step that asks people."""
+    is set for a step that asks people; `cached_from` is the run out of which the cache
+    had its result."""
 
     key: str
     step: str
@@ -46,6 +48,7 @@ class TaskView:
     carried_from: int | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     approval: ApprovalView | None = None
+    cached_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,21 @@ class RunView:
     retry_of: int | None = None
     interrupted: bool = False
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheView:
+    """What the last attempt of a cached task found: the run whose result it used (`hit`),
+    or why it used none. `since` is the run of the last attempt before it that looked,
+    None where there is none; `since_ok` whether that one succeeded; `changes` what has
+    become of the parts of the key since then."""
+
+    key: str
+    hit: int | None
+    reason: str
+    since: int | None = None
+    since_ok: bool = False
+    changes: Changes = field(default_factory=Changes)
 
 
 class Observer(Protocol):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel
 
-from tidemill.spi.work import Outcome, Work
+from tidemill.spi.work import Outcome, SavedFile, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,18 @@ class Executor(Protocol):
 
         Raises:
             SpiError: no step of this executor has this handle.
+        """
+
+    async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
+        """In the place of a start, where the result of an earlier attempt is used: puts
+        its files where that attempt would have left them, so that people and steps that
+        look there find what they would after a run. A file that is there with another
+        content is replaced, one with the same is left alone. Does nothing where the
+        files of a step do not outlive it.
+
+        Raises:
+            OSError: a file could not be put there, or its place is outside of the
+                workdir.
         """
 
     async def recover(self, token: str) -> Handle | None:

@@ -54,6 +54,16 @@ class OutputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A file that an earlier attempt put out: `name` as it was given to
+    `StepIO.save_file`, `source` where its content can be read."""
+
+    name: str
+    source: Path
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One attempt of one step, complete: nothing is left to look up.
 

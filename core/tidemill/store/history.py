@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, and_, or_
 from sqlmodel import Session, col, select
 
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import AttemptRow, RunRow, TaskRef, TaskRow
 from tidemill.store.database import said_in_words
-from tidemill.store.tables import Run, Task, Version
+from tidemill.store.tables import Attempt, Run, Task, Version
 from tidemill.store.transaction import run_row, task_row
 
 
@@ -31,6 +31,32 @@ class SqlHistory:
     def tasks(self, number: int) -> list[TaskRow]:
         query = select(Task).where(Task.run == number).order_by(col(Task.ordinal))
         return [task_row(task.model_dump()) for task in self._all(query)]
+
+    def attempts(self, ref: TaskRef) -> list[AttemptRow]:
+        """All attempts of a task, in order."""
+        query = select(Attempt).where(Attempt.run == ref.run, Attempt.ordinal == ref.ordinal)
+        found = self._all(query.order_by(col(Attempt.fence)))
+        return [AttemptRow(**attempt.model_dump()) for attempt in found]
+
+    def earlier_lookup(self, pipeline: str, task: TaskRow, fence: int) -> AttemptRow | None:
+        """The last attempt before this one of the task with this key, in any run of the
+        pipeline, that looked into the cache."""
+        before = or_(
+            col(Attempt.run) < task.run,
+            and_(col(Attempt.run) == task.run, col(Attempt.fence) < fence),
+        )
+        same = and_(col(Task.run) == Attempt.run, col(Task.ordinal) == Attempt.ordinal)
+        query = (
+            select(Attempt)
+            .join(Task, same)
+            .join(Run, col(Run.number) == Attempt.run)
+            .where(Run.pipeline == pipeline, Task.key == task.key, before)
+            .where(col(Attempt.cache).is_not(None))
+            .order_by(col(Attempt.run).desc(), col(Attempt.fence).desc())
+            .limit(1)
+        )
+        found = self._all(query)
+        return AttemptRow(**found[0].model_dump()) if found else None
 
     def definition(self, digest: str) -> bytes:
         found = self._all(select(Version).where(Version.digest == digest))

@@ -50,6 +50,7 @@ TASK_CHANGES = {
     "exit_code": int,
     "detail": str,
     "outputs": str,
+    "cached_from": int,
 }
 ATTEMPT_COLUMNS = {
     "run": int,
@@ -65,6 +66,7 @@ ATTEMPT_COLUMNS = {
     "detail": str,
     "cpu_seconds": float,
     "peak_memory": int,
+    "cache": str,
 }
 STAGE_CHANGES = {"waiting_on": int, "open": int, "failed": int, "skipped": int, "unmet": int}
 

@@ -36,6 +36,7 @@ class Run(SQLModel, table=True):
     retry_of: int | None = Field(default=None, foreign_key="run.number")
     origin: int | None = None
     excluded: list[int] = Field(sa_column=Column(JSON, nullable=False))
+    fresh: bool = False
     detail: str = ""
 
     __table_args__ = {"sqlite_autoincrement": True}
@@ -75,6 +76,7 @@ class Task(SQLModel, table=True):
     detail: str
     outputs: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     carried_from: int | None = None
+    cached_from: int | None = None
 
     __table_args__ = (
         Index(
@@ -123,6 +125,7 @@ class Attempt(SQLModel, table=True):
     detail: str
     cpu_seconds: float
     peak_memory: int
+    cache: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
     __table_args__ = {"sqlite_with_rowid": False}
 

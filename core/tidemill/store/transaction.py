@@ -45,6 +45,7 @@ class SqlTransaction:
             "retry_of": run.retry_of,
             "origin": run.origin,
             "excluded": list(run.excluded),
+            "fresh": run.fresh,
             "detail": run.detail,
         }
         result: Any = self._connection.execute(insert(RUN).values(values))
@@ -188,6 +189,7 @@ class SqlTransaction:
                 after.exit_code,
                 after.detail,
                 after.outputs,
+                after.cached_from,
             )
             for before, after in changes
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tidemill.cli import console, exits
-from tidemill.cli.arguments import run_number
+from tidemill.cli.arguments import run_and_step
 from tidemill.cli.latest import number_or_latest
 from tidemill.errors import UsageError
 
@@ -30,11 +30,9 @@ def command(run: str | None, step: str | None, reject: bool, reason: str) -> int
     """
     from tidemill.app import Answer, request_decision
 
-    if step is None:
-        run, step = None, run
+    given, step = run_and_step(run, step)
     if step is None:
         raise UsageError("no step given", "`tidemill status` shows which wait for approval")
-    given = None if run is None else run_number(run)
     project = console.project()
     number = number_or_latest(project, given)
     answer = Answer(step, not reject, " ".join(reason.split()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tidemill.cli import console, exits
-from tidemill.cli.arguments import run_number
+from tidemill.cli.arguments import run_and_step
 from tidemill.cli.latest import number_or_latest
 
 
@@ -38,9 +38,7 @@ def command(run: str | None, step: str | None, follow: bool, attempt: int | None
     from tidemill.app import history
     from tidemill.cli import logs
 
-    if run is not None and step is None and not run.removeprefix("#").isdigit():
-        run, step = None, run
-    given = None if run is None else run_number(run)
+    given, step = run_and_step(run, step)
     project = console.project()
     number = number_or_latest(project, given)
     reader = logs.Logs(history(project), number, step, attempt)

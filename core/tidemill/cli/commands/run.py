@@ -37,6 +37,9 @@ Examples:
     show_default="one for each processor",
     help="How many steps at a time.",
 )
+@click.option(
+    "--no-cache", "fresh", is_flag=True, help="Run cached steps too; keep their new results."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
 @click.option("--plain", is_flag=True, help="Plain lines, also on a terminal.")
 def command(
@@ -48,6 +51,7 @@ def command(
     until: tuple[str, ...],
     dry_run: bool,
     max_parallel: int | None,
+    fresh: bool,
     as_json: bool,
     plain: bool,
 ) -> int:
@@ -62,6 +66,7 @@ def command(
         params=parameters(params),
         selection=Selection(only, start, until),
         max_parallel=max_parallel,
+        fresh=fresh,
     )
     from tidemill.app import MistakesError
 

@@ -92,7 +92,7 @@ class Picture:
     def _rows(self, tasks: Sequence[TaskView]) -> list[Line]:
         names = [self._cut(clean(task.key), max(8, self.size.width * 2 // 5)) for task in tasks]
         name_width = max(map(cell_len, names), default=0)
-        word_width = max([_WORD, *(len(words.word(task.state)) for task in tasks)])
+        word_width = max([_WORD, *(len(words.state_word(task)) for task in tasks)])
         return [
             self._row(task, set_cell_size(name, name_width), word_width)
             for task, name in zip(tasks, names, strict=True)
@@ -102,7 +102,7 @@ class Picture:
         colour = words.LOOKS[task.state].colour
         quiet = _FAINT if task.state in (TaskState.BLOCKED, TaskState.SKIPPED) else ""
         return (
-            (f"{self.glyphs.of(task.state)} {words.word(task.state):{word_width}} ", colour),
+            (f"{self.glyphs.of(task.state)} {words.state_word(task):{word_width}} ", colour),
             (f"{name} ", quiet),
             (f"{self._time(task):>9}", ""),
             (self._more(task), _FAINT),
@@ -123,6 +123,8 @@ class Picture:
             said.append(f"tries again in {ticking(task.waits_until - self.now)}")
         if task.carried_from is not None:
             said.append(f"in run {task.carried_from}")
+        if task.cached_from is not None:
+            said.append(f"from run {task.cached_from}")
         if task.approval is not None and task.approval.command:
             said.append(words.asked(task.approval))
         if task.state is TaskState.SUCCEEDED:

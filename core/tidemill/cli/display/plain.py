@@ -113,6 +113,8 @@ def happened(task: TaskView) -> str:
         return _waits(task)
     if state is TaskState.AWAITING_APPROVAL and task.approval is not None:
         return f"waits for approval: {words.asked(task.approval)}: {clean(task.approval.command)}"
+    if task.cached_from is not None:
+        return f"cached from run {task.cached_from}"
     why = f": {clean(words.reason(task))}" if words.reason(task) else ""
     if state is TaskState.SUCCEEDED:
         return f"succeeded{_took(task, 'in')}{why}"

@@ -3,12 +3,14 @@
 # ruff: noqa: S101 -- asserts are what tests are made of
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tidemill.spi import INPUTS, InputFile, OutputFile
+from tidemill.spi import INPUTS, InputFile, OutputFile, SavedFile
 from tidemill.testing.executor.bench import Bench
 
 
@@ -85,6 +87,54 @@ class Files:
         (bench.project / "big").write_bytes(os.urandom(1 << 16) * 320)
         _, running = await bench.run("cat big > copy", outputs=(OutputFile("copy", "copy"),))
         assert running.io.files["copy", "copy"] == (bench.project / "big").read_bytes()
+
+    async def test_saved_files_are_put_back_as_a_run_would_have_left_them(
+        self, bench: Bench
+    ) -> None:
+        script = "mkdir -p dist; echo 1 > dist/a.txt; echo 2 > dist/b; chmod +x dist/b"
+        outputs = (OutputFile("all", "dist/*"),)
+        (bench.project / "sub").mkdir()
+        _, running = await bench.run(script, outputs=outputs, workdir="sub")
+        left = bench.project / "sub" / "dist"
+        outlives = left.exists()
+        shutil.rmtree(left, ignore_errors=True)
+        files = []
+        for name, content in sorted(running.io.files.items()):
+            source = bench.project.parent / f"saved-{Path(name[1]).name}"
+            source.write_bytes(content)
+            files.append(SavedFile(name[1], source, executable=name[1] == "dist/b"))
+        await bench.executor.restore(running.work, files)
+        assert left.exists() == outlives
+        if outlives:
+            assert (left / "a.txt").read_bytes() == b"1\n"
+            assert not os.access(left / "a.txt", os.X_OK)
+            assert os.access(left / "b", os.X_OK)
+
+    async def test_only_files_that_differ_are_replaced(self, bench: Bench, tmp_path: Path) -> None:
+        source, there = tmp_path / "source", bench.project / "there"
+        source.write_text("new")
+        work = bench.work("true")
+        there.write_text("new")
+        os.utime(there, (1, 1))
+        await bench.executor.restore(work, [SavedFile("there", source)])
+        assert there.stat().st_mtime == 1
+        outside = tmp_path / "outside"
+        outside.write_text("old")
+        there.unlink()
+        there.symlink_to(outside)
+        await bench.executor.restore(work, [SavedFile("there", source)])
+        assert outside.read_text() == "old"
+
+    @pytest.mark.parametrize("name", ["link/x", "../outside/x"])
+    async def test_nothing_is_put_outside_of_the_workdir(self, bench: Bench, name: str) -> None:
+        outside = bench.project.parent / "outside"
+        outside.mkdir()
+        (bench.project / "link").symlink_to(outside)
+        source = bench.project.parent / "source"
+        source.write_text("x")
+        with contextlib.suppress(OSError):
+            await bench.executor.restore(bench.work("true"), [SavedFile(name, source)])
+        assert list(outside.iterdir()) == []
 
     async def test_values_are_handed_back_as_they_were_written(self, bench: Bench) -> None:
         script = 'echo a=1 >> "$TIDE_OUTPUT"; printf "b=\\377\\n" >> "$TIDE_OUTPUT"'
