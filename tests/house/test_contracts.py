@@ -26,6 +26,7 @@ BREAKS = {
     "sql": ("tidemill.engine", "import sqlalchemy"),
     "lark": ("tidelang.checking", "import lark"),
     "templates": ("tidelang.checking", "import jinja2"),
+    "layout": ("tidelang.drawing", "import igraph"),
     "terminal": ("tidemill.engine", "import rich"),
     "pure": ("tidemill.model", "import os"),
 }

@@ -15,7 +15,7 @@ from tidemill.app.local import LocalRun
 from tidemill.app.ownership import Owner, is_owned, ring
 from tidemill.app.people import this_person
 from tidemill.app.present import task_view
-from tidemill.app.requests import MistakesError, Planned, plan_request
+from tidemill.app.requests import MistakesError, Planned, compiled, one_pipeline, plan_request
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.clock import SystemClock
 from tidemill.engine.approvals import Answer, record_decision
@@ -42,8 +42,10 @@ __all__ = [
     "PlanView",
     "Project",
     "checks",
+    "compiled",
     "find_project",
     "history",
+    "one_pipeline",
     "open_retry",
     "open_run",
     "plan",

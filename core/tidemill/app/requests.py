@@ -56,7 +56,8 @@ def plan_request(project: Project, request: RunRequest) -> Planned:
         MistakesError: the file has mistakes.
         UsageError: it cannot be read, or the request does not fit it.
     """
-    definition = _pipeline(_compiled(request.file), request)
+    compilation = compiled(request.file)
+    definition = one_pipeline(compilation, request.file, request.pipeline, "--pipeline ")
     try:
         params = bind(definition, request.params, _constant)
     except ParamError as error:
@@ -68,7 +69,13 @@ def plan_request(project: Project, request: RunRequest) -> Planned:
     return Planned(plan, select(plan, request.selection), file, definition)
 
 
-def _compiled(file: Path) -> Compilation:
+def compiled(file: Path) -> Compilation:
+    """A file without mistakes.
+
+    Raises:
+        MistakesError: it has mistakes.
+        UsageError: it cannot be read.
+    """
     try:
         compilation = compile_file(file)
     except SourceError as error:
@@ -78,20 +85,25 @@ def _compiled(file: Path) -> Compilation:
     return compilation
 
 
-def _pipeline(compilation: Compilation, request: RunRequest) -> Definition:
+def one_pipeline(compilation: Compilation, file: Path, name: str | None, how: str) -> Definition:
+    """The pipeline that is meant; `how` says how to name one of several.
+
+    Raises:
+        UsageError: there is none of this name, or several and no name.
+    """
     by_name = {definition.name: definition for definition in compilation.definitions}
     listed = ", ".join(by_name)
-    if request.pipeline is not None:
-        if request.pipeline not in by_name:
+    if name is not None:
+        if name not in by_name:
             there = f"it has {listed}" if by_name else "it has none"
-            raise UsageError(f"{request.file} has no pipeline {request.pipeline!r}", there)
-        return by_name[request.pipeline]
+            raise UsageError(f"{file} has no pipeline {name!r}", there)
+        return by_name[name]
     if not by_name:
-        raise UsageError(f"{request.file} has no pipeline", "add `pipeline name { … }` to it")
+        raise UsageError(f"{file} has no pipeline", "add `pipeline name { … }` to it")
     if len(by_name) > 1:
         raise UsageError(
-            f"{request.file} has {len(by_name)} pipelines: {listed}",
-            f"say which: --pipeline {next(iter(by_name))}",
+            f"{file} has {len(by_name)} pipelines: {listed}",
+            f"say which: {how}{next(iter(by_name))}",
         )
     return next(iter(by_name.values()))
 

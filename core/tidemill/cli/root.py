@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "approve": "Approve a step that waits for it, or reject it.",
     "cancel": "Cancel a run.",
     "retry": "Run again what failed in a run, and what depends on it.",
+    "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
     "doctor": "Check this machine and project for trouble.",
 }
