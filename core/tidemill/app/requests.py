@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tidelang import codec
 from tidelang.compiler import Compilation
-from tidelang.definition import Definition
+from tidelang.definition import Definition, Subrun
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.params import ParamError, bind
 from tidelang.reading import SourceError
@@ -58,6 +58,13 @@ def plan_request(project: Project, request: RunRequest) -> Planned:
     """
     compilation = compiled(request.file)
     definition = one_pipeline(compilation, request.file, request.pipeline, "--pipeline ")
+    for step in definition.steps:
+        if isinstance(step.action, Subrun):
+            raise UsageError(
+                f"step {step.name} runs pipeline {step.action.pipeline}: this version checks"
+                " that, and cannot run it yet",
+                f"run the other one by itself: tidemill run … --pipeline {step.action.pipeline}",
+            )
     try:
         params = bind(definition, request.params, _constant)
     except ParamError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tidemill import known
+from tidemill._version import __version__
 from tidemill.cli import console
 from tidemill.cli.text import plural
 
@@ -106,11 +107,18 @@ def print_text(checked: Checked) -> None:
     _complain(checked.unreadable)
 
 
-def print_json(checked: Checked) -> None:
-    """For programs: a list of diagnostics; what could not be read on stderr."""
-    from tidelang.render import json
+def print_for(checked: Checked, form: str) -> None:
+    """For programs: `json`, `sarif`, `github` or `gitlab`; what could not be read on
+    stderr."""
+    from tidelang.render import github, gitlab, json, sarif
 
-    click.echo(json.render(checked.diagnostics), nl=False)
+    renderers: dict[str, Callable[[Sequence[Diagnostic]], str]] = {
+        "json": json.render,
+        "github": github.render,
+        "gitlab": gitlab.render,
+        "sarif": lambda found: sarif.render(found, __version__),
+    }
+    click.echo(renderers[form](checked.diagnostics), nl=False)
     _complain(checked.unreadable)
 
 
