@@ -172,3 +172,12 @@ def test_what_asks_is_seen_also_where_not_all_fits(busy: Board, make_task: MakeT
     assert any("tidemill approve 7 unit[200]" in line for line in shown)
     busy.apply([make_task("unit[200]", S.SUCCEEDED)])
     assert not busy.asking
+
+
+def test_what_the_cache_gave_is_called_so(board: Board, make_task: MakeTask) -> None:
+    said = {"detail": "cached from run 3", "cached_from": 3}
+    board.apply([make_task("a", S.SUCCEEDED, **said), make_task("b", S.SUCCEEDED)])
+    assert lines(picture().running(board))[:2] == [
+        "✓ cached    a     2.0 s  cached from run 3",
+        "✓ succeeded b     2.0 s",
+    ]

@@ -217,3 +217,10 @@ def test_of_what_people_rejected_no_output_is_missed(board: Board, make_task: Ma
         "",
         "retry what failed: tidemill retry 7",
     ]
+
+
+def test_what_the_cache_gave_names_the_run_it_is_of(
+    plain: PlainDisplay, paper: Paper, make_task: MakeTask
+) -> None:
+    plain.tasks_changed([make_task("a", S.SUCCEEDED, cached_from=3, detail="cached from run 3")])
+    assert paper.take()[1:] == ["a cached from run 3"]

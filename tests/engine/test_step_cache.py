@@ -77,6 +77,7 @@ async def test_a_second_run_takes_the_result_of_the_first(tmp_path: Path) -> Non
         await world.settle()
         row = world.row("a")
         assert (row.state.value, row.cached_from, row.exit_code) == ("succeeded", 1, 0)
+        assert row.detail == "cached from run 1"
         assert row.outputs == {"n": 7}
         assert world.executor.started["b"][0].work.env["V"] == "7"
         assert report(world)["hit"] == 1

@@ -12,7 +12,7 @@ import os
 import signal
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class Attempt:
             return self._outputs(await self._carry_out(io))
         found = await cache.look()
         if found is not None and await self._restored(cache, found):
-            return found.outputs, exited(0)
+            return found.outputs, replace(exited(0), detail=f"cached from run {found.run}")
         kept, outcome = self._outputs(await self._carry_out(io))
         if outcome.ok:
             await cache.keep(kept)

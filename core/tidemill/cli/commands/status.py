@@ -109,8 +109,6 @@ def _detail(task: TaskView, now: float) -> str:
         said = [words.asked(task.approval)]
     if task.carried_from is not None:
         said.append(f"taken from run {task.carried_from}")
-    if task.cached_from is not None:
-        said.append(f"cached from run {task.cached_from}")
     if task.waits_until is not None and task.waits_until > now:
         said.append(f"tries again at {moment(task.waits_until)}")
     if task.allow_failure and task.state in words.BAD:

@@ -123,8 +123,6 @@ class Picture:
             said.append(f"tries again in {ticking(task.waits_until - self.now)}")
         if task.carried_from is not None:
             said.append(f"in run {task.carried_from}")
-        if task.cached_from is not None:
-            said.append(f"from run {task.cached_from}")
         if task.approval is not None and task.approval.command:
             said.append(words.asked(task.approval))
         if task.state is TaskState.SUCCEEDED:
