@@ -18,10 +18,23 @@ _TIMEOUT = Field("timeout", _POSITIVE, "How long one attempt may take.")
 _WORKDIR = Field("workdir", _PATH, "The folder to run in, from the project's root.", '"."')
 _IDEMPOTENT = Field("idempotent", BOOL, "Whether it may be run again after a loss.", "true")
 
-_LATER = frozenset({
-    "concurrency", "deadline", "labels", "pool", "prewarm",
-    "priority", "regions", "resources", "services", "trigger", "artifacts",
-})  # fmt: skip
+_PRIORITY = Field(
+    "priority",
+    Type("enum", members=("critical", "high", "normal", "low", "bulk")),
+    "Which tasks are started first where not all can be.",
+    "normal",
+)
+_POOL = Field("pool", STRING, "The pool of workers that runs it.", "default")
+_REGIONS = Field("regions", ANY, "Where to run it, the preferred region first.")
+_DEADLINE = Field("deadline", _POSITIVE, "By when it is to have ended.")
+_ON_DEADLINE = Field(
+    "on_deadline",
+    Type("enum", members=("notify", "cancel", "escalate")),
+    "What is done when it has not.",
+    "notify",
+)
+_PLACED = (_PRIORITY, _POOL, _REGIONS, _DEADLINE, _ON_DEADLINE)
+_PLACED_BLOCKS = {"resources": "", "labels": ""}
 
 _WHEN = Field("when", BOOL, "Whether it runs, once all that it needs has ended.")
 _ALLOW_FAILURE = Field(
@@ -39,9 +52,16 @@ STEP = schema(
     _ALLOW_FAILURE,
     _IDEMPOTENT,
     _DESCRIPTION,
-    blocks={"env": "", "retry": "", "executor": "KIND", "cache": "", "approve": ""},
+    *_PLACED,
+    blocks={
+        "env": "",
+        "retry": "",
+        "executor": "KIND",
+        "cache": "",
+        "approve": "",
+        **_PLACED_BLOCKS,
+    },
     declarations=frozenset({"output"}),
-    later=_LATER,
 )
 
 TASK = Schema(
@@ -49,7 +69,6 @@ TASK = Schema(
     {name: each for name, each in STEP.fields.items() if name != "needs"},
     STEP.blocks,
     declarations=STEP.declarations,
-    later=_LATER,
 )
 
 PIPELINE_CALL = schema(
@@ -60,8 +79,9 @@ PIPELINE_CALL = schema(
     _MAX_PARALLEL,
     _ALLOW_FAILURE,
     _DESCRIPTION,
+    _DEADLINE,
+    _ON_DEADLINE,
     blocks={"retry": ""},
-    later=_LATER,
 )
 
 APPROVAL_STEP = ("needs", "when", "max_parallel", "allow_failure", "description")
@@ -86,9 +106,21 @@ DEFAULTS = schema(
     _TIMEOUT,
     _WORKDIR,
     _IDEMPOTENT,
-    blocks={"env": "", "retry": "", "executor": "KIND", "cache": ""},
-    later=_LATER,
+    *_PLACED,
+    blocks={"env": "", "retry": "", "executor": "KIND", "cache": "", **_PLACED_BLOCKS},
 )
+
+RESOURCES = schema(
+    "`resources`",
+    Field("cpu", Type("float", low=0.001), "Cores."),
+    Field("memory", Type("size", low=1), "Memory."),
+    Field("disk", Type("size", low=1), "Room on the disk."),
+    Field("gpu", Type("int", low=0), "Graphics processors."),
+    open=True,
+)
+"""Beside these, whatever else workers say that they have so many of."""
+
+LABELS = schema("`labels`", open=True)
 
 ENV = schema("`env`", open=True)
 
@@ -123,7 +155,7 @@ SCHEDULE = schema(
         "latest",
     ),
     Field("jitter", _DURATION, "Start up to so much later, by chance.", "0s"),
-    later=frozenset({"prewarm", "deadline"}),
+    Field("prewarm", _DURATION, "Get workers ready so much ahead.", "0s"),
 )
 
 EVENTS = (
@@ -131,6 +163,30 @@ EVENTS = (
     "deadline_missed", "approval_needed",
 )  # fmt: skip
 TOLD_BY_DEFAULT = ("failed", "recovered")
+
+_ONLY_IF = Field("when", BOOL, "Whether an event starts a run.")
+_GIVEN = Field("params", map_of(ANY), "Values for the pipeline's params.")
+
+TRIGGERS = {
+    "pipeline": schema(
+        "`trigger pipeline`",
+        Field(
+            "on",
+            list_of(Type("enum", members=("succeeded", "failed", "cancelled"))),
+            "Which ends of the other pipeline's run start one.",
+            "[succeeded]",
+        ),
+        _ONLY_IF,
+        _GIVEN,
+    ),
+    "event": schema("`trigger event`", _ONLY_IF, _GIVEN),
+    "webhook": schema(
+        "`trigger webhook`",
+        Field("secret", Type("secret"), "What requests are signed with.", required=True),
+        _ONLY_IF,
+        _GIVEN,
+    ),
+}
 
 NOTIFY = schema(
     "`notify`",
@@ -147,10 +203,12 @@ PIPELINE = schema(
     "a pipeline",
     _DESCRIPTION,
     Field("max_parallel", _COUNT, "How many tasks of a run may run at a time."),
-    blocks={"schedule": "CRON", "defaults": "", "notify": "KIND"},
-    many=frozenset({"schedule", "notify"}),
+    Field("concurrency", _COUNT, "How many of its runs may be at work at a time."),
+    _DEADLINE,
+    _ON_DEADLINE,
+    blocks={"schedule": "CRON", "trigger": "KIND NAME", "defaults": "", "notify": "KIND"},
+    many=frozenset({"schedule", "trigger", "notify"}),
     declarations=frozenset({"param", "let", "step"}),
-    later=_LATER,
 )
 
 PARAM = schema("a param", _DESCRIPTION)

@@ -121,7 +121,8 @@ def _reference(expr: Expr, _: int) -> _Code:
         try:
             value: Value = frame.scope.spaces[space][name]
         except KeyError:
-            raise MissingError(f"`{name}` has no value here") from None
+            shown = f"{space}.{name}" if space in ("run", "event") else name
+            raise MissingError(f"`{shown}` has no value here") from None
         return value
 
     def in_loop(frame: _Frame) -> Value:

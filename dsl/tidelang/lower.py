@@ -57,7 +57,10 @@ def _definition(checked: Checked, digest: Callable[[Checked], str]) -> Definitio
         lets=tuple(Let(name, meanings[name]) for name in ordered),
         max_parallel=checked.max_parallel,
         schedules=checked.schedules,
+        triggers=checked.triggers,
         notifications=checked.notifications,
+        concurrency=checked.concurrency,
+        deadline=checked.due.rule(),
         steps=tuple(_step(draft, position, digest) for draft in checked.steps),
     )
 
@@ -83,7 +86,7 @@ def _action(draft: Draft, digest: Callable[[Checked], str]) -> Action:
 
 
 def _step(draft: Draft, position: Mapping[str, int], digest: Callable[[Checked], str]) -> Step:
-    settings = draft.settings
+    settings, place = draft.settings, draft.settings.placement
     return Step(
         name=draft.name,
         action=_action(draft, digest),
@@ -102,4 +105,10 @@ def _step(draft: Draft, position: Mapping[str, int], digest: Callable[[Checked],
         executor=settings.executor_rule(),
         description=draft.description,
         cache=settings.cache.rule() if settings.cache else None,
+        priority=place.priority or "normal",
+        pool=place.pool or "default",
+        resources=tuple(sorted(place.resources.items())),
+        labels=tuple(sorted(place.labels.items())),
+        regions=place.regions,
+        deadline=settings.due.rule(),
     )

@@ -27,16 +27,14 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Schema:
     """A body. `title` names it in messages (`a step`). `blocks` are the kinds of blocks it
-    takes, with how their labels are written; those in `many` may be repeated. `later`
-    names what is planned and has no meaning yet. `open` lets any attribute in. `origin`
-    says, where a plugin has the schema, which one."""
+    takes, with how their labels are written; those in `many` may be repeated. `open` lets
+    any attribute in. `origin` says, where a plugin has the schema, which one."""
 
     title: str
     fields: Mapping[str, Field] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
     many: frozenset[str] = frozenset()
     declarations: frozenset[str] = frozenset()
-    later: frozenset[str] = frozenset()
     open: bool = False
     origin: str = ""
 

@@ -31,10 +31,15 @@ SCHEMAS = {
     "### `retry`": blocks.RETRY,
     "### `approve`": blocks.APPROVE,
     "### `cache`": blocks.CACHE,
+    "### `resources`": blocks.RESOURCES,
     "## `schedule`": blocks.SCHEDULE,
     "## `notify`": blocks.NOTIFY,
 }
-LOOSE = {"run": "a string, or a list", "needs": "list of step names"}
+LOOSE = {
+    "run": "a string, or a list",
+    "needs": "list of step names",
+    "regions": "prefer(…)",
+}
 """Attributes of which more is asked than their schema's type says."""
 
 
@@ -67,8 +72,8 @@ def _first(known: Schema) -> str:
 def _type(field: Field) -> str:
     """As the tables write it: Tide's own way, and in words where it has none."""
     kind = field.type
-    if kind.name == "duration":
-        return "duration over 0" if kind.low else "duration"
+    if kind.name in ("duration", "size"):
+        return f"{kind.name} over 0" if kind.low else kind.name
     if kind.name == "list" and inner(kind).name == "enum":
         return f"list of {show(inner(kind))}"
     return show(kind)

@@ -79,17 +79,22 @@ def _person(ctx: Context, name: str, span: Span, seen: dict[str, Span]) -> None:
 
 
 def _nothing_else(ctx: Context, step: str, parts: Parts, block: Block) -> None:
-    related = (Related(block.kind_span, "the approval"),)
+    related = Related(block.kind_span, "the approval")
     if (run := parts.attributes.get("run")) is not None:
         message = f"step `{step}` has both `run` and `approve`"
         fix = Fix("make two steps of it: one that approves, and one that needs it and runs")
-        ctx.report.add("T331", message, run.name_span, "a step is one of the two", fix, related)
+        ctx.report.add("T331", message, run.name_span, "a step is one of the two", fix, (related,))
         return
+    nothing_to_run(ctx, parts, related)
+
+
+def nothing_to_run(ctx: Context, parts: Parts, approval: Related) -> None:
+    """Refuses what is about running something, in the body of a step that approves."""
     for name, span in _given(parts):
         if name in _TAKEN:
             continue
         message = f"`{name}` means nothing in a step that waits for an approval"
-        ctx.report.add("T330", message, span, "nothing is run here", _way_out(name), related)
+        ctx.report.add("T330", message, span, "nothing is run here", _way_out(name), (approval,))
 
 
 def _given(parts: Parts) -> list[tuple[str, Span]]:

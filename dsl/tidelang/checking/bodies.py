@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tidelang.checking.context import Context
 from tidelang.checking.expect import expect, settled
+from tidelang.checking.foreign import in_tide
 from tidelang.checking.words import twice
 from tidelang.definition import Expr
 from tidelang.diagnostics import Fix
@@ -52,13 +53,12 @@ _HOMES = {
 
 @dataclass(slots=True)
 class Parts:
-    """A body, sorted; only what its schema knows is in here. `later` says that something
-    in it has no meaning yet, `unread` that the parser left something out."""
+    """A body, sorted; only what its schema knows is in here. `unread` says that the parser
+    left something out."""
 
     attributes: dict[str, Attribute] = field(default_factory=dict)
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     declarations: list[Item] = field(default_factory=list)
-    later: bool = False
     unread: bool = False
 
     def block(self, kind: str) -> Block | None:
@@ -104,9 +104,6 @@ def _attribute(report: Report, item: Attribute, schema: Schema, parts: Parts) ->
             return  # the parser has said what is wrong in front of its value
         message = f"`{name}` is a block, not an attribute"
         report.add("T112", message, item.name_span, "no `=` here", _as_block(item, schema))
-    elif name in schema.later:
-        parts.later = True
-        no_meaning(report, f"`{name}`", item.name_span)
     else:
         _unknown(report, name, item.name_span, schema, "attribute")
 
@@ -134,22 +131,16 @@ def _block(report: Report, item: Block, schema: Schema, parts: Parts) -> None:
         message = f"`{kind}` is an attribute, not a block"
         fix = Fix(f"write `{kind} = …`")
         report.add("T112", message, item.kind_span, "a `=` is missing", fix)
-    elif kind in schema.later:
-        parts.later = True
-        no_meaning(report, f"`{kind}`", item.kind_span)
     else:
         _unknown(report, kind, item.kind_span, schema, "block")
 
 
-def no_meaning(report: Report, what: str, span: Span) -> None:
-    """The language has it, this version does not."""
-    message = f"{what} has no meaning in this version of Tidemill yet"
-    report.add("T390", message, span, "planned", Fix("take it out for now"))
-
-
 def _unknown(report: Report, name: str, span: Span, schema: Schema, form: str) -> None:
-    near = nearest(name, [*schema.names, *schema.later])
+    meant = in_tide(name, schema.title)
+    near = None if meant else nearest(name, schema.names)
     fix = Fix(f"{schema.title} takes {listed(schema.names, 20)}") if schema.names else None
+    if meant:
+        fix = Fix(f"in Tide this is written `{meant}`")
     if near:
         fix = Fix(f"did you mean `{near}`?", span, near)
     report.add("T108", f"{schema.title} has no {form} `{name}`", span, "not known", fix)

@@ -34,6 +34,8 @@ def _call(ctx: Context, node: Call) -> Typed:
     if name == "secret":
         found = named(ctx.report, node)
         return (SECRET, found) if found else UNKNOWN
+    if name == "prefer":
+        return _misplaced_preference(ctx, node)
     function = FUNCTIONS.get(name)
     if function is None:
         return _no_function(ctx, node, node.function)
@@ -56,6 +58,15 @@ def _misplaced_filter(ctx: Context, node: Call, name: str) -> Typed:
         ctx.check_open(argument.value)
     message = f"`{name}` can only end a `{{{{ … }}}}` in a script"
     ctx.report.add("T602", message, node.function.span, "not in a script's hole")
+    return UNKNOWN
+
+
+def _misplaced_preference(ctx: Context, node: Call) -> Typed:
+    for argument in node.arguments:
+        ctx.check_open(argument.value)
+    message = "`prefer(…)` can only be the whole value of `regions`"
+    fix = Fix('write it in the step: `regions = prefer("eu", "us")`')
+    ctx.report.add("T220", message, node.span, "not here", fix)
     return UNKNOWN
 
 

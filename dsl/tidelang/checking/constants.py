@@ -79,7 +79,7 @@ class Constants:
             return None
         if space == "argument":  # a task by itself: each call will tell
             return Unknown(name, broken=True)
-        return Unknown(f"run.{name}" if space == "run" else name)
+        return Unknown(f"{space}.{name}" if space in ("run", "event") else name)
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:

@@ -28,6 +28,7 @@ class Place:
     steps: bool = False
     run: bool = False
     states: bool = False
+    event: bool = False
 
 
 LET = Place("a `let`")
@@ -35,6 +36,7 @@ FOR = Place("the list of a `for`")
 DEFAULTS = Place("`defaults`", run=True)
 STEP = Place("a step", steps=True, run=True)
 WHEN = Place("`when`", steps=True, run=True, states=True)
+TRIGGER = Place("a trigger", event=True)
 SETTLED = Place("a setting that must be known before the run")
 
 

@@ -160,7 +160,8 @@ def _value_fits(
     if value.broken or fits(actual, wanted) or actual.name == "any":
         return True
     message = f"{what} must be {noun(wanted)}, and this may be any other string"
-    fix = Fix(f"give `{value.culprit}` the type {show(wanted)}") if wanted.members else None
+    declared = wanted.members and ctx.scope.find(value.culprit)
+    fix = Fix(f"give `{value.culprit}` the type {show(wanted)}") if declared else None
     ctx.report.add("T201", message, node.span, noun(actual), fix)
     return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidelang.checking.context import CHECKS, UNKNOWN, Context, Typed
-from tidelang.checking.members import imported, no_value
+from tidelang.checking.members import event_field, event_itself, imported, no_value
 from tidelang.checking.secrets import CONDITION, HELD, INSIDE, either
 from tidelang.checking.words import noun, twice
 from tidelang.definition import Expr, Type
@@ -73,6 +73,8 @@ def _broken(_: Context, node: Broken) -> Typed:  # noqa: ARG001  the table's sig
 
 def _name(ctx: Context, node: Name) -> Typed:
     symbol = ctx.scope.find(node.id)
+    if symbol is None and node.id == "event":
+        return event_itself(ctx, node)
     if symbol is None:
         return _no_value(ctx, node) if node.id == "run" else unknown_name(ctx, node)
     if symbol.kind == "step":
@@ -127,6 +129,8 @@ def _member(ctx: Context, node: Member) -> Typed:
         symbol = ctx.scope.find(node.value.id)
         if symbol is None and node.value.id == "run":
             return _run_field(ctx, node)
+        if symbol is None and node.value.id == "event":
+            return event_field(ctx, node)
         if symbol is not None and symbol.kind == "step":
             return _output(ctx, node, symbol)
         if symbol is not None and symbol.kind == "import":

@@ -1,4 +1,4 @@
-"""What an import's alias stands for, where a value is wanted."""
+"""What an import's alias, and `event`, stand for where a value is wanted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from tidelang.diagnostics import Fix
 from tidelang.scope import Symbol
 from tidelang.suggest import listed, nearest
 from tidelang.syntax import Member, Name
+from tidelang.types import ANY
 
 
 def imported(ctx: Context, node: Member, alias: Symbol) -> Typed:
@@ -29,6 +30,29 @@ def imported(ctx: Context, node: Member, alias: Symbol) -> Typed:
     message = f"there is no let `{node.name}` in `{unit.source.name}`"
     ctx.report.add("T107", message, node.name_span, "not there", fix)
     return UNKNOWN
+
+
+def event_field(ctx: Context, node: Member) -> Typed:
+    """`event.branch`: what its sender put into it is known only when it comes."""
+    if ctx.place.event:
+        return ANY, ("ref", "event", node.name)
+    _no_event(ctx, node)
+    return UNKNOWN
+
+
+def event_itself(ctx: Context, node: Name) -> Typed:
+    if not ctx.place.event:
+        _no_event(ctx, node)
+        return UNKNOWN
+    fix = Fix("take one of its fields, as its sender names them: `event.branch`")
+    ctx.report.add("T207", "`event` is no value by itself", node.span, "which field?", fix)
+    return UNKNOWN
+
+
+def _no_event(ctx: Context, node: Member | Name) -> None:
+    message = f"`{node.span.text}` is not known in {ctx.place.title}"
+    fix = Fix("use it in `when` and `params` of a `trigger`; a param brings it to the steps")
+    ctx.report.add("T109", message, node.span, "known only where an event starts a run", fix)
 
 
 def _called(ctx: Context, node: Member, kind: str) -> Typed:

@@ -12,14 +12,18 @@ from tidelang.checking.cache_warnings import warn_of_caches
 from tidelang.checking.called import called_by
 from tidelang.checking.constants import Constants
 from tidelang.checking.context import DEFAULTS, SETTLED, Context
+from tidelang.checking.deadline_warnings import warn_of_deadlines
+from tidelang.checking.deadlines import Due, read_deadline
 from tidelang.checking.executors import Executors
 from tidelang.checking.lets import check_lets, drawn
 from tidelang.checking.params import check_param
 from tidelang.checking.schedules import check_schedule
 from tidelang.checking.settings import Settings, read_settings
 from tidelang.checking.steps import Draft, check_step, declare_step
+from tidelang.checking.triggers import check_trigger
 from tidelang.checking.units import Unit
-from tidelang.definition import Approval, Notification, Param, Schedule
+from tidelang.checking.unreachable import warn_of_unreachable
+from tidelang.definition import Approval, Notification, Param, Schedule, Trigger
 from tidelang.diagnostics import Fix, Related
 from tidelang.graph import Cycle, Walk
 from tidelang.scope import Scope
@@ -38,6 +42,8 @@ class Checked:
     parts: Parts
     description: str = ""
     max_parallel: int | None = None
+    concurrency: int | None = None
+    due: Due = field(default_factory=Due)
     params: dict[str, Param] = field(default_factory=dict)
     lets: list[str] = field(default_factory=list)
     used: dict[str, None] = field(default_factory=dict)
@@ -45,6 +51,7 @@ class Checked:
     defaults: Settings = field(default_factory=Settings)
     steps: list[Draft] = field(default_factory=list)
     schedules: tuple[Schedule, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
     notifications: tuple[Notification, ...] = ()
 
     @property
@@ -85,6 +92,9 @@ def check_pipeline(checked: Checked) -> None:
     checked.description = description if isinstance(description, str) else ""
     most = setting(ctx, parts, blocks.PIPELINE, "max_parallel")
     checked.max_parallel = most if isinstance(most, int) else None
+    runs = setting(ctx, parts, blocks.PIPELINE, "concurrency")
+    checked.concurrency = runs if isinstance(runs, int) else None
+    checked.due = read_deadline(ctx, parts, blocks.PIPELINE)
     checked.defaults = _defaults(ctx, parts.block("defaults"), executors)
     for draft in checked.steps:
         check_step(ctx, draft, executors)
@@ -92,8 +102,14 @@ def check_pipeline(checked: Checked) -> None:
     _hang_together(ctx, checked)
     if not report.errors:
         warn_of_caches(ctx, checked.steps)
+        warn_of_deadlines(ctx, checked.due, checked.steps)
+        warn_of_unreachable(ctx, checked.steps)
     schedules = parts.blocks.get("schedule", ())
     checked.schedules = tuple(check_schedule(ctx, each, checked.params) for each in schedules)
+    found = (
+        check_trigger(ctx, each, node, checked.params) for each in parts.blocks.get("trigger", ())
+    )
+    checked.triggers = tuple(each for each in found if each is not None)
     told = (checked.unit.notifiers.check(ctx, each) for each in parts.blocks.get("notify", ()))
     checked.notifications = tuple(each for each in told if each is not None)
     if not any(isinstance(item, Step) for item in parts.declarations) and not parts.unread:

@@ -6,15 +6,13 @@ from tidelang import blocks
 from tidelang.checking.bodies import Parts, setting, sorted_body
 from tidelang.checking.constants import literal
 from tidelang.checking.context import SETTLED, Context
-from tidelang.checking.expect import expect, settled
-from tidelang.checking.forms import object_entries
-from tidelang.checking.words import noun
+from tidelang.checking.expect import settled
+from tidelang.checking.given import params_of
 from tidelang.cron import CronError, five_fields, nearest_zone, zone_exists
 from tidelang.definition import Expr, Param, Schedule
 from tidelang.diagnostics import Fix
 from tidelang.source import Span
-from tidelang.suggest import listed, nearest
-from tidelang.syntax import Attribute, Block, DurationLiteral, ObjectExpression, String
+from tidelang.syntax import Attribute, Block, DurationLiteral, Expression, String
 from tidelang.values import Duration
 
 _SHORTEST = 1_000
@@ -33,11 +31,24 @@ def check_schedule(ctx: Context, block: Block, params: dict[str, Param]) -> Sche
         cron=cron,
         every=every,
         timezone=zone if isinstance(zone, str) else "UTC",
-        params=_params(ctx, block, parts, params),
+        params=params_of(ctx, block, parts, params, _known),
         overlap=_word(ctx, parts, "overlap", "skip"),
         catchup=_word(ctx, parts, "catchup", "latest"),
         jitter=int(jitter) if isinstance(jitter, Duration) else 0,
+        prewarm=_prewarm(ctx, parts, every),
     )
+
+
+def _prewarm(ctx: Context, parts: Parts, every: int | None) -> int:
+    ahead = setting(ctx, parts, blocks.SCHEDULE, "prewarm")
+    if not isinstance(ahead, Duration):
+        return 0
+    if every is not None and ahead >= every:
+        node = parts.attributes["prewarm"].value
+        message = f"`prewarm` is not shorter than the time between two runs, {Duration(every)}"
+        fix = Fix("make it shorter, or take it out: workers would always be getting ready")
+        ctx.report.add("W401", message, node.span, "longer than it helps", fix)
+    return int(ahead)
 
 
 def _word(ctx: Context, parts: Parts, name: str, default: str) -> str:
@@ -87,50 +98,8 @@ def _zone(ctx: Context, attribute: Attribute, zone: str) -> None:
     ctx.report.add("T402", f"there is no time zone `{zone}`", span, "not an IANA name", fix)
 
 
-# --- params ------------------------------------------------------------------------------
-
-
-def _params(
-    ctx: Context, block: Block, parts: Parts, params: dict[str, Param]
-) -> tuple[tuple[str, Expr], ...]:
-    attribute = parts.attributes.get("params")
-    given: dict[str, Expr] = {}
-    if attribute is not None and not isinstance(attribute.value, ObjectExpression):
-        found = noun(ctx.check(attribute.value)[0])
-        fix = Fix("write `params = { name = value }`")
-        ctx.report.add("T201", f"`params` must be written out, not {found}", attribute.value.span,
-                       found, fix)  # fmt: skip
-        return ()
-    if attribute is not None and isinstance(attribute.value, ObjectExpression):
-        given = _given(ctx, attribute.value, params)
-    missing = [p.name for p in params.values() if p.default is None and p.name not in given]
-    if missing and not parts.unread:
-        message = f"this schedule gives no value for {listed(missing)}"
-        fix = Fix(f"add `params = {{ {missing[0]} = … }}`, or give the param a default")
-        ctx.report.add("T405", message, block.kind_span, "a run could not start", fix)
-    return tuple(sorted(given.items()))
-
-
-def _given(ctx: Context, node: ObjectExpression, params: dict[str, Param]) -> dict[str, Expr]:
-    given: dict[str, Expr] = {}
-    for entry in object_entries(ctx, node):
-        param = params.get(entry.key)
-        if param is None:
-            _no_param(ctx, entry.key, entry.key_span, params)
-            continue
-        what = f"param `{entry.key}`"
-        before = ctx.report.count
-        expr = expect(ctx, entry.value, param.type, what)
-        value = settled(ctx, entry.value, expr, what)
-        given[entry.key] = literal(value) if ctx.report.count == before else expr
-    return given
-
-
-def _no_param(ctx: Context, name: str, span: Span, params: dict[str, Param]) -> None:
-    if ctx.report.may_be_unread(name):
-        return
-    near = nearest(name, params)
-    fix = Fix(f"its params are {listed(params)}") if params else None
-    if near:
-        fix = Fix(f"did you mean `{near}`?", span, near)
-    ctx.report.add("T404", f"the pipeline has no param `{name}`", span, "not a param", fix)
+def _known(ctx: Context, node: Expression, expr: Expr, what: str) -> Expr:
+    """A param's value, worked out now."""
+    before = ctx.report.count
+    value = settled(ctx, node, expr, what)
+    return literal(value) if ctx.report.count == before else expr

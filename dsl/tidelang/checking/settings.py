@@ -8,7 +8,9 @@ from tidelang import blocks
 from tidelang.checking.bodies import Parts, no_labels, setting, sorted_body, value
 from tidelang.checking.caching import Caching, read_cache
 from tidelang.checking.context import UNKNOWN, Context
+from tidelang.checking.deadlines import Due, read_deadline
 from tidelang.checking.executors import Executors
+from tidelang.checking.placement import Placement, read_placement
 from tidelang.checking.plugins import Chosen
 from tidelang.checking.words import noun
 from tidelang.definition import Executor, Expr, Retry
@@ -30,6 +32,8 @@ class Settings:
     retry: dict[str, Value] = field(default_factory=dict)
     executor: Chosen | None = None
     cache: Caching | None = None
+    placement: Placement = field(default_factory=Placement)
+    due: Due = field(default_factory=Due)
 
     def over(self, base: Settings) -> Settings:
         """These laid over the defaults: blocks member by member.
@@ -46,6 +50,8 @@ class Settings:
             retry={**base.retry, **self.retry},
             executor=self.executor.over(base.executor) if self.executor else base.executor,
             cache=self.cache.over(cache) if self.cache else cache,
+            placement=self.placement.over(base.placement),
+            due=self.due.over(base.due),
         )
 
     def retry_rule(self) -> Retry:
@@ -78,6 +84,8 @@ def read_settings(ctx: Context, parts: Parts, schema: Schema, executors: Executo
         retry=_retry(ctx, parts.block("retry")),
         executor=executors.choose(ctx, parts.block("executor")),
         cache=read_cache(ctx, parts.block("cache")),
+        placement=read_placement(ctx, parts, schema),
+        due=read_deadline(ctx, parts, schema),
     )
 
 

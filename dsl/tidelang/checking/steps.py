@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tidelang import blocks
 from tidelang.bounds import MAX_INSTANCES
-from tidelang.checking.approvals import approval
+from tidelang.checking.approvals import approval, nothing_to_run
 from tidelang.checking.bodies import Parts, setting, sorted_body, value
 from tidelang.checking.calls import step_named
 from tidelang.checking.constants import EvaluationError, Unknown
@@ -159,6 +159,8 @@ def _check_call(ctx: Context, draft: Draft, executors: Executors) -> None:
     if base is None:
         return
     draft.action = base.action
+    if isinstance(base.action, Approval) and draft.node.call is not None:
+        nothing_to_run(ctx, draft.parts, Related(draft.node.call.span, "the approval"))
     draft.outputs = (*base.outputs, *draft.outputs)
     draft.settings = draft.settings.over(base.settings)
     draft.when = base.when if draft.when is None else _both(base.when, draft.when)
@@ -178,7 +180,6 @@ def check_body(ctx: Context, draft: Draft, executors: Executors) -> None:
         ctx.place, ctx.states = WHEN, False
         draft.when = value(ctx, parts, blocks.STEP, "when")
         draft.when_decides = ctx.states
-        _never_true(ctx, draft)
     ctx.place = STEP
     _action(ctx, draft)
     draft.outputs = tuple(_outputs(ctx, draft))
@@ -201,7 +202,7 @@ def _action(ctx: Context, draft: Draft) -> None:
 
 def _unread(ctx: Context, draft: Draft) -> bool:
     parts = draft.parts
-    return parts.later or parts.unread or ctx.report.unread_in(draft.node.span)
+    return parts.unread or ctx.report.unread_in(draft.node.span)
 
 
 def _plain_settings(ctx: Context, draft: Draft) -> None:
@@ -216,12 +217,6 @@ def _plain_settings(ctx: Context, draft: Draft) -> None:
         fix = Fix("take it out, or add `for … in …` to the step")
         message = "`max_parallel` does nothing without `for`"
         ctx.report.add("W303", message, span, "there is one task only", fix)
-
-
-def _never_true(ctx: Context, draft: Draft) -> None:
-    node = draft.parts.attributes["when"].value
-    if draft.when is not None and draft.when == ("lit", False):
-        ctx.report.add("W304", f"step `{draft.name}` never runs", node.span, "always false")
 
 
 # --- outputs ---------------------------------------------------------------------------
