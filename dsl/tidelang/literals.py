@@ -87,10 +87,11 @@ def unescape_long(text: str) -> str:
 class Dedented:
     """`parts` are the texts without what goes, None where a hole stands. `mixed` is the
     place, counted from the start of all parts (a hole counts 1), of a line whose tabs and
-    spaces do not agree with the others'."""
+    spaces do not agree with the others'. `margin` is the indentation they shared."""
 
     parts: tuple[str | None, ...]
     mixed: tuple[int, int] | None = None
+    margin: str = ""
 
 
 def dedent(parts: Sequence[str | None]) -> Dedented:
@@ -105,7 +106,7 @@ def dedent(parts: Sequence[str | None]) -> Dedented:
     mixed = None
     if any(len(indent) > len(shared) for indent in indents):
         mixed = _mixed(counted, shared, indents)
-    return Dedented(_strip(parts, shared), mixed)
+    return Dedented(_strip(parts, shared), mixed, shared)
 
 
 def _shared(indents: list[str]) -> str:
