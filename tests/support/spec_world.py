@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -202,7 +203,7 @@ def happenings(
 
 
 def _request(file: Path, arguments: Sequence[str]) -> RunRequest:
-    given = command.make_context("run", [str(file), *arguments]).params
+    given = copy(command).make_context("run", [str(file), *arguments]).params
     selection = Selection(given["only"], given["start"], given["until"])
     return RunRequest(
         file, given["pipeline"], parameters(given["params"]), selection, given["max_parallel"]
