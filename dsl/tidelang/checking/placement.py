@@ -136,11 +136,10 @@ def _regions(ctx: Context, attribute: Attribute | None) -> tuple[str, ...]:
     if attribute is None:
         return ()
     node = attribute.value
-    if not isinstance(node, Call) or not isinstance(node.function, Name):
-        _no_preference(ctx, node)
-        return ()
-    if node.function.id != "prefer":
-        _other_function(ctx, node, node.function)
+    name = node.function if isinstance(node, Call) else None
+    if not isinstance(node, Call) or not isinstance(name, Name) or name.id != "prefer":
+        if not isinstance(name, Name) or not _misspelt(ctx, name):
+            _no_preference(ctx, node)
         return ()
     if not node.arguments:
         fix = Fix('name at least one: `prefer("eu", "us")`')
@@ -168,14 +167,13 @@ def _region(ctx: Context, node: Expression, seen: dict[str, Span]) -> None:
         seen[region] = node.span
 
 
-def _other_function(ctx: Context, node: Call, name: Name) -> None:
-    fix = Fix('write `regions = prefer("eu", "us")`')
-    if nearest(name.id, ("prefer",)):
-        fix = Fix("did you mean `prefer`?", name.span, "prefer")
+def _misspelt(ctx: Context, name: Name) -> bool:
+    if not nearest(name.id, ("prefer",)):
+        return False
+    fix = Fix("did you mean `prefer`?", name.span, "prefer")
     message = f"`regions` takes `prefer(…)`, not `{name.id}(…)`"
-    ctx.report.add("T201", message, node.function.span, "not `prefer`", fix)
-    for argument in node.arguments:
-        ctx.check(argument.value)
+    ctx.report.add("T201", message, name.span, "not `prefer`", fix)
+    return True
 
 
 def _no_preference(ctx: Context, node: Expression) -> None:
