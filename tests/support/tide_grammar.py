@@ -114,7 +114,8 @@ class Expressions(Texts):
         return self.gap()
 
     def conditional(self) -> str:
-        if self.maybe(4):
+        if self.maybe(4) and not self.deep:
+            self.written += 1
             return self.words(self.disjunction, "if", self.disjunction, "else", self.conditional)
         return self.disjunction()
 
@@ -126,12 +127,16 @@ class Expressions(Texts):
 
     def chain(self, operand: Part, operators: list[str]) -> str:
         text = operand()
-        while self.maybe(5):
+        while self.maybe(5) and not self.deep:
+            self.written += 1
             text = self.words(text, self.one_of(operators), operand)
         return text
 
     def inversion(self) -> str:
-        return self.words("not", self.inversion) if self.maybe(8) else self.comparison()
+        if self.deep or not self.maybe(8):
+            return self.comparison()
+        self.written += 1  # so that chance alone does not nest them without end
+        return self.words("not", self.inversion)
 
     def comparison(self) -> str:
         if not self.maybe(5):
@@ -146,7 +151,10 @@ class Expressions(Texts):
         return self.chain(self.unary, ["*", "/", "%"])
 
     def unary(self) -> str:
-        return self.signs("-", self.unary) if self.maybe(8) else self.postfix()
+        if self.deep or not self.maybe(8):
+            return self.postfix()
+        self.written += 1
+        return self.signs("-", self.unary)
 
     def postfix(self) -> str:
         text = self.atom()
