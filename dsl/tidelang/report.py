@@ -41,6 +41,12 @@ class Report:
             if found.code in codes:
                 self.diagnostics[at] = replace(found, notes=(*found.notes, note))
 
+    def instead(self, code: str, span: Span) -> None:
+        """Takes back what was told of just this span with a code, since more is known."""
+        self.diagnostics = [
+            told for told in self.diagnostics if told.code != code or told.span != span
+        ]
+
     @property
     def count(self) -> int:
         """How many there are: the same before and after a check that found nothing."""

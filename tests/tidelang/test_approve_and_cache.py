@@ -85,6 +85,13 @@ def test_what_is_about_running_is_refused_beside_approve(setting: str, underline
     assert _found(f"step a {{\n{setting}\napprove\n}}") == [("T330", underlined)]
 
 
+def test_a_step_that_calls_a_task_that_approves_runs_nothing_either() -> None:
+    head = "task ask() { approve { timeout = 1m } }\n"
+    text = f"{head}pipeline p {{ step a = ask() {{ timeout = 2m, allow_failure = true }} }}\n"
+    result = compile_source(Source("t.tide", text), NoPlugins())
+    assert [(d.code, d.span.text) for d in result.diagnostics] == [("T330", "timeout")]
+
+
 def test_run_and_approve_together_are_one_mistake() -> None:
     assert _found('step a { run = "x", timeout = 1m, approve }') == [("T331", "run")]
 

@@ -197,6 +197,20 @@ def test_a_word_of_another_system_is_told_in_a_pipeline() -> None:
     assert "schedule" in told.fix.message
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("timeout-minutes = 10", "timeout = 10m"),
+        ("continue-on-error = true", "allow_failure = true"),
+        ("if = true", "when"),
+    ],
+)
+def test_a_word_that_is_no_name_in_tide_is_told_once(written: str, meant: str) -> None:
+    (told,) = _compiled(f'step a {{ run = "x"\n{written}\n}}').diagnostics
+    assert told.fix is not None
+    assert meant in told.fix.message
+
+
 def test_no_word_of_another_system_is_one_of_tide_in_the_same_place() -> None:
     for schema in (blocks.STEP, blocks.TASK, blocks.DEFAULTS, blocks.PIPELINE, blocks.SCHEDULE):
         taken = {*schema.names, *schema.declarations}

@@ -71,6 +71,11 @@ def test_what_is_known_now_stands_in_the_definition_as_a_value() -> None:
     )
 
 
+def test_a_let_that_only_triggers_use_stands_in_the_definition_as_its_value_alone() -> None:
+    result = _compiled('trigger event "a" { when = event.n > n }', "let n = 2")
+    assert result.definitions[0].lets == ()
+
+
 def test_a_comprehension_in_a_trigger_keeps_its_variable() -> None:
     trigger = _trigger(
         'trigger event "a" { when = len([x for x in event.files if starts_with(x, src)]) > 0 }',

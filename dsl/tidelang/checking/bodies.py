@@ -143,6 +143,8 @@ def _unknown(report: Report, name: str, span: Span, schema: Schema, form: str) -
         fix = Fix(f"in Tide this is written `{meant}`")
     if near:
         fix = Fix(f"did you mean `{near}`?", span, near)
+    if "-" in span.text:
+        report.instead("T032", span)  # without the `-` it is no better
     report.add("T108", f"{schema.title} has no {form} `{name}`", span, "not known", fix)
 
 

@@ -104,12 +104,14 @@ def check_pipeline(checked: Checked) -> None:
         warn_of_caches(ctx, checked.steps)
         warn_of_deadlines(ctx, checked.due, checked.steps)
         warn_of_unreachable(ctx, checked.steps)
+    ctx.lets = {}  # what stands in schedules and triggers is worked out now
     schedules = parts.blocks.get("schedule", ())
     checked.schedules = tuple(check_schedule(ctx, each, checked.params) for each in schedules)
     found = (
         check_trigger(ctx, each, node, checked.params) for each in parts.blocks.get("trigger", ())
     )
     checked.triggers = tuple(each for each in found if each is not None)
+    ctx.lets = checked.used
     told = (checked.unit.notifiers.check(ctx, each) for each in parts.blocks.get("notify", ()))
     checked.notifications = tuple(each for each in told if each is not None)
     if not any(isinstance(item, Step) for item in parts.declarations) and not parts.unread:

@@ -207,26 +207,26 @@ def _keyword(scene: Scene) -> Repair | None:
     token, before, head = scene.token, scene.before, scene.head
     if token.type in ("EQUAL", "COLON", "LBRACE") and before is not None and before is head:
         if before.type in KEYWORDS and token.type != "LBRACE":
-            return Repair(_taken(scene, before), gives_up=True)
+            return Repair(_taken(scene, before, _WORDS_HERE.get(before.type)), gives_up=True)
         return None
     if token.type not in KEYWORDS or not scene.fits("NAME"):
         return None
     if not scene.at_head:
         return _instead(scene, "NAME", _taken(scene, token))
-    if scene.after is not None and scene.after.type in ("EQUAL", "COLON"):
-        return Repair(_taken(scene, token), gives_up=True)
     hint = _WORDS_HERE.get(token.type)
+    if scene.after is not None and scene.after.type in ("EQUAL", "COLON"):
+        return Repair(_taken(scene, token, hint), gives_up=True)
     message = f"no item begins with `{token.text}`"
     fix = Fix(hint) if hint else None
     return Repair(Diagnostic("T001", message, scene.span(token), fix=fix), gives_up=True)
 
 
-def _taken(scene: Scene, token: Token) -> Diagnostic:
+def _taken(scene: Scene, token: Token, hint: str | None = None) -> Diagnostic:
     return Diagnostic(
         "T015",
         f"`{token.text}` is a word of the language and cannot be a name",
         scene.span(token),
-        fix=Fix(f"choose another name, such as `{token.text}_`"),
+        fix=Fix(hint or f"choose another name, such as `{token.text}_`"),
     )
 
 
