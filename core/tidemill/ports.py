@@ -16,6 +16,7 @@ from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
     EventRow,
+    ExpansionRow,
     RunRow,
     StageRef,
     StageRow,
@@ -70,6 +71,9 @@ class Turn(Protocol):
 
     def all_tasks(self, run: int) -> list[TaskRow]: ...
 
+    def expansions(self, runs: Iterable[int]) -> list[ExpansionRow]:
+        """The lists of fan-outs that became known while these runs went on."""
+
     def outputs(
         self, stages: Iterable[StageRef]
     ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
@@ -98,6 +102,9 @@ class Turn(Protocol):
 
     def decisions(self, run: int) -> list[DecisionRow]:
         """What people said to tasks of this run that wait for approval."""
+
+    def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
+        """Stores lists that have become known, and the tasks made of them."""
 
     def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
         """Writes (before, after) pairs."""
@@ -133,6 +140,10 @@ class Transaction(Turn, Protocol):
 
     def latest_successes(self, pipeline: str, keys: Iterable[str]) -> dict[str, TaskRow]:
         """By key, the task that last succeeded in any run of this pipeline."""
+
+    def latest_expansions(self, pipeline: str, keys: Iterable[str]) -> dict[str, ExpansionRow]:
+        """By the key of their stand-ins, the lists that were known last in any run of
+        this pipeline."""
 
 
 class Store(Protocol):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tidelang.definition import Approval, Loop, Output, Script, Step, Type, Variable
 from tidemill.engine.approvals import Answer, Person, record_decision
 from tidemill.engine.scheduler import Scheduler
-from tidemill.engine.takeover import ask_to_cancel, carried_by_retry, take_over
+from tidemill.engine.takeover import again, ask_to_cancel, take_over
 from tidemill.errors import UsageError
 from tidemill.model.messages import Nudge
 from tidemill.model.rows import TaskRow
@@ -267,8 +267,8 @@ async def test_a_retry_keeps_what_was_approved_and_asks_again_what_was_not(
         await told(world)
         assert world.run_state() == "failed"
         rows = world.store.transact_now(lambda tx: tx.all_tasks(1))
-        again = world.make(frozenset(range(3)), carried_by_retry(world.plan, rows))
-        kept, asked, blocked = world.store.transact_now(lambda tx: tx.all_tasks(again.number))
+        retried = world.make(frozenset(range(3)), again(world.plan, world.run, rows).carried)
+        kept, asked, blocked = world.store.transact_now(lambda tx: tx.all_tasks(retried.number))
         assert (kept.state, kept.carried_from) == (TaskState.SUCCEEDED, 1)
         assert kept.detail == "approved by alice: fine"
         assert asked.state is TaskState.AWAITING_APPROVAL

@@ -8,8 +8,8 @@ import pytest
 from engine_world import LEASE, World, step
 
 from tidelang.definition import Retry
-from tidemill.engine.create import carried_outputs
-from tidemill.engine.takeover import ask_to_cancel, carried_by_retry, take_over
+from tidemill.engine.create import earlier
+from tidemill.engine.takeover import again, ask_to_cancel, take_over
 from tidemill.model.messages import Nudge, Result, Started
 from tidemill.model.rows import TaskRef
 from tidemill.model.states import RunState
@@ -170,12 +170,12 @@ async def test_a_retry_keeps_what_succeeded_and_needs_nothing_done_again(
             for key in world.at_work():
                 await world.end(key, code=1 if key == failed else 0)
         rows = world.store.transact_now(lambda tx: tx.all_tasks(1))
-        carried = carried_by_retry(world.plan, rows)
+        carried = again(world.plan, world.run, rows).carried
         assert {row.key for row in carried.values()} == kept
-        again = world.make(frozenset(range(world.plan.size)), carried)
+        retried = world.make(frozenset(range(world.plan.size)), carried)
         states = {
             row.key: row.state.value
-            for row in world.store.transact_now(lambda tx: tx.all_tasks(again.number))
+            for row in world.store.transact_now(lambda tx: tx.all_tasks(retried.number))
         }
         assert {key for key, state in states.items() if state == "succeeded"} == kept
         assert "ready" in states.values(), "a retry has something to do at once"
@@ -188,6 +188,6 @@ async def test_only_one_step_takes_part_where_only_one_is_chosen(tmp_path: Path)
         rows = world.store.transact_now(lambda tx: tx.all_tasks(only.number))
         assert [row.state.value for row in rows] == ["skipped", "ready", "skipped"]
         assert (
-            world.store.transact_now(lambda tx: carried_outputs(tx, world.plan, frozenset({1})))
+            world.store.transact_now(lambda tx: earlier(tx, world.plan, frozenset({1})).carried)
             == {}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import tempfile
 from collections import Counter
@@ -13,12 +14,11 @@ from engine_bench import Bench, pipeline, step
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidelang.definition import Definition, Loop, Retry
+from tidelang.definition import Definition, Loop, Output, Retry, Step, Type
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.ledger import FAILED_STATES
-from tidemill.engine.takeover import carried_by_retry
+from tidemill.engine.scopes import stage_state
 from tidemill.model.messages import Order, Report
-from tidemill.model.plan import make_plan
 from tidemill.model.rows import RunRow, StageRef, StageRow, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Inbox, Transaction, Turn
@@ -32,30 +32,43 @@ FEW = settings(
 @st.composite
 def graphs(draw: st.DrawFn) -> Definition:
     size = draw(st.integers(1, 8))
-    steps = []
+    steps: list[Step] = []
     for i in range(size):
         needs = tuple(f"s{j}" for j in range(i) if draw(st.integers(0, 2)) == 0)
-        width = draw(st.sampled_from([None, None, 0, 1, 3]))
-        items = ("list", tuple(("lit", n) for n in range(width or 0)))
-        when = draw(st.sampled_from([None, None, None, "lit", "state"]))
+        width = draw(st.sampled_from([None, None, 0, 1, 3, "late", "late"]))
+        if width == "late":
+            width = draw(st.sampled_from(needs)) if needs else None
+        when = draw(st.sampled_from([None, None, None, "lit", "state", "loop"]))
         state = draw(st.sampled_from(["failed", "skipped", "done", "succeeded"]))
         condition: tuple[object, ...] | None = ("lit", False) if when == "lit" else None
         if when == "state" and needs:
             condition = ("state", state, needs[0])
+        if when == "loop" and width is not None:
+            condition = ("op", "==", ("ref", "loop", "x"), ("lit", 1))
         steps.append(
             step(
                 f"s{i}",
                 *needs,
-                loop=None if width is None else Loop(("x",), items),
+                loop=None if width is None else Loop(("x",), list_of(width, steps)),
                 max_parallel=draw(st.sampled_from([None, 1, 2])) if width else None,
                 when=condition,
                 when_decides=bool(condition and condition[0] == "state"),
                 allow_failure=draw(st.booleans()),
                 idempotent=draw(st.integers(0, 3)) > 0,
                 retry=Retry(attempts=draw(st.integers(1, 3)), backoff=1_000),
+                outputs=(Output("xs", Type("list", of=Type("int"))),),
             )
         )
     return pipeline(*steps, max_parallel=draw(st.sampled_from([None, None, 1, 3])))
+
+
+def list_of(width: int | str, steps: Sequence[Step]) -> tuple[object, ...]:
+    """So many items, or those that this step gives."""
+    if isinstance(width, int):
+        return ("list", tuple(("lit", n) for n in range(width)))
+    given = ("get", ("ref", "step", width), "xs")
+    (source,) = [step for step in steps if step.name == width]
+    return given if source.loop is None else ("call", "flatten", (given,), ())
 
 
 def dice(seed: int, failures: float) -> random.Random:
@@ -83,13 +96,19 @@ def outcomes(seed: int, failures: float) -> Callable[[Work], Outcome]:
     rolls = dice(seed, failures)
 
     def ends(work: Work) -> Outcome:
-        del work
         roll = rolls.random()
         if roll < failures / 4:
             return lost("contact was lost")
-        return exited(1 if roll < failures else 0)
+        return exited(1) if roll < failures else succeeds(work)
 
     return ends
+
+
+def succeeds(work: Work) -> Outcome:
+    """With a list that depends on nothing but the task, and may hold an item twice."""
+    chance = random.Random(work.step)  # noqa: S311 - not for secrets
+    xs = [chance.randrange(3) for _ in range(chance.choice([0, 1, 1, 2]))]
+    return exited(0, values=f"xs={json.dumps(xs)}\n".encode())
 
 
 def check_counts(bench: Bench, run: RunRow) -> None:
@@ -159,40 +178,95 @@ async def play(
         assert not bench.executor.side_by_side
         assert (run.state is RunState.FAILED) == (run.failed > 0)
         for task in rows:
-            retries = make_plan(definition, {}).step_of(task.ordinal).step
-            assert task.attempt <= retries.retry.attempts
-            if not retries.idempotent and task.state is TaskState.LOST:
+            step = definition.steps[task.step]
+            assert task.attempt <= step.retry.attempts
+            if not step.idempotent and task.state is TaskState.LOST:
                 assert task.detail
-        await check_retry(bench, definition, run)
+        check_fan_outs(bench, definition, run)
+        await check_retry(bench, run)
     finally:
         await bench.close()
 
 
-async def check_retry(bench: Bench, definition: Definition, run: RunRow) -> None:
+def check_fan_outs(bench: Bench, definition: Definition, run: RunRow) -> None:
+    """What became of each late fan-out is what the ends of those it needs call for."""
+    stages = bench.store.transact_now(lambda tx: tx.stages_of(run.number))
+    states = {definition.steps[s.step].name: stage_state(s) for s in stages}
+    rows: dict[str, list[TaskRow]] = {step.name: [] for step in definition.steps}
+    for task in bench.rows(run.number):
+        rows[definition.steps[task.step].name].append(task)
+    for each in definition.steps:
+        if not rows[each.name] or not rows[each.name][0].key.endswith("[…]"):
+            continue
+        stand_in, *tasks = rows[each.name]
+        expected, keys = fate(definition, each, states, rows)
+        assert stand_in.state.value == expected, stand_in
+        assert [task.key for task in tasks] == keys
+
+
+def fate(
+    definition: Definition, step: Step, states: dict[str, str], rows: dict[str, list[TaskRow]]
+) -> tuple[str, list[str]]:
+    """How the stand-in of a late fan-out should have ended, and the keys of its tasks."""
+    allowed = {s.name for s in definition.steps if s.allow_failure}
+    needed = {need: states[need] for need in step.needs}
+    if step.when_decides:
+        assert step.when is not None
+        _, question, of = step.when
+        if question != "done" and needed[of].replace("upstream_failed", "skipped") != question:
+            return "skipped", []
+    elif any(
+        state == "upstream_failed" or (state == "failed" and need not in allowed)
+        for need, state in needed.items()
+    ):
+        return "upstream_failed", []
+    elif "skipped" in needed.values() or step.when == ("lit", False):
+        return "skipped", []
+    assert step.loop is not None
+    source = step.loop.items[1] if step.loop.items[0] == "get" else step.loop.items[2][0][1]
+    gave = [task for task in rows[source[2]] if task.state is not TaskState.EXPANDED]
+    empty = bool(gave) and gave[0].key.endswith("[…]") and states[source[2]] == "succeeded"
+    if not empty and any(task.outputs is None for task in gave):
+        return "failed", []
+    items = [x for task in gave for x in (task.outputs or {"xs": []})["xs"]]
+    seen = Counter[int]()
+    keys = []
+    for x in items:
+        seen[x] += 1
+        keys.append(f"{step.name}[{x}]" + (f"#{seen[x]}" if seen[x] > 1 else ""))
+    return ("expanded" if items else "succeeded"), keys
+
+
+async def check_retry(bench: Bench, run: RunRow) -> None:
     """A retry does again all that did not end well and what stands behind it, and nothing
     that succeeded before anything that is done again."""
     rows = bench.rows(run.number)
-    plan = make_plan(definition, {})
-    carried = carried_by_retry(plan, rows)
-    again = bench.retry(definition, run)
+    plan = bench.plan(run)
+    kept = {row.key for row in bench.again(run).carried.values()}
+    again = bench.retry(run)
     bench.executor.started.clear()
-    bench.executor.ends = lambda _: exited(0)
+    bench.executor.ends = succeeds
     bench.seen.tasks.clear()
     bench.seen.check = lambda: None
     if not again.state.ended:
         bench.drive(again, slots=3)
         again = await bench.to_the_end(again)
-    assert again.state is RunState.SUCCEEDED
     done = set(bench.executor.keys())
-    kept = {row.key for row in carried.values()}
     assert not done & kept
+    failed = 0
     for row in bench.rows(again.number):
-        assert row.key in kept or row.key in done or row.state is TaskState.SKIPPED
+        stands_in = row.key.endswith("[…]")
+        no_list = row.state is TaskState.FAILED and "list of `for` has no value" in row.detail
+        failed += no_list and not plan.steps[row.step].step.allow_failure
+        hindered = no_list or row.state is TaskState.UPSTREAM_FAILED
+        assert stands_in or hindered or row.key in kept | done or row.state is TaskState.SKIPPED
         assert (row.carried_from is not None) == (row.key in kept)
+    assert again.state is (RunState.FAILED if failed else RunState.SUCCEEDED)
     unstable: set[int] = set()
+    fine = {TaskState.SUCCEEDED, TaskState.SKIPPED, TaskState.EXPANDED}
     for planned in plan.topological():
         mine = [row for row in rows if row.step == planned.index]
-        settled = all(r.state in {TaskState.SUCCEEDED, TaskState.SKIPPED} for r in mine)
+        settled = all(r.state in fine for r in mine)
         if unstable & set(planned.needs):
             unstable.add(planned.index)
             continue

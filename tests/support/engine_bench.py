@@ -19,11 +19,12 @@ from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.plans import Plans
 from tidemill.engine.scheduler import Scheduler
-from tidemill.engine.takeover import ask_to_cancel, carried_by_retry
+from tidemill.engine.takeover import Again, again, ask_to_cancel
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge
-from tidemill.model.plan import make_plan
+from tidemill.model.plan import Plan, make_plan
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction
@@ -172,27 +173,35 @@ class Bench:
         definition: Definition,
         *,
         chosen: frozenset[int] | None = None,
-        carried: Mapping[int, TaskRow] | None = None,
+        picked: tuple[str, ...] = (),
         params: Mapping[str, Any] | None = None,
-        retry_of: int | None = None,
     ) -> RunRow:
         plan = make_plan(definition, params or {})
-        new = NewRun(
-            plan,
-            codec.digest(definition),
-            codec.encode(definition),
-            "p.tide",
-            frozenset(range(plan.size)) if chosen is None else chosen,
-            carried or {},
-            retry_of,
+        everything = frozenset(range(plan.size))
+        return self._make(plan, everything if chosen is None else chosen, {}, picked=picked)
+
+    def again(self, run: RunRow) -> Again:
+        """What a retry of this run starts from."""
+        return again(self.plan(run), self.run(run.number), self.rows(run.number))
+
+    def retry(self, run: RunRow) -> RunRow:
+        start = self.again(run)
+        return self._make(
+            start.plan, start.chosen, start.carried, retry_of=run.number, picked=run.picked
         )
+
+    def _make(
+        self, plan: Plan, chosen: frozenset[int], carried: Mapping[int, TaskRow], **more: Any
+    ) -> RunRow:
+        digest, content = codec.digest(plan.definition), codec.encode(plan.definition)
+        new = NewRun(plan, digest, content, "p.tide", chosen, carried, **more)
         return self.store.transact_now(lambda tx: create_run(tx, new, self.clock.now()))
 
-    def retry(self, definition: Definition, run: RunRow) -> RunRow:
-        plan = make_plan(definition, {})
-        return self.create(
-            definition, carried=carried_by_retry(plan, self.rows(run.number)), retry_of=run.number
-        )
+    def plan(self, run: RunRow) -> Plan:
+        """As the database has it now."""
+        plans = Plans()
+        self.store.transact_now(lambda tx: plans.load(tx, {run.number}))
+        return plans.of(run.number)
 
     def drive(self, run: RunRow, *, slots: int = 4, broker: Any = None, alone: bool = True) -> None:
         """Starts a worker, and a scheduler for this run alone or, told of it, for all."""

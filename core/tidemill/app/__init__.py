@@ -6,7 +6,7 @@ The command line, and later a server, call what is here; nothing below knows of 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tidemill.app.doctor import Check, checks
@@ -19,10 +19,12 @@ from tidemill.app.requests import MistakesError, Planned, compiled, one_pipeline
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.clock import SystemClock
 from tidemill.engine.approvals import Answer, record_decision
-from tidemill.engine.create import NOT_SELECTED, NewRun, carried_outputs, create_run
-from tidemill.engine.plans import plan_of
-from tidemill.engine.takeover import ask_to_cancel, carried_by_retry, finish_cancelled, take_over
+from tidemill.engine.create import Earlier, NewRun, create_run, earlier
+from tidemill.engine.fan_out import NOT_SELECTED
+from tidemill.engine.plans import Plans
+from tidemill.engine.takeover import again, ask_to_cancel, finish_cancelled, take_over
 from tidemill.errors import TidemillError, UsageError
+from tidemill.model.plan import Plan
 from tidemill.model.requests import RunRequest
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.model.secrets import secrets_of
@@ -73,15 +75,26 @@ def plan(project: Project, request: RunRequest) -> PlanView:
         TidemillError: as `open_run`.
     """
     planned = plan_request(project, request)
-    carried = _carried_without_writing(project, planned)
-    views = []
-    for step in planned.plan.topological():
-        for instance in step.instances:
+    known = _earlier_without_writing(project, planned)
+    secrets = secrets_of(planned.plan, planned.chosen)
+    missing = EnvironmentSecrets().missing(secrets)
+    return PlanView(
+        planned.plan.definition.name,
+        planned.digest,
+        dict(planned.plan.params),
+        {name: name not in missing for name in sorted(secrets)},
+        tuple(_planned_views(known, planned.chosen)),
+    )
+
+
+def _planned_views(known: Earlier, chosen: frozenset[int]) -> Iterator[TaskView]:
+    for step in known.plan.topological():
+        for instance in step.counted:
             state, detail, origin = TaskState.BLOCKED if step.needs else TaskState.READY, "", None
-            if instance.ordinal in carried:
-                earlier = carried[instance.ordinal]
-                state, origin = TaskState.SUCCEEDED, earlier.carried_from or earlier.run
-            elif instance.ordinal not in planned.chosen:
+            if instance.ordinal in known.carried:
+                before = known.carried[instance.ordinal]
+                state, origin = TaskState.SUCCEEDED, before.carried_from or before.run
+            elif instance.ordinal not in chosen:
                 state, detail = TaskState.SKIPPED, NOT_SELECTED
             row = TaskRow(
                 0,
@@ -92,16 +105,7 @@ def plan(project: Project, request: RunRequest) -> PlanView:
                 detail=detail,
                 carried_from=origin,
             )
-            views.append(task_view(row, planned.plan))
-    secrets = secrets_of(planned.plan, planned.chosen)
-    missing = EnvironmentSecrets().missing(secrets)
-    return PlanView(
-        planned.plan.definition.name,
-        planned.digest,
-        dict(planned.plan.params),
-        {name: name not in missing for name in sorted(secrets)},
-        tuple(views),
-    )
+            yield task_view(row, known.plan)
 
 
 def open_run(project: Project, request: RunRequest) -> LocalRun:
@@ -116,14 +120,16 @@ def open_run(project: Project, request: RunRequest) -> LocalRun:
     slots = _slots(request.max_parallel)
 
     def new(tx: Transaction) -> NewRun:
+        known = earlier(tx, planned.plan, planned.chosen)
         return NewRun(
-            plan=planned.plan,
+            plan=known.plan,
             digest=planned.digest,
             content=planned.content,
             file=planned.file,
             chosen=planned.chosen,
-            carried=carried_outputs(tx, planned.plan, planned.chosen),
             fresh=request.fresh,
+            carried=known.carried,
+            picked=planned.picked,
         )
 
     return _create(project, _open_store(project), new, slots)
@@ -146,7 +152,7 @@ def open_retry(project: Project, number: int, max_parallel: int | None = None) -
             owner.release()
         else:
             row = store.transact_now(lambda tx: take_over(tx, number, clock.now()))
-            plan = store.transact_now(lambda tx: plan_of(row, tx.definition(row.digest)))
+            plan = store.transact_now(lambda tx: _plan_of(tx, row))
             return LocalRun(project, store, clock, owner, row, plan, _slots(max_parallel))
     if row.state is RunState.SUCCEEDED:
         raise UsageError(f"run {number} succeeded: there is nothing to retry")
@@ -230,29 +236,35 @@ def _create(
     return LocalRun(project, store, clock, owner, row, what.plan, slots)
 
 
+def _plan_of(tx: Transaction, row: RunRow) -> Plan:
+    plans = Plans()
+    plans.refresh(tx, [row])
+    return plans.of(row.number)
+
+
 def _retry_of(tx: Transaction, row: RunRow) -> NewRun:
-    content = tx.definition(row.digest)
-    plan = plan_of(row, content)
+    start = again(_plan_of(tx, row), row, tx.all_tasks(row.number))
     return NewRun(
-        plan=plan,
+        plan=start.plan,
         digest=row.digest,
-        content=content,
+        content=tx.definition(row.digest),
         file=row.file,
-        chosen=frozenset(range(plan.size)) - frozenset(row.excluded),
-        carried=carried_by_retry(plan, tx.all_tasks(row.number)),
+        chosen=start.chosen,
+        carried=start.carried,
         retry_of=row.number,
         origin=row.origin or row.number,
         fresh=row.fresh,
+        picked=row.picked,
     )
 
 
-def _carried_without_writing(project: Project, planned: Planned) -> dict[int, TaskRow]:
-    """What would be carried: asks the database only if there is one."""
+def _earlier_without_writing(project: Project, planned: Planned) -> Earlier:
+    """What would be taken over: asks the database only if there can be anything."""
     everything = frozenset(range(planned.plan.size))
     if planned.chosen == everything:
-        return {}
+        return Earlier(planned.plan, {})
     store = _open_store(project)
-    return store.transact_now(lambda tx: carried_outputs(tx, planned.plan, planned.chosen))
+    return store.transact_now(lambda tx: earlier(tx, planned.plan, planned.chosen))
 
 
 def _own(project: Project, number: int) -> Owner:

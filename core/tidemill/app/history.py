@@ -57,8 +57,10 @@ class History:
         return row
 
     def plan(self, run: RunRow) -> Plan:
-        if run.number not in self._plans and self._sql is not None:
-            self._plans[run.number] = plan_of(run, self._sql.definition(run.digest))
+        known = self._plans.get(run.number)
+        if (known is None or known.size != run.size) and self._sql is not None:
+            content = self._sql.definition(run.digest)
+            self._plans[run.number] = plan_of(run, content, self._sql.expansions(run.number))
         return self._plans[run.number]
 
     def tasks(self, number: int) -> list[TaskView]:

@@ -37,6 +37,7 @@ def run_view(run: RunRow, *, interrupted: bool = False) -> RunView:
 def task_view(task: TaskRow, plan: Plan) -> TaskView:
     step = plan.steps[task.step].step
     waits = task.state is TaskState.READY and task.attempt > 0
+    unknown = _unknown_until(task, plan)
     return TaskView(
         key=task.key,
         step=step.name,
@@ -54,7 +55,16 @@ def task_view(task: TaskRow, plan: Plan) -> TaskView:
         outputs=_shown(task.outputs or {}),
         approval=_approval(task, step.action),
         cached_from=task.cached_from,
+        unknown_until=unknown,
     )
+
+
+def _unknown_until(task: TaskRow, plan: Plan) -> tuple[str, ...] | None:
+    """For what stands for a fan-out's tasks: whose outputs its list is made of."""
+    step = plan.steps[task.step]
+    if step.stand_in is None or step.stand_in.ordinal != task.ordinal or task.state.ended:
+        return None
+    return tuple(plan.steps[index].step.name for index in step.draws)
 
 
 def _approval(task: TaskRow, action: Action) -> ApprovalView | None:
@@ -67,9 +77,11 @@ def _approval(task: TaskRow, action: Action) -> ApprovalView | None:
 
 
 def task_views(tasks: Iterable[TaskRow], plan: Plan) -> list[TaskView]:
-    """In an order in which no task stands before one it needs."""
+    """In an order in which no task stands before one it needs; without what stood for
+    tasks that are there by now."""
     place = {step.index: place for place, step in enumerate(plan.topological())}
-    ordered = sorted(tasks, key=lambda task: (place[task.step], task.ordinal))
+    shown = (task for task in tasks if task.state is not TaskState.EXPANDED)
+    ordered = sorted(shown, key=lambda task: (place[task.step], task.ordinal))
     return [task_view(task, plan) for task in ordered]
 
 

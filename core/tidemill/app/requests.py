@@ -37,6 +37,7 @@ class Planned:
 
     plan: Plan
     chosen: frozenset[int]
+    picked: tuple[str, ...]
     file: str
     definition: Definition = field(repr=False)
 
@@ -73,7 +74,8 @@ def plan_request(project: Project, request: RunRequest) -> Planned:
     plan = make_plan(definition, params)
     shown = os.path.relpath(request.file.absolute(), project.root)
     file = os.fsencode(shown).decode("utf-8", "replace")
-    return Planned(plan, select(plan, request.selection), file, definition)
+    chosen = select(plan, request.selection)
+    return Planned(plan, chosen.ordinals, chosen.keys, file, definition)
 
 
 def compiled(file: Path) -> Compilation:

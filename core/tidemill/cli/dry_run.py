@@ -62,4 +62,6 @@ def _fate(task: TaskView) -> str:
         return f"taken from run {task.carried_from}"
     if not _would_run(task):
         return "not selected"
+    if task.unknown_until is not None:
+        return words.unknown(task)
     return "would run" if task.approval is None else "would ask " + words.whom(task.approval)

@@ -42,6 +42,7 @@ def task_shape(task: TaskView) -> dict[str, Any]:
         "outputs": dict(task.outputs),
         "cached_from": task.cached_from,
         "approval": None if task.approval is None else approval_shape(task.approval),
+        "unknown_until": None if task.unknown_until is None else list(task.unknown_until),
     }
 
 

@@ -37,6 +37,7 @@ LOOKS: Final = {
     TaskState.LOST: Look("✗", "x", "red"),
     TaskState.SKIPPED: Look("-", "-", "bright_black"),
     TaskState.UPSTREAM_FAILED: Look("-", "-", "yellow"),
+    TaskState.EXPANDED: Look("·", ".", "bright_black"),
 }
 
 RUN_COLOURS: Final = {
@@ -66,6 +67,17 @@ def attempts(task: TaskView) -> str:
     if task.attempt > task.attempts:
         return f"attempt {task.attempt}"
     return f"attempt {task.attempt}/{task.attempts}" if task.attempts > 1 and task.attempt else ""
+
+
+def unknown(task: TaskView) -> str:
+    """When the tasks are known that this one stands for: `known when build has ended`."""
+    if task.unknown_until is None:
+        return ""
+    steps = [clean(name) for name in task.unknown_until]
+    if not steps:
+        return "known when it runs"
+    names = " and ".join([", ".join(steps[:-1]), steps[-1]] if len(steps) > 1 else steps)
+    return f"known when {names} {'have' if len(steps) > 1 else 'has'} ended"
 
 
 def whom(approval: ApprovalView) -> str:

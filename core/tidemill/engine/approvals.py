@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from tidelang.definition import Approval
-from tidemill.engine.plans import plan_of
+from tidemill.engine.plans import Plans
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
 from tidemill.model.rows import DecisionRow, RunRow, TaskRow
@@ -51,7 +51,9 @@ def record_decision(
     if run.state.ended or run.state is RunState.CANCELLING:
         did = "is being cancelled" if run.state is RunState.CANCELLING else "has ended"
         raise UsageError(f"run {number} {did}: nothing of it waits for approval")
-    plan = plan_of(run, tx.definition(run.digest))
+    plans = Plans()
+    plans.refresh(tx, [run])
+    plan = plans.of(number)
     decided = {decision.ordinal for decision in tx.decisions(number)}
     task = _one(_meant(plan, tx.all_tasks(number), run, answer.step), decided, answer.step)
     (task,) = tx.tasks([task.ref])  # locked from here on, where others could decide too

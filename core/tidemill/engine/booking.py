@@ -124,7 +124,7 @@ class Booking:
         if self.ledger.run(task.run).state is RunState.CANCELLING:
             event = event if event is TaskEvent.SUCCEED else TaskEvent.CANCEL
         else:
-            step = self.plan_of(task.run).step_of(task.ordinal).step
+            step = self.plan_of(task.run).steps[task.step].step
             delay = retry_delay(step, task.attempt, event)
             if delay is not None:
                 kept = {k: v for k, v in fields.items() if k in {"exit_code", "detail"}}

@@ -7,24 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tidelang import values
+from tidelang.reify import literal
+from tidemill.engine.fan_out import NOT_SELECTED, tasks_in_words
 from tidemill.engine.ledger import Ledger
+from tidemill.engine.plans import Plans, lists_of
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan, PlannedStep
-from tidemill.model.rows import RunRow, StageRef, StageRow, TaskRef, TaskRow
+from tidemill.model.rows import ExpansionRow, RunRow, StageRef, StageRow, TaskRef, TaskRow
 from tidemill.model.selection import outputs_wanted
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import TaskEvent
 from tidemill.ports import Transaction
 
-NOT_SELECTED = "not selected"
-
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
     """What a run is made of. `carried` are earlier tasks, by ordinal of the new run,
-    whose results it takes over; of `chosen`, those that take part."""
+    whose results it takes over; of `chosen`, those that take part. `picked` are the keys
+    that take part of late fan-outs of which not all do."""
 
     plan: Plan
     digest: str
@@ -35,9 +37,25 @@ class NewRun:
     retry_of: int | None = None
     origin: int | None = None
     fresh: bool = False
+    picked: tuple[str, ...] = ()
+
+    @property
+    def excluded(self) -> frozenset[int]:
+        """What does not take part, and has no earlier result."""
+        counted = {i.ordinal for step in self.plan.steps for i in step.counted}
+        return frozenset(counted) - self.chosen - self.carried.keys()
 
 
-def carried_outputs(tx: Transaction, plan: Plan, chosen: frozenset[int]) -> dict[int, TaskRow]:
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What other runs have to give to one that does not do everything: the plan, with
+    lists that late fan-outs had, and results by its ordinals."""
+
+    plan: Plan
+    carried: Mapping[int, TaskRow]
+
+
+def earlier(tx: Transaction, plan: Plan, chosen: frozenset[int]) -> Earlier:
     """The latest results of tasks that do not take part but are read by some that do.
 
     Raises:
@@ -45,25 +63,42 @@ def carried_outputs(tx: Transaction, plan: Plan, chosen: frozenset[int]) -> dict
     """
     wanted = outputs_wanted(plan, chosen)
     if not wanted:
-        return {}
+        return Earlier(plan, {})
+    plan = _with_latest_lists(tx, plan, wanted)
+    wanted = outputs_wanted(plan, chosen)
     keys = {ordinal: plan.instance(ordinal).key for ordinal in wanted}
     found = tx.latest_successes(plan.definition.name, keys.values())
     for ordinal, key in keys.items():
         if key not in found:
-            reader = min(wanted[ordinal])
-            raise UsageError(
-                f"step {reader} uses the outputs of {key}, which is not selected"
-                " and has not succeeded in an earlier run",
-                f"select {plan.step_of(ordinal).step.name} too, or run it once before",
-            )
-    return {ordinal: found[key] for ordinal, key in keys.items()}
+            raise _not_there(plan, ordinal, wanted)
+    return Earlier(plan, {ordinal: found[key] for ordinal, key in keys.items()})
+
+
+def _with_latest_lists(tx: Transaction, plan: Plan, wanted: Mapping[int, set[str]]) -> Plan:
+    unknown = {plan.instance(o).key: o for o in wanted if plan.step_of(o).unknown}
+    if not unknown:
+        return plan
+    found = tx.latest_expansions(plan.definition.name, unknown)
+    for key, ordinal in unknown.items():
+        if key not in found:
+            raise _not_there(plan, ordinal, wanted)
+    return plan.expanded(
+        lists_of(row._replace(step=plan.by_task[unknown[key]]) for key, row in found.items())
+    )
+
+
+def _not_there(plan: Plan, ordinal: int, wanted: Mapping[int, set[str]]) -> UsageError:
+    return UsageError(
+        f"step {min(wanted[ordinal])} uses the outputs of {plan.instance(ordinal).key}, which is"
+        " not selected and has not succeeded in an earlier run",
+        f"select {plan.step_of(ordinal).step.name} too, or run it once before",
+    )
 
 
 def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
     """Stores a run; what can be decided without any step having run is decided."""
-    plan = new.plan
+    plan, excluded = new.plan, new.excluded
     tx.add_definition(new.digest, plan.definition.name, new.content, now)
-    excluded = frozenset(range(plan.size)) - new.chosen - new.carried.keys()
     run = RunRow(
         number=0,
         digest=new.digest,
@@ -75,8 +110,10 @@ def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
         open=len(plan.steps),
         retry_of=new.retry_of,
         origin=new.origin,
-        excluded=tuple(sorted(excluded)),
         fresh=new.fresh,
+        excluded=tuple(sorted(ordinal for ordinal in excluded if ordinal < plan.settled)),
+        size=plan.size,
+        picked=new.picked,
     )
     run = run._replace(number=tx.new_run(run))
     ledger = Ledger(now, lease=0)
@@ -84,12 +121,17 @@ def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
     ledger.add_stages(_stage(run.number, step, new, excluded) for step in plan.steps)
     ledger.add_tasks(
         TaskRow(run.number, instance.ordinal, step.index, instance.key, TaskState.BLOCKED)
-        for step, instance in plan.instances()
+        for step in plan.steps
+        for instance in step.rows
     )
     outputs = Outputs()
+    _expand(ledger, run.number, plan)
     _carry(ledger, run.number, new, outputs)
     _exclude(ledger, run.number, excluded)
-    Progress(ledger, lambda _: plan, outputs, tx).begin(run.number)
+    ledger.ended.clear()  # the stages were made without them
+    plans = Plans()
+    plans.add(run.number, plan)
+    Progress(ledger, plans, outputs, tx).begin(run.number)
     ledger.record("run", run.number, None, state=run.state.value)
     stages, tasks = ledger.take_new()
     tx.insert(stages, tasks)
@@ -98,17 +140,28 @@ def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
 
 
 def _stage(run: int, step: PlannedStep, new: NewRun, excluded: frozenset[int]) -> StageRow:
-    ordinals = [instance.ordinal for instance in step.instances]
+    ordinals = [instance.ordinal for instance in step.counted]
     tasks = sum(1 for ordinal in ordinals if ordinal not in excluded)
     carried = sum(1 for ordinal in ordinals if ordinal in new.carried)
     return StageRow(run, step.index, len(step.needs), open=tasks - carried, tasks=tasks)
+
+
+def _expand(ledger: Ledger, run: int, plan: Plan) -> None:
+    """Stores the lists that are known from earlier runs."""
+    for step in plan.late():
+        items = [literal(item) for item in step.items or ()]
+        ledger.add_new(ExpansionRow(run, step.index, step.first, items), ())
+        if step.instances and step.stand_in is not None:
+            task = ledger.task(TaskRef(run, step.stand_in.ordinal))
+            if task is not None:
+                ledger.move(task, TaskEvent.EXPAND, detail=tasks_in_words(len(step.instances)))
 
 
 def _carry(ledger: Ledger, run: int, new: NewRun, outputs: Outputs) -> None:
     """Takes over earlier results; what is read of them cannot be read from the database
     before this transaction has written it."""
     stored: dict[StageRef, dict[TaskRef, dict[str, object] | None]] = {}
-    for ordinal, earlier in new.carried.items():
+    for ordinal, before in new.carried.items():
         ref = TaskRef(run, ordinal)
         task = ledger.task(ref)
         if task is None:
@@ -116,17 +169,16 @@ def _carry(ledger: Ledger, run: int, new: NewRun, outputs: Outputs) -> None:
         ledger.move(
             task,
             TaskEvent.CARRY,
-            started_at=earlier.started_at,
-            ended_at=earlier.ended_at,
-            exit_code=earlier.exit_code,
-            detail=earlier.detail,
-            outputs=earlier.outputs,
-            carried_from=earlier.carried_from or earlier.run,
+            started_at=before.started_at,
+            ended_at=before.ended_at,
+            exit_code=before.exit_code,
+            detail=before.detail,
+            outputs=before.outputs,
+            carried_from=before.carried_from or before.run,
         )
-        stored.setdefault(StageRef(run, task.step), {})[ref] = earlier.outputs
+        stored.setdefault(StageRef(run, task.step), {})[ref] = before.outputs
     for stage, kept in stored.items():
         outputs.add(stage, kept)
-    ledger.ended.clear()  # the stages were made without them
 
 
 def _exclude(ledger: Ledger, run: int, excluded: frozenset[int]) -> None:
@@ -134,4 +186,3 @@ def _exclude(ledger: Ledger, run: int, excluded: frozenset[int]) -> None:
         task = ledger.task(TaskRef(run, ordinal))
         if task is not None:
             ledger.move(task, TaskEvent.SKIP, detail=NOT_SELECTED)
-    ledger.ended.clear()

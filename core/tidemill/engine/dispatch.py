@@ -66,10 +66,10 @@ class Dispatch:
 
     def _read(self, tasks: list[TaskRow]) -> None:
         runs = {task.run for task in tasks}
-        self.plans.load(self.tx, runs)
         missing = self.ledger.missing_runs(runs)
         if missing:
             self.ledger.add_runs(self.tx.runs(missing))
+        self.plans.refresh(self.tx, [self.ledger.run(run) for run in runs])
         self.ledger.add_tasks(tasks)
         stages = {StageRef(task.run, task.step) for task in tasks}
         wanted = [
@@ -88,7 +88,7 @@ class Dispatch:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
             return False
         self.orders.append(order)
-        if not self.plans.of(task.run).step_of(task.ordinal).step.idempotent:
+        if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
         return True
 

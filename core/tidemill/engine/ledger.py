@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tidemill.model.rows import AttemptRow, EventRow, RunRow, StageRef, StageRow, TaskRef, TaskRow
+from tidemill.model.rows import (
+    AttemptRow,
+    EventRow,
+    ExpansionRow,
+    RunRow,
+    StageRef,
+    StageRow,
+    TaskRef,
+    TaskRow,
+)
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import Effect, RunEvent, TaskEvent, move_run, move_task
 from tidemill.ports import Turn
@@ -35,6 +44,8 @@ class Ledger:
         self._runs_before: dict[int, RunRow] = {}
         self._attempts: list[AttemptRow] = []
         self._events: list[EventRow] = []
+        self._new: dict[TaskRef, None] = {}
+        self._expansions: list[ExpansionRow] = []
 
     # what is known
 
@@ -132,6 +143,13 @@ class Ledger:
         self._stages[row.ref] = row
         self._dirty_stages.add(row.ref)
 
+    def add_new(self, expansion: ExpansionRow, tasks: Iterable[TaskRow]) -> None:
+        """Tasks that are made, of a list that has become known."""
+        self._expansions.append(expansion)
+        for task in tasks:
+            self._tasks[task.ref] = task
+            self._new[task.ref] = None
+
     def attempt(self, row: AttemptRow) -> None:
         self._attempts.append(row)
 
@@ -140,7 +158,13 @@ class Ledger:
 
     def flush(self, tx: Turn) -> None:
         """Writes what changed since the last flush."""
+        new, self._new = self._new, {}
+        expansions, self._expansions = self._expansions, []
+        if expansions:
+            tx.expand(expansions, [self._tasks[ref] for ref in new])
         before, self._before = self._before, {}
+        for ref in new:
+            before.pop(ref, None)
         if before:
             tx.save_tasks([(row, self._tasks[ref]) for ref, row in before.items()])
         stages, self._dirty_stages = self._dirty_stages, set()
@@ -161,6 +185,7 @@ class Ledger:
         ledger forgets that they changed."""
         self._before.clear()
         self._dirty_stages.clear()
+        self._new.clear()
         return self.stages(), self.tasks()
 
     def _put(self, before: TaskRow, after: TaskRow) -> None:

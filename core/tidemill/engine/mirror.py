@@ -22,6 +22,7 @@ from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
     EventRow,
+    ExpansionRow,
     RunRow,
     StageRef,
     StageRow,
@@ -56,6 +57,8 @@ class Mirror:
         self._run_before: RunRow | None = None
         self._attempts: list[AttemptRow] = []
         self._events: list[EventRow] = []
+        self._expansions: list[ExpansionRow] = []
+        self._new: list[TaskRef] = []
 
     def forget(self) -> None:
         """Reads everything again at the next transaction."""
@@ -72,6 +75,9 @@ class Mirror:
     def write(self) -> None:
         """Hands on what was written since `over`."""
         tx, tasks = self._tx, self._tasks
+        if self._expansions:
+            tx.expand(self._expansions, [tasks[ref] for ref in self._new])
+            self._changed = {r: row for r, row in self._changed.items() if r not in set(self._new)}
         if self._changed:
             tx.save_tasks([(before, tasks[ref]) for ref, before in self._changed.items()])
         if self._changed_stages:
@@ -84,6 +90,7 @@ class Mirror:
             tx.record(self._events)
         self._changed, self._changed_stages, self._run_before = {}, set(), None
         self._attempts, self._events = [], []
+        self._expansions, self._new = [], []
 
     # reading
 
@@ -110,6 +117,9 @@ class Mirror:
 
     def all_tasks(self, run: int) -> list[TaskRow]:
         return list(self._tasks.values()) if run == self._number else []
+
+    def expansions(self, runs: Iterable[int]) -> list[ExpansionRow]:
+        return self._tx.expansions(runs)
 
     def outputs(
         self, stages: Iterable[StageRef]
@@ -160,6 +170,13 @@ class Mirror:
         return [row for row in self._tx.decisions(run) if row.ref in self._awaiting]
 
     # writing
+
+    def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
+        self._expansions.extend(rows)
+        for task in tasks:
+            self._new.append(task.ref)
+            self._by_step[task.step].append(task.ref)
+            self._put(task)
 
     def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
         for before, after in changes:

@@ -15,6 +15,7 @@ from tidemill.model.messages import CacheRule, FileInput, Order
 from tidemill.model.outputs import file_inputs
 from tidemill.model.plan import Instance, Plan, PlannedStep
 from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
+from tidemill.spi import INPUTS
 
 POOL = "default"
 
@@ -29,7 +30,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
     Raises:
         OrderError: a value is missing, of the wrong kind, or cannot be passed.
     """
-    planned = plan.step_of(task.ordinal)
+    planned = plan.steps[task.step]
     instance = planned.instance(task.ordinal)
     scope = task_scope(run, plan, planned, instance, outputs, attempt=task.attempt)
     step = planned.step
@@ -59,7 +60,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             workdir="." if step.workdir is None else _text(step.workdir, scope, "workdir"),
             executor=step.executor.kind,
             settings=settings,
-            inputs=_inputs(run, plan, planned, outputs),
+            inputs=_inputs(run, plan, planned, instance, outputs),
             globs={
                 output.name: _text(output.glob, scope, f"output {output.name}")
                 for output in step.outputs
@@ -142,16 +143,30 @@ def _argv(action: definition.Argv, scope: Scope) -> tuple[str, ...]:
 
 
 def _inputs(
-    run: RunRow, plan: Plan, planned: PlannedStep, outputs: Outputs
+    run: RunRow, plan: Plan, planned: PlannedStep, instance: Instance, outputs: Outputs
 ) -> tuple[FileInput, ...]:
+    """The files of all outputs that the step uses, and of those that its list is made of
+    the ones in this item."""
     found: dict[str, FileInput] = {}
-    for index, names in planned.reads.items():
-        stored = outputs.of(StageRef(run.number, index))
-        for instance in plan.steps[index].instances:
-            kept = stored.get(TaskRef(run.number, instance.ordinal)) or {}
-            for file in _files_of(instance, kept, names):
-                found[file.path] = file
+    named = _paths(list(instance.loop.values()))
+    for reads, every in ((planned.draws, False), (planned.reads, True)):
+        for index, names in reads.items():
+            stored = outputs.of(StageRef(run.number, index))
+            for upstream in plan.steps[index].instances:
+                kept = stored.get(TaskRef(run.number, upstream.ordinal)) or {}
+                for file in _files_of(upstream, kept, names):
+                    if every or file.path in named:
+                        found[file.path] = file
     return tuple(found.values())
+
+
+def _paths(value: values.Value) -> set[str]:
+    """The paths below the folder of inputs that stand in a value."""
+    if isinstance(value, str):
+        return {value.removeprefix(f"{INPUTS}/")} if value.startswith(INPUTS) else set()
+    if isinstance(value, dict):
+        value = list(value.values())
+    return set().union(*map(_paths, value)) if isinstance(value, list) else set()
 
 
 def _files_of(

@@ -9,15 +9,17 @@ all at once where a cascade goes deep.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidelang import values
 from tidelang.definition import Approval
 from tidelang.evaluate import EvaluationError, evaluate
+from tidemill.engine.fan_out import FanOut
 from tidemill.engine.ledger import FAILED_STATES, Ledger
+from tidemill.engine.plans import Plans
 from tidemill.engine.scopes import Outputs, Stored, read_refs, stage_state, task_scope
-from tidemill.model.plan import Plan, PlannedStep
+from tidemill.model.plan import PlannedStep
 from tidemill.model.rows import StageRef, StageRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent, TaskEvent
@@ -31,10 +33,10 @@ _DEEP = 4
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`plan_of` gives a run's plan, whose rows `tx` reads."""
+    """`plans` holds the plans of all runs that are looked at, whose rows `tx` reads."""
 
     ledger: Ledger
-    plan_of: Callable[[int], Plan]
+    plans: Plans
     outputs: Outputs
     tx: Turn
 
@@ -64,8 +66,7 @@ class Progress:
             return []
         by_stage: dict[StageRef, list[TaskRow]] = {}
         for task in ended:
-            step = self.plan_of(task.run).by_task[task.ordinal]
-            by_stage.setdefault(StageRef(task.run, step), []).append(task)
+            by_stage.setdefault(StageRef(task.run, task.step), []).append(task)
         self._read_around(by_stage)
         closed = []
         for ref, tasks in by_stage.items():
@@ -80,7 +81,7 @@ class Progress:
         told = Counter(
             StageRef(stage.run, dependent)
             for stage in closed
-            for dependent in self.plan_of(stage.run).steps[stage.step].dependents
+            for dependent in self.plans.of(stage.run).steps[stage.step].dependents
         )
         self._read_around(told)
         freed = []
@@ -97,7 +98,7 @@ class Progress:
         if not freed:
             return []
         empty = [stage for stage in freed if not stage.open]
-        plans = {stage.ref: self.plan_of(stage.run).steps[stage.step] for stage in freed}
+        plans = {stage.ref: self.plans.of(stage.run).steps[stage.step] for stage in freed}
         self._read_tasks([stage for stage in freed if stage.open])
         self._read_inputs(plans)
         for stage in freed:
@@ -109,30 +110,42 @@ class Progress:
         """Lets the blocked tasks of a freed stage run, or says why they do not."""
         states = self._states(stage.run, step)
         verdict = None if step.step.when_decides else self._verdict(stage.run, step)
-        for instance in step.instances:
+        if verdict is None and step.unknown:
+            step = self._expand(stage, step, states)
+        for instance in step.rows:
             task = self.ledger.task(TaskRef(stage.run, instance.ordinal))
             if task is None or task.state is not TaskState.BLOCKED:
                 continue
             if verdict is not None:
                 self.ledger.move(task, verdict[0], detail=verdict[1])
-            elif step.step.when is None:
+            elif step.step.when is None or self._wanted(task, step, states):
                 self._unblock(task, step)
-            else:
-                self._ask_when(task, step, states)
 
-    def _ask_when(self, task: TaskRow, step: PlannedStep, states: dict[str, str]) -> None:
-        plan, run = self.plan_of(task.run), self.ledger.run(task.run)
+    def _expand(self, stage: StageRow, step: PlannedStep, states: dict[str, str]) -> PlannedStep:
+        """Has the list of a late fan-out worked out, unless its `when` lets no task of it
+        run whatever stands in the list."""
+        (waiting,) = step.counted
+        task = self.ledger.task(TaskRef(stage.run, waiting.ordinal))
+        if task is None or task.state is not TaskState.BLOCKED:
+            return step
+        if step.asks_once and not self._wanted(task, step, states):
+            return step
+        return FanOut(self.ledger, self.plans, self.outputs).expand(stage, task)
+
+    def _wanted(self, task: TaskRow, step: PlannedStep, states: dict[str, str]) -> bool:
+        """Whether `when` lets it run; where not, it is skipped, or fails for want of a
+        value."""
+        plan, run = self.plans.of(task.run), self.ledger.run(task.run)
         instance = step.instance(task.ordinal)
         scope = task_scope(run, plan, step, instance, self.outputs, states=states)
         try:
-            wanted = evaluate(step.step.when or _ALWAYS, scope)
+            wanted = bool(evaluate(step.step.when or _ALWAYS, scope))
         except EvaluationError as error:
             self.ledger.move(task, TaskEvent.REFUSE, detail=f"`when` has no value: {error}")
-            return
-        if wanted:
-            self._unblock(task, step)
-        else:
+            return False
+        if not wanted:
             self.ledger.move(task, TaskEvent.SKIP, detail="`when` is false")
+        return wanted
 
     def _unblock(self, task: TaskRow, step: PlannedStep) -> None:
         """It may run. What asks people does so at once: it waits for no slot."""
@@ -143,7 +156,7 @@ class Progress:
             self.ledger.move(task, TaskEvent.UNBLOCK)
 
     def _ask_people(self, task: TaskRow, step: PlannedStep, action: Approval) -> None:
-        plan, run, now = self.plan_of(task.run), self.ledger.run(task.run), self.ledger.now
+        plan, run, now = self.plans.of(task.run), self.ledger.run(task.run), self.ledger.now
         scope = task_scope(run, plan, step, step.instance(task.ordinal), self.outputs)
         try:
             prompt = values.to_text(evaluate(action.prompt, scope))
@@ -159,7 +172,7 @@ class Progress:
         )
 
     def _states(self, run: int, step: PlannedStep) -> dict[str, str]:
-        steps = self.plan_of(run).steps
+        steps = self.plans.of(run).steps
         return {
             steps[need].step.name: stage_state(self.ledger.stage(StageRef(run, need)))
             for need in step.needs
@@ -169,7 +182,7 @@ class Progress:
         """What the states of the needed steps decide, where `when` does not."""
         skipped = ""
         for need in step.needs:
-            needed = self.plan_of(run).steps[need].step
+            needed = self.plans.of(run).steps[need].step
             state = stage_state(self.ledger.stage(StageRef(run, need)))
             if state == "upstream_failed" or (state == "failed" and not needed.allow_failure):
                 word = "failed" if state == "failed" else "did not run"
@@ -185,7 +198,7 @@ class Progress:
             by_run.setdefault(stage.run, []).append(stage)
         self._read_runs(by_run)
         for number, stages in by_run.items():
-            steps = self.plan_of(number).steps
+            steps = self.plans.of(number).steps
             failed = sum(1 for s in stages if s.failed and not steps[s.step].step.allow_failure)
             run = self.ledger.run(number)
             run = run._replace(open=run.open - len(stages), failed=run.failed + failed)
@@ -206,7 +219,7 @@ class Progress:
         can ask for, in one statement."""
         wanted: dict[StageRef, None] = dict.fromkeys(refs)
         for run, index in list(wanted):
-            steps = self.plan_of(run).steps
+            steps = self.plans.of(run).steps
             for dependent in steps[index].dependents:
                 wanted[StageRef(run, dependent)] = None
                 wanted.update((StageRef(run, need), None) for need in steps[dependent].needs)
@@ -221,12 +234,12 @@ class Progress:
             self.ledger.add_tasks(self.tx.tasks_of(missing))
 
     def _first_task(self, stage: StageRow) -> TaskRow | None:
-        step = self.plan_of(stage.run).steps[stage.step]
-        return self.ledger.task(TaskRef(stage.run, step.first))
+        step = self.plans.of(stage.run).steps[stage.step]
+        return self.ledger.task(TaskRef(stage.run, step.counted[0].ordinal))
 
     def _read_inputs(self, plans: Mapping[StageRef, PlannedStep]) -> None:
-        """The outputs that the `when` and the prompts of these steps read, and the runs
-        they are of."""
+        """The outputs that the `when`, the prompts and the lists of these steps read, and
+        the runs they are of."""
         asking = {ref: step for ref, step in plans.items() if _decides_here(step)}
         self._read_runs(ref.run for ref in asking)
         refs = [read for ref, step in asking.items() for read in read_refs(ref.run, step)]
@@ -255,7 +268,8 @@ class Progress:
 
 def _decides_here(step: PlannedStep) -> bool:
     """Whether an expression of it is worked out when it is freed, not when it is offered."""
-    return step.step.when is not None or isinstance(step.step.action, Approval)
+    action, when = step.step.action, step.step.when
+    return when is not None or step.unknown or isinstance(action, Approval)
 
 
 def _booked(stage: StageRow, tasks: Sequence[TaskRow]) -> StageRow:

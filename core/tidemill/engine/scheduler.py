@@ -153,6 +153,7 @@ class Scheduler:
     async def _tick(self, reports: Sequence[Report]) -> bool:
         """One transaction and what follows it. True if the driven run has ended."""
         todo = await self._transact(reports)
+        self._plans.kept()
         self._next_due = todo.next_due
         self._offered += len(todo.orders)
         self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
@@ -188,10 +189,11 @@ class Scheduler:
         return todo
 
     def _work(self, tx: Turn, reports: Sequence[Report]) -> _Todo:
+        self._plans.begin()
         ledger = Ledger(self._clock.now(), self._lease)
         booking = Booking(ledger, self._plans.of)
         todo = _Todo(stops=booking.stops, voids=booking.voids)
-        progress = Progress(ledger, self._plans.of, self._outputs, tx)
+        progress = Progress(ledger, self._plans, self._outputs, tx)
         due = self._due(tx, ledger)
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
@@ -228,7 +230,7 @@ class Scheduler:
             runs.add(self._run)
         if runs:
             ledger.add_runs(tx.runs(runs))
-            self._plans.load(tx, runs)
+            self._plans.refresh(tx, ledger.runs())
         if refs:
             ledger.add_tasks(tx.tasks(refs))
 

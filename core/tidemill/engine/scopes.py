@@ -59,8 +59,8 @@ def stage_state(stage: StageRow) -> str:
 
 
 def read_refs(run: int, step: PlannedStep) -> list[StageRef]:
-    """The stages whose outputs a step's expressions use."""
-    return [StageRef(run, index) for index in step.reads]
+    """The stages whose outputs a step's tasks and its list use."""
+    return [StageRef(run, index) for index in (*step.reads, *step.draws)]
 
 
 def task_scope(
@@ -79,12 +79,27 @@ def task_scope(
         "let": plan.lets,
         "loop": instance.loop,
         "run": _run_space(run, attempt),
-        "step": {
-            plan.steps[index].step.name: _step_value(run.number, plan.steps[index], outputs)
-            for index in step.reads
-        },
+        "step": _step_space(run.number, plan, step.reads, outputs),
     }
     return Scope(spaces, states or {})
+
+
+def list_scope(run: RunRow, plan: Plan, step: PlannedStep, outputs: Outputs) -> Scope:
+    """The scope of a fan-out's list. The outputs that it uses must have been loaded."""
+    spaces = {
+        "param": plan.params,
+        "let": plan.lets,
+        "run": _run_space(run, attempt=1),
+        "step": _step_space(run.number, plan, step.draws, outputs),
+    }
+    return Scope(spaces)
+
+
+def _step_space(
+    run: int, plan: Plan, indexes: Iterable[int], outputs: Outputs
+) -> dict[str, values.Value]:
+    steps = (plan.steps[index] for index in indexes)
+    return {step.step.name: _step_value(run, step, outputs) for step in steps}
 
 
 def _run_space(run: RunRow, attempt: int) -> dict[str, values.Value]:
@@ -107,6 +122,8 @@ def _iso(at: float) -> str:
 
 def _step_value(run: int, upstream: PlannedStep, outputs: Outputs) -> values.Value:
     """A step's outputs by name; a list of them where the step fans out."""
+    if upstream.unknown:
+        return [{}]  # it was never laid out, so what it gave is missing, not an empty list
     stored = outputs.of(StageRef(run, upstream.index))
     each = [
         _task_value(upstream, instance, stored.get(TaskRef(run, instance.ordinal)))

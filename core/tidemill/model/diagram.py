@@ -48,7 +48,9 @@ or repeated message never undoes a result.
 `ready` waits for its turn or, after a failed attempt, for its back-off to end; `queued` is
 offered to workers; `running` has been claimed by one. `awaiting_approval` waits for a person
 and holds nothing: no worker, no slot, no lease. `upstream_failed` did not run because
-something it needs failed. A result can overtake the news that its attempt started, which is
+something it needs failed. `expanded` was `unit[…]`, which stood for the tasks of a fan-out
+until its list was known (of an empty list it succeeds, since there is nothing to do). A
+result can overtake the news that its attempt started, which is
 why `queued` has the same arrows to an end as `running`.
 
 ## A run

@@ -1,50 +1,74 @@
 """The plan of a run: a definition with its params bound and its fan-outs laid out.
 
-A plan is worked out from the definition and the params alone, so every process that
-looks at a run has the same one: tasks are numbered in it once and for all.
+A plan is worked out from the definition, the params and the lists of late fan-outs that
+the run has stored, so every process that looks at a run has the same one: tasks are
+numbered in it once and for all, those of late fan-outs behind all that were there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tidelang import definition, values
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidemill.errors import UsageError
+from tidemill.model.fan_out import Instance, instances, is_late, stand_in, uses_loop
+from tidemill.model.reads import Reads, read_by_list, read_by_tasks
+
+__all__ = ["MAX_TASKS", "Instance", "Plan", "PlannedStep", "make_plan"]
 
 MAX_TASKS = 100_000
-_KEY_LENGTH = 40
 
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A task as planned: `loop` holds the values of its loop variables."""
-
-    ordinal: int
-    key: str
-    loop: Mapping[str, values.Value]
+_Indexed = Mapping[int, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step and its instances. `needs`, `dependents` and `reads` are indexes of steps;
-    `reads` are those whose outputs its expressions use (a part of `needs`), with the
-    names of the outputs used."""
+    """A step and its instances. `needs`, `dependents`, `reads` and `draws` are indexes of
+    steps; `reads` are those whose outputs its tasks use, `draws` those that its list is
+    made of (both parts of `needs`), with the names of the outputs used.
+
+    A late fan-out has a `stand_in`, and no `items` (and instances) until it is known."""
 
     index: int
     step: definition.Step
     instances: tuple[Instance, ...]
     needs: tuple[int, ...]
     dependents: tuple[int, ...]
-    reads: Mapping[int, frozenset[str]]
+    reads: _Indexed
+    draws: _Indexed
+    stand_in: Instance | None = None
+    items: tuple[values.Value, ...] | None = None
 
     @property
     def first(self) -> int:
         return self.instances[0].ordinal if self.instances else -1
 
+    @property
+    def unknown(self) -> bool:
+        """Whether it is a late fan-out whose list is not known yet."""
+        return self.stand_in is not None and self.items is None
+
+    @property
+    def counted(self) -> tuple[Instance, ...]:
+        """The tasks that its stage counts."""
+        return self.instances or ((self.stand_in,) if self.stand_in else ())
+
+    @property
+    def rows(self) -> tuple[Instance, ...]:
+        """All tasks that are stored of it."""
+        return (self.stand_in, *self.instances) if self.stand_in else self.instances
+
+    @property
+    def asks_once(self) -> bool:
+        """Whether its `when` means the same for all instances, known or not."""
+        loop, when = self.step.loop, self.step.when
+        return loop is not None and when is not None and not uses_loop(when, loop)
+
     def instance(self, ordinal: int) -> Instance:
+        if self.stand_in is not None and ordinal == self.stand_in.ordinal:
+            return self.stand_in
         return self.instances[ordinal - self.first]
 
 
@@ -56,6 +80,8 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     by_task: tuple[int, ...] = field(repr=False)
     """The index of the step of each ordinal."""
+    settled: int
+    """How many tasks were known from the beginning: the first ordinals."""
 
     @property
     def size(self) -> int:
@@ -67,8 +93,25 @@ class Plan:
     def instance(self, ordinal: int) -> Instance:
         return self.step_of(ordinal).instance(ordinal)
 
-    def instances(self) -> Iterable[tuple[PlannedStep, Instance]]:
-        return ((step, instance) for step in self.steps for instance in step.instances)
+    def late(self) -> list[PlannedStep]:
+        """The late fan-outs whose lists are known."""
+        return [step for step in self.steps if step.items is not None]
+
+    def expanded(self, lists: Mapping[int, Sequence[values.Value]]) -> Plan:
+        """The plan with these lists of late fan-outs, by step, in the order in which they
+        became known.
+
+        Raises:
+            UsageError: an item does not fit, or there are too many tasks.
+        """
+        steps, by_task = list(self.steps), list(self.by_task)
+        for index, items in lists.items():
+            step = steps[index]
+            _check_count(len(by_task) + len(items), step.step, len(items))
+            made = instances(step.step, items, len(by_task))
+            by_task.extend([index] * len(made))
+            steps[index] = replace(step, instances=made, items=tuple(items))
+        return replace(self, steps=tuple(steps), by_task=tuple(by_task))
 
     def topological(self) -> list[PlannedStep]:
         """Steps in an order in which none stands before one it needs; file order where
@@ -87,7 +130,7 @@ class Plan:
 
 
 def make_plan(definition: definition.Definition, params: Mapping[str, values.Value]) -> Plan:
-    """Lays out a run.
+    """Lays out a run, as far as it is known before any step has run.
 
     Raises:
         UsageError: a `let` or a fan-out has no value with these params, or there are too
@@ -98,24 +141,48 @@ def make_plan(definition: definition.Definition, params: Mapping[str, values.Val
     for let in definition.lets:
         lets[let.name] = _value(let.value, scope, f"let {let.name}")
     index_of = {step.name: index for index, step in enumerate(definition.steps)}
-    dependents: list[list[int]] = [[] for _ in definition.steps]
-    for index, step in enumerate(definition.steps):
-        for need in step.needs:
-            dependents[index_of[need]].append(index)
+    dependents = _dependents(definition.steps, index_of)
     steps: list[PlannedStep] = []
     by_task: list[int] = []
     for index, step in enumerate(definition.steps):
-        instances = _instances(step, scope, len(by_task))
-        by_task.extend([index] * len(instances))
-        if len(by_task) > MAX_TASKS:
-            raise UsageError(
-                f"the pipeline has more than {MAX_TASKS} tasks with these params",
-                f"step {step.name} alone fans out to {len(instances)}",
-            )
-        reads = {index_of[name]: outputs for name, outputs in _reads(step).items()}
-        needs = tuple(index_of[need] for need in step.needs)
-        steps.append(PlannedStep(index, step, instances, needs, tuple(dependents[index]), reads))
-    return Plan(definition, params, lets, tuple(steps), tuple(by_task))
+        late = stand_in(step, len(by_task)) if is_late(step.loop) else None
+        made = () if late else _instances(step, scope, len(by_task))
+        by_task.extend([index] * (1 if late else len(made)))
+        _check_count(len(by_task), step, len(made))
+        planned = PlannedStep(
+            index,
+            step,
+            made,
+            tuple(index_of[need] for need in step.needs),
+            tuple(dependents[index]),
+            _indexed(read_by_tasks(step), index_of),
+            _indexed(read_by_list(step), index_of),
+            late,
+        )
+        steps.append(planned)
+    return Plan(definition, params, lets, tuple(steps), tuple(by_task), len(by_task))
+
+
+def _dependents(
+    steps: Sequence[definition.Step], index_of: Mapping[str, int]
+) -> Sequence[Sequence[int]]:
+    dependents: list[list[int]] = [[] for _ in steps]
+    for index, step in enumerate(steps):
+        for need in step.needs:
+            dependents[index_of[need]].append(index)
+    return dependents
+
+
+def _indexed(reads: Reads, index_of: Mapping[str, int]) -> _Indexed:
+    return {index_of[name]: outputs for name, outputs in reads.items()}
+
+
+def _check_count(size: int, step: definition.Step, count: int) -> None:
+    if size > MAX_TASKS:
+        raise UsageError(
+            f"the run would have more than {MAX_TASKS} tasks:"
+            f" step {step.name} alone fans out to {count}"
+        )
 
 
 def _value(expr: definition.Expr, scope: Scope, what: str) -> values.Value:
@@ -129,68 +196,15 @@ def _instances(step: definition.Step, scope: Scope, first: int) -> tuple[Instanc
     if step.loop is None:
         return (Instance(first, step.name, {}),)
     items = _value(step.loop.items, scope, f"the fan-out of step {step.name}")
+    return instances(step, listed(step, items), first)
+
+
+def listed(step: definition.Step, items: values.Value) -> list[values.Value]:
+    """What a fan-out goes through.
+
+    Raises:
+        UsageError: it is no list.
+    """
     if not isinstance(items, list):
         raise UsageError(f"the fan-out of step {step.name} is over {values.to_text(items)}")
-    if len(items) > MAX_TASKS:
-        raise UsageError(f"step {step.name} fans out to {len(items)} tasks, over {MAX_TASKS}")
-    instances: list[Instance] = []
-    seen: set[str] = set()
-    for item in items:
-        loop = _loop(step, step.loop.names, item)
-        label = ",".join(_label(value) for value in loop.values())
-        key = name = f"{step.name}[{label}]"
-        count = 1
-        while key in seen:
-            count += 1
-            key = f"{name}#{count}"
-        seen.add(key)
-        instances.append(Instance(first + len(instances), key, loop))
-    return tuple(instances)
-
-
-def _loop(
-    step: definition.Step, names: tuple[str, ...], item: values.Value
-) -> dict[str, values.Value]:
-    if len(names) == 1:
-        return {names[0]: item}
-    if not isinstance(item, list) or len(item) != len(names):
-        raise UsageError(
-            f"step {step.name} takes {len(names)} values apiece ({', '.join(names)}),"
-            f" but its list holds {values.to_text(item)}"
-        )
-    return dict(zip(names, item, strict=True))
-
-
-def _label(value: values.Value) -> str:
-    """A loop value in a task's key: short, on one line, printable."""
-    text = "".join(c if c.isprintable() else "?" for c in values.to_text(value))
-    return text if len(text) <= _KEY_LENGTH else text[: _KEY_LENGTH - 1] + "…"
-
-
-def _reads(step: definition.Step) -> dict[str, frozenset[str]]:
-    """Which outputs of which steps a step's expressions use."""
-    reads: dict[str, set[str]] = {}
-    stack: list[Any] = [
-        step.when,
-        step.action,
-        step.env,
-        step.workdir,
-        [output.glob for output in step.outputs],
-        step.executor.settings,
-        step.cache,
-    ]
-    while stack:
-        match stack.pop():
-            case definition.Script(variables=variables):
-                stack.extend(variable.value for variable in variables)
-            case definition.Argv(items=items):
-                stack.extend(items)
-            case definition.Approval(prompt=prompt):
-                stack.append(prompt)
-            case definition.Cache(inputs=inputs, key=key):
-                stack.extend((*inputs, key))
-            case ("get", ("ref", "step", name), output):
-                reads.setdefault(name, set()).add(output)
-            case tuple() | list() as parts:
-                stack.extend(parts)
-    return {name: frozenset(outputs) for name, outputs in reads.items()}
+    return items

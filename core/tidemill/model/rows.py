@@ -31,8 +31,10 @@ class StageRef(NamedTuple):
 class RunRow(NamedTuple):
     """`open` counts the stages that have not ended; `failed` those that failed without
     being allowed to. `params` is JSON by name. `origin` is the first run of a chain of
-    retries; `excluded` are the tasks (ordinals) that were not selected. `fresh` runs use
-    no result out of the cache."""
+    retries; `excluded` are the tasks (ordinals) that were not selected, `picked` the keys
+    of those that were, out of fan-outs whose lists were not known then. `fresh` runs use
+    no result out of the cache. `size` is how many tasks there are so far: the next ones
+    are numbered from there."""
 
     number: int
     digest: str
@@ -50,6 +52,8 @@ class RunRow(NamedTuple):
     excluded: tuple[int, ...] = ()
     fresh: bool = False
     detail: str = ""
+    size: int = 0
+    picked: tuple[str, ...] = ()
 
 
 class StageRow(NamedTuple):
@@ -69,6 +73,16 @@ class StageRow(NamedTuple):
     @property
     def ref(self) -> StageRef:
         return StageRef(self.run, self.step)
+
+
+class ExpansionRow(NamedTuple):
+    """The list of a fan-out that became known while the run went on: its tasks stand from
+    ordinal `first` on. `items` is the list as `tidelang.reify.literal` writes it."""
+
+    run: int
+    step: int
+    first: int
+    items: Any
 
 
 class TaskRow(NamedTuple):

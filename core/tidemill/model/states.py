@@ -31,6 +31,7 @@ class TaskState(StrEnum):
     LOST = "lost"
     SKIPPED = "skipped"
     UPSTREAM_FAILED = "upstream_failed"
+    EXPANDED = "expanded"
 
     @property
     def ended(self) -> bool:

@@ -26,6 +26,8 @@ class TaskEvent(StrEnum):
     """Something it needs failed."""
     CARRY = auto()
     """An earlier run's result is taken over."""
+    EXPAND = auto()
+    """It stood for the tasks of a fan-out, whose list is known now."""
     ASK = auto()
     """People are asked whether it may be."""
     APPROVE = auto()
@@ -102,6 +104,8 @@ TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskMove] = {
     (_S.BLOCKED, _E.SKIP): _to(_S.SKIPPED, Effect.END),
     (_S.BLOCKED, _E.FAIL_UPSTREAM): _to(_S.UPSTREAM_FAILED, Effect.END),
     (_S.BLOCKED, _E.CARRY): _to(_S.SUCCEEDED, Effect.END),
+    (_S.BLOCKED, _E.EXPAND): _to(_S.EXPANDED, Effect.END),
+    (_S.BLOCKED, _E.SUCCEED): _to(_S.SUCCEEDED, Effect.END),
     (_S.BLOCKED, _E.REFUSE): _to(_S.FAILED, Effect.END),
     (_S.BLOCKED, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
     (_S.READY, _E.DISPATCH): _to(_S.QUEUED, Effect.NEW_FENCE, Effect.NEW_ATTEMPT, Effect.LEASE),

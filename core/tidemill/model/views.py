@@ -31,7 +31,11 @@ class TaskView:
     `unit[3.12]` for an instance of a fan-out. `needs` are step names. `waits_until` is
     when a retry starts. `carried_from` is the run whose result was taken over. `approval`
     is set for a step that asks people; `cached_from` is the run out of which the cache
-    had its result."""
+    had its result.
+
+    `unit[…]` stands for all tasks of a fan-out until its list is known; `unknown_until` has
+    the steps whose outputs that list is made of, and is None for every other task. It
+    becomes `expanded` when the tasks are there."""
 
     key: str
     step: str
@@ -49,6 +53,7 @@ class TaskView:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     approval: ApprovalView | None = None
     cached_from: int | None = None
+    unknown_until: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,9 @@ class Observer(Protocol):
         """The run was made, started, is being cancelled, or ended."""
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
-        """Tasks are new or changed state. The first call of a run has all of them, in
-        an order in which no task stands before one it needs."""
+        """Tasks are new or changed state. The first call of a run has all that are known,
+        in an order in which no task stands before one it needs; those of a fan-out whose
+        list is known later come later, with what stood for them as `expanded`."""
 
     def output(self, key: str, attempt: int, text: str) -> None:
         """A step wrote a line (no line end in it; very long lines come in pieces)."""

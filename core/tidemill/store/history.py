@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Engine, and_, or_
 from sqlmodel import Session, col, select
 
-from tidemill.model.rows import AttemptRow, RunRow, TaskRef, TaskRow
+from tidemill.model.rows import AttemptRow, ExpansionRow, RunRow, TaskRef, TaskRow
 from tidemill.store.database import said_in_words
-from tidemill.store.tables import Attempt, Run, Task, Version
+from tidemill.store.tables import Attempt, Expansion, Run, Task, Version
 from tidemill.store.transaction import run_row, task_row
 
 
@@ -57,6 +57,11 @@ class SqlHistory:
         )
         found = self._all(query)
         return AttemptRow(**found[0].model_dump()) if found else None
+
+    def expansions(self, number: int) -> list[ExpansionRow]:
+        """The lists of fan-outs that became known while the run went on."""
+        rows = self._all(select(Expansion).where(Expansion.run == number))
+        return [ExpansionRow(row.run, row.step, row.first, row.items) for row in rows]
 
     def definition(self, digest: str) -> bytes:
         found = self._all(select(Version).where(Version.digest == digest))

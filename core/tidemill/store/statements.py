@@ -30,11 +30,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.model.states import TaskState
 from tidemill.store.batch import unfold
-from tidemill.store.tables import Approval, Attempt, Outbox, Run, Stage, Task, Version
+from tidemill.store.tables import (
+    Approval,
+    Attempt,
+    Expansion,
+    Outbox,
+    Run,
+    Stage,
+    Task,
+    Version,
+)
 
 VERSION: Table = Version.__table__  # type: ignore[attr-defined]
 RUN: Table = Run.__table__  # type: ignore[attr-defined]
 STAGE: Table = Stage.__table__  # type: ignore[attr-defined]
+EXPANSION: Table = Expansion.__table__  # type: ignore[attr-defined]
 TASK: Table = Task.__table__  # type: ignore[attr-defined]
 ATTEMPT: Table = Attempt.__table__  # type: ignore[attr-defined]
 APPROVAL: Table = Approval.__table__  # type: ignore[attr-defined]
@@ -192,6 +202,27 @@ class Statements:
         )
 
     @cached_property
+    def latest_expansions(self) -> Select[Any]:
+        """With the keys of the stand-ins, the latest last."""
+        rows = self._rows(key=str)
+        known = (TaskState.EXPANDED.value, TaskState.SUCCEEDED.value)
+        matches = and_(TASK.c.run == EXPANSION.c.run, TASK.c.step == EXPANSION.c.step)
+        return (
+            select(TASK.c.key, EXPANSION)
+            .select_from(EXPANSION)
+            .join(TASK, matches)
+            .join(rows, TASK.c.key == rows.c.key)
+            .join(RUN, RUN.c.number == TASK.c.run)
+            .where(RUN.c.pipeline == bindparam("pipeline"), TASK.c.state.in_(known))
+            .order_by(TASK.c.run)
+        )
+
+    @cached_property
+    def expansions(self) -> Select[Any]:
+        rows = self._rows(run=int)
+        return select(EXPANSION).join(rows, EXPANSION.c.run == rows.c.run)
+
+    @cached_property
     def decisions(self) -> Select[Any]:
         matches = and_(TASK.c.run == APPROVAL.c.run, TASK.c.ordinal == APPROVAL.c.ordinal)
         return (
@@ -273,6 +304,7 @@ class Statements:
             "open": int,
             "failed": int,
             "detail": str,
+            "size": int,
         }
         rows = self._rows(number=int, old_state=str, **changes)
         return (

@@ -38,6 +38,8 @@ class Run(SQLModel, table=True):
     excluded: list[int] = Field(sa_column=Column(JSON, nullable=False))
     fresh: bool = False
     detail: str = ""
+    size: int
+    picked: list[str] = Field(sa_column=Column(JSON, nullable=False))
 
     __table_args__ = {"sqlite_autoincrement": True}
 
@@ -53,6 +55,18 @@ class Stage(SQLModel, table=True):
     skipped: int
     unmet: int
     tasks: int
+
+    __table_args__ = {"sqlite_with_rowid": False}
+
+
+class Expansion(SQLModel, table=True):
+    """The list of a fan-out that became known while its run went on. Apart from `Stage`,
+    which is read and written with every task that ends."""
+
+    run: int = Field(primary_key=True, foreign_key="run.number", ondelete="CASCADE")
+    step: int = Field(primary_key=True)
+    first: int
+    items: list[Any] = Field(sa_column=Column(JSON, nullable=False))
 
     __table_args__ = {"sqlite_with_rowid": False}
 

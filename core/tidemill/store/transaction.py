@@ -11,6 +11,7 @@ from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
     EventRow,
+    ExpansionRow,
     RunRow,
     StageRef,
     StageRow,
@@ -20,7 +21,16 @@ from tidemill.model.rows import (
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import StaleError
 from tidemill.store.batch import fold
-from tidemill.store.statements import APPROVAL, RUN, STAGE, STAGE_CHANGES, TASK, VERSION, Statements
+from tidemill.store.statements import (
+    APPROVAL,
+    EXPANSION,
+    RUN,
+    STAGE,
+    STAGE_CHANGES,
+    TASK,
+    VERSION,
+    Statements,
+)
 
 _TASK_STATES = {state.value: state for state in TaskState}
 
@@ -47,6 +57,8 @@ class SqlTransaction:
             "excluded": list(run.excluded),
             "fresh": run.fresh,
             "detail": run.detail,
+            "size": run.size,
+            "picked": list(run.picked),
         }
         result: Any = self._connection.execute(insert(RUN).values(values))
         return int(result.inserted_primary_key[0])
@@ -66,6 +78,14 @@ class SqlTransaction:
             self._connection.execute(insert(STAGE), [stage._asdict() for stage in stages])
         if tasks:
             self._connection.execute(insert(TASK), [_task_values(task) for task in tasks])
+
+    def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
+        self._connection.execute(insert(EXPANSION), [row._asdict() for row in rows])
+        self.insert([], tasks)
+
+    def expansions(self, runs: Iterable[int]) -> list[ExpansionRow]:
+        found = self._select(self._sql.expansions, [(number,) for number in runs])
+        return [ExpansionRow(**row) for row in found]
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]:
         return [run_row(r) for r in self._select(self._sql.runs, [(n,) for n in numbers])]
@@ -104,6 +124,11 @@ class SqlTransaction:
         values = {"rows": fold((key,) for key in keys), "pipeline": pipeline}
         rows = self._connection.execute(self._sql.latest_successes, values).mappings()
         return {row["key"]: task_row(row) for row in rows}  # the latest comes last
+
+    def latest_expansions(self, pipeline: str, keys: Iterable[str]) -> dict[str, ExpansionRow]:
+        values = {"rows": fold((key,) for key in keys), "pipeline": pipeline}
+        rows = self._connection.execute(self._sql.latest_expansions, values)
+        return {key: ExpansionRow(*row) for key, *row in rows}
 
     def due(self, run: int | None, now: float) -> list[TaskRow]:
         values = {"run": run, "now": now}
@@ -162,6 +187,7 @@ class SqlTransaction:
                 after.open,
                 after.failed,
                 after.detail,
+                after.size,
             )
             for before, after in changes
         ]
@@ -231,6 +257,7 @@ def run_row(row: Any) -> RunRow:
     values = dict(row)
     values["state"] = RunState(values["state"])
     values["excluded"] = tuple(values["excluded"])
+    values["picked"] = tuple(values["picked"])
     return RunRow(**values)
 
 

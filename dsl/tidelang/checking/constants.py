@@ -6,7 +6,8 @@ from collections import ChainMap
 
 from tidelang.definition import Expr
 from tidelang.evaluate import EvaluationError, Scope, evaluate
-from tidelang.values import Duration, Secret, SecretName, Size, Value
+from tidelang.reify import literal
+from tidelang.values import Duration, Size, Value
 
 BROKEN: Expr = ("lit", None)
 """What stands for an expression that makes no sense; the report says why. Known by its
@@ -98,25 +99,6 @@ def children(expr: Expr) -> tuple[Expr, ...]:
         case ("call", _, given, named):
             return (*given, *(value for _, value in named))
     return ()
-
-
-def literal(value: Value) -> Expr:
-    """The expression whose value this is."""
-    if isinstance(value, Duration):
-        return ("dur", int(value))
-    if isinstance(value, Size):
-        return ("size", int(value))
-    if isinstance(value, Secret):
-        return ("text", tuple(map(_piece, value.parts)))
-    if isinstance(value, list):
-        return ("list", tuple(map(literal, value)))
-    if isinstance(value, dict):
-        return ("obj", tuple((key, literal(value[key])) for key in sorted(value)))
-    return ("lit", value)
-
-
-def _piece(part: str | SecretName) -> Expr:
-    return ("lit", part) if isinstance(part, str) else ("secret", part.name)
 
 
 __all__ = ["BROKEN", "Constants", "EvaluationError", "Unknown", "literal"]

@@ -32,7 +32,7 @@ class Place:
 
 
 LET = Place("a `let`")
-FOR = Place("the list of a `for`")
+FOR = Place("the list of a `for`", steps=True, run=True)
 DEFAULTS = Place("`defaults`", run=True)
 STEP = Place("a step", steps=True, run=True)
 WHEN = Place("`when`", steps=True, run=True, states=True)

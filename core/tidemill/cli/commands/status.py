@@ -104,7 +104,7 @@ def _row(task: TaskView, now: float, glyphs: bool) -> list[str]:
 
 
 def _detail(task: TaskView, now: float) -> str:
-    said = [clean(task.detail)]
+    said = [clean(task.detail), words.unknown(task)]
     if task.approval is not None and task.approval.command:
         said = [words.asked(task.approval)]
     if task.carried_from is not None:

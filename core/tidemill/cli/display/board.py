@@ -35,7 +35,10 @@ class Board:
     def __init__(self, run: RunView) -> None:
         self.run = run
         self.tasks: dict[str, TaskView] = {}
-        self.positions: dict[str, int] = {}
+        self.positions: dict[str, tuple[int, int]] = {}
+        """Where a task stands: the place of its step's first task, and its own."""
+        self._places: dict[str, int] = {}
+        self._late = False
         self.counts: Counter[TaskState] = Counter()
         self.running: dict[str, None] = {}
         self.asking: dict[str, None] = {}
@@ -66,20 +69,36 @@ class Board:
             return ()
         return tail.lines
 
+    def rows(self) -> list[TaskView]:
+        """All tasks in topological order."""
+        return self.in_order(self.tasks) if self._late else list(self.tasks.values())
+
     def in_order(self, keys: Iterable[str]) -> list[TaskView]:
         """The tasks of these keys in topological order."""
         return [self.tasks[key] for key in sorted(keys, key=self.positions.__getitem__)]
 
     def _apply(self, task: TaskView) -> None:
         key, before = task.key, self.tasks.get(task.key)
+        if task.state is TaskState.EXPANDED:
+            self._expand(before)
+            return
         self.tasks[key] = task
         if before is None:
-            self.positions[key] = len(self.positions)
+            count = len(self.positions)
+            self.positions[key] = (self._places.setdefault(task.step, count), count)
         elif before.state is task.state and before.attempt == task.attempt:
             return
         else:
             self._leave(before)
         self._enter(task)
+
+    def _expand(self, before: TaskView | None) -> None:
+        """What stood for the tasks of a fan-out makes room for them: they come last, and
+        stand where it stood."""
+        if before is not None:
+            self._leave(before)
+            del self.tasks[before.key]
+            self._late = True
 
     def _leave(self, task: TaskView) -> None:
         self.counts[task.state] -= 1

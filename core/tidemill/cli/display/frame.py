@@ -54,7 +54,7 @@ class Picture:
         foot = self._foot(board)
         room = max(1, self.size.height - 1 - len(foot))
         if len(board.tasks) <= room:
-            rows = list(board.tasks.values())
+            rows = board.rows()
             return self._fit([*self._tasks(board, rows, room), *foot])
         shown = _worth_most(board, room - 2)
         body = self._tasks(board, shown, room - 2)
@@ -67,7 +67,7 @@ class Picture:
         """What stays on the screen: every task if they fit, else what went wrong."""
         room = max(1, self.size.height - 4)
         if len(board.tasks) <= room:
-            return self._fit(self._rows(list(board.tasks.values())))
+            return self._fit(self._rows(board.rows()))
         shown = board.in_order(islice(board.failed, max(0, room - 1)))
         hidden = _hidden(board, shown)
         return self._fit([*self._counts(board, hidden, TaskState), *self._rows(shown)])
@@ -125,6 +125,7 @@ class Picture:
             said.append(f"in run {task.carried_from}")
         if task.approval is not None and task.approval.command:
             said.append(words.asked(task.approval))
+        said.append(words.unknown(task))
         if task.state is TaskState.SUCCEEDED:
             said.append(clean(task.detail))
         if task.state in words.BAD:
