@@ -91,6 +91,13 @@ def test_a_run_that_somebody_cancelled_is_not_overwritten(store: SqlStore) -> No
         store.transact_now(lambda tx: tx.save_runs([(run, run._replace(open=0))]))
 
 
+def test_all_that_can_change_of_a_stage_is_written(store: SqlStore) -> None:
+    number = _fill(store, [])
+    changed = StageRow(number, 0, *range(11, 11 + len(StageRow._fields) - 2))
+    store.transact_now(lambda tx: tx.save_stages([changed]))
+    assert store.transact_now(lambda tx: tx.stages([changed.ref])) == [changed]
+
+
 def test_a_batch_is_as_many_statements_as_a_row(store: SqlStore) -> None:
     _fill(store, [_task(i) for i in range(500)])
     counts = []

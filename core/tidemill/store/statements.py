@@ -78,7 +78,7 @@ ATTEMPT_COLUMNS = {
     "peak_memory": int,
     "cache": str,
 }
-STAGE_CHANGES = {"waiting_on": int, "open": int, "failed": int, "skipped": int, "unmet": int}
+STAGE_CHANGES = dict.fromkeys(("waiting_on", "open", "failed", "skipped", "unmet", "tasks"), int)
 
 
 def _is(state: TaskState) -> ColumnElement[bool]:
