@@ -45,7 +45,8 @@ class Clock(Protocol):
 
 
 class Turn(Protocol):
-    """What a scheduler's turn needs of a transaction. Reads lock what they return against
+    """What a scheduler's turn needs of a transaction: of all runs, or of a run and those
+    below it, where somebody drives these alone. Reads lock what they return against
     other schedulers; writes are compare-and-set on state and fence. Each call is a
     constant number of statements, whatever the number of rows.
 
@@ -56,6 +57,12 @@ class Turn(Protocol):
     def definition(self, digest: str) -> bytes: ...
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]: ...
+
+    def family(self, run: int) -> list[RunRow]:
+        """A run, and those below it that have not ended; each behind the one above it."""
+
+    def child(self, run: int, key: str) -> int | None:
+        """The run that the task with this key was handed over to last."""
 
     def stages(self, refs: Iterable[StageRef]) -> list[StageRow]: ...
 
@@ -79,19 +86,18 @@ class Turn(Protocol):
     ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
         """What the succeeded tasks of these stages put out."""
 
-    def due(self, run: int | None, now: float) -> list[TaskRow]:
-        """Queued and running tasks, and those that wait for approval, whose timer has
+    def due(self, now: float) -> list[TaskRow]:
+        """Tasks that are at work, handed over or wait for approval, and whose timer has
         passed."""
 
-    def next_due(self, run: int | None, now: float) -> float | None:
+    def next_due(self, now: float) -> float | None:
         """The first timer after `now`."""
 
-    def active(self, run: int | None) -> dict[StageRef, int]:
-        """How many tasks of each stage are queued or running."""
+    def active(self) -> dict[StageRef, int]:
+        """How many tasks of each stage are queued, running or delegated."""
 
     def ready(
         self,
-        run: int | None,
         now: float,
         limit: int,
         full: Iterable[StageRef] = (),
@@ -102,6 +108,14 @@ class Turn(Protocol):
 
     def decisions(self, run: int) -> list[DecisionRow]:
         """What people said to tasks of this run that wait for approval."""
+
+    def new_run(self, run: RunRow) -> int:
+        """Stores a run and returns its number; the row's own number is ignored."""
+
+    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None: ...
+
+    def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None:
+        """The stages and tasks of a new run."""
 
     def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
         """Stores lists that have become known, and the tasks made of them."""
@@ -124,14 +138,7 @@ class Turn(Protocol):
 
 
 class Transaction(Turn, Protocol):
-    """One transaction, with what making a run needs besides."""
-
-    def new_run(self, run: RunRow) -> int:
-        """Stores a run and returns its number; the row's own number is ignored."""
-
-    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None: ...
-
-    def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None: ...
+    """One transaction, with what is asked of it from outside a scheduler's turn."""
 
     def decision(self, ref: TaskRef) -> DecisionRow | None: ...
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from tidelang.definition import Approval, Loop, Output, Script, Step, Type, Variable
 from tidemill.engine.approvals import Answer, Person, record_decision
+from tidemill.engine.rerun import again
 from tidemill.engine.scheduler import Scheduler
-from tidemill.engine.takeover import again, ask_to_cancel, take_over
+from tidemill.engine.takeover import ask_to_cancel, take_over
 from tidemill.errors import UsageError
 from tidemill.model.messages import Nudge
 from tidemill.model.rows import TaskRow
@@ -131,7 +132,7 @@ async def test_people_hold_no_slot_and_count_in_no_limit(tmp_path: Path) -> None
         assert world.at_work() == ["a", "b"]
         rows = world.store.transact_now(lambda tx: tx.open_tasks(1))
         assert {row.key for row in rows} == {*(f"ok[{i}]" for i in range(5)), "a", "b"}
-        assert world.store.transact_now(lambda tx: sum(tx.active(1).values())) == 2
+        assert world.store.transact_now(lambda tx: sum(tx.active().values())) == 2
 
 
 async def test_the_prompt_is_worked_out_from_outputs(tmp_path: Path) -> None:
@@ -283,9 +284,9 @@ async def test_the_mirror_says_what_the_database_says_of_those_who_wait(tmp_path
         say(world, "ok")
         now = world.clock.now()
         for at in (now, now + 4_000.0):
-            theirs = world.store.transact_now(lambda tx, at=at: (tx.due(1, at), tx.next_due(1, at)))
-            assert (mirror.due(1, at), mirror.next_due(1, at)) == theirs
-        assert [row.key for row in world.store.transact_now(lambda tx: tx.due(1, now + 4_000.0))
+            theirs = world.store.transact_now(lambda tx, at=at: (tx.due(at), tx.next_due(at)))
+            assert (mirror.due(at), mirror.next_due(at)) == theirs
+        assert [row.key for row in world.store.transact_now(lambda tx: tx.due(now + 4_000.0))
                 if row.state is TaskState.AWAITING_APPROVAL] == ["ok"]  # fmt: skip
 
 

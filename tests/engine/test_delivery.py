@@ -9,7 +9,8 @@ from engine_world import LEASE, World, step
 
 from tidelang.definition import Retry
 from tidemill.engine.create import earlier
-from tidemill.engine.takeover import again, ask_to_cancel, take_over
+from tidemill.engine.rerun import again
+from tidemill.engine.takeover import ask_to_cancel, take_over
 from tidemill.model.messages import Nudge, Result, Started
 from tidemill.model.rows import TaskRef
 from tidemill.model.states import RunState

@@ -140,10 +140,10 @@ def check_mirror(bench: Bench, run: RunRow) -> None:
             lambda it: it.all_tasks(number),
             lambda it: it.open_tasks(number),
             lambda it: sorted(it.stages_of(number)),
-            lambda it: it.active(number),
-            lambda it: sorted(it.due(number, now)),
-            lambda it: it.next_due(number, now),
-            lambda it: it.ready(number, now, 1000),
+            lambda it: it.active(),
+            lambda it: sorted(it.due(now)),
+            lambda it: it.next_due(now),
+            lambda it: it.ready(now, 1000),
         ]
         for read in reads:
             assert read(mirror) == read(tx)

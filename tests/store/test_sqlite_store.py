@@ -136,13 +136,13 @@ def test_ready_tasks_come_by_priority_then_place_and_never_of_a_full_stage(
     _fill(store, [*tasks, _task(5, TaskState.BLOCKED)])
 
     def keys(**limits: object) -> list[str]:
-        rows = store.transact_now(lambda tx: tx.ready(1, 10.0, 10, **limits))  # type: ignore[arg-type]
+        rows = store.transact_now(lambda tx: tx.ready(10.0, 10, **limits))  # type: ignore[arg-type]
         return [row.key for row in rows]
 
     assert keys() == ["t2", "t0", "t1", "t4"]
     assert keys(full=[StageRef(1, 0)]) == ["t1"]
     assert keys(full_runs=[1]) == []
-    rows = store.transact_now(lambda tx: tx.ready(None, 10.0, 2))
+    rows = store.transact_now(lambda tx: tx.ready(10.0, 2))
     assert [row.key for row in rows] == ["t2", "t0"]
 
 
@@ -150,8 +150,8 @@ def test_a_lease_is_renewed_only_for_the_fence_that_holds_it(store: SqlStore) ->
     _fill(store, [_task(0, TaskState.RUNNING, fence=2), _task(1, TaskState.RUNNING, fence=2)])
     store.transact_now(lambda tx: tx.renew([(TaskRef(1, 0), 2), (TaskRef(1, 1), 1)], 50.0))
     assert [t.run_at for t in store.transact_now(lambda tx: tx.all_tasks(1))] == [50.0, 5.0]
-    assert [t.key for t in store.transact_now(lambda tx: tx.due(1, 10.0))] == ["t1"]
-    assert store.transact_now(lambda tx: tx.next_due(1, 10.0)) == 50.0
+    assert [t.key for t in store.transact_now(lambda tx: tx.due(10.0))] == ["t1"]
+    assert store.transact_now(lambda tx: tx.next_due(10.0)) == 50.0
 
 
 def test_an_attempt_said_twice_is_one_row_that_keeps_its_worker(
@@ -170,13 +170,14 @@ def test_an_attempt_said_twice_is_one_row_that_keeps_its_worker(
 def test_the_hot_statements_use_their_indexes(engine: Engine) -> None:
     statements = Statements(engine.dialect)
     hot = {
-        "ready": statements.ready[True, False],
-        "active": statements.active[True],
-        "due": statements.due[True],
+        "ready": statements.ready[False],
+        "active": statements.active,
+        "due": statements.due,
         "tasks": statements.tasks,
         "save_tasks": statements.save_tasks,
+        "child": statements.child,
     }
-    values = {"run": 1, "now": 1.0, "limit": 4, "rows": "[]"}
+    values = {"run": 1, "now": 1.0, "limit": 4, "rows": "[]", "key": "a"}
     with engine.connect() as connection:
         for name, statement in hot.items():
             compiled = statement.compile(dialect=engine.dialect)
@@ -197,7 +198,7 @@ def test_every_statement_has_a_form_for_postgresql() -> None:
     for name in names:
         if name != "prepared":
             assert str(getattr(statements, name).compile(dialect=postgresql.dialect()))
-    assert "SKIP LOCKED" in str(statements.ready[False, True].compile(dialect=postgresql.dialect()))
+    assert "SKIP LOCKED" in str(statements.ready[True].compile(dialect=postgresql.dialect()))
 
 
 def test_the_migrations_make_what_the_tables_say(engine: Engine) -> None:

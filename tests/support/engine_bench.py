@@ -20,8 +20,9 @@ from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
+from tidemill.engine.rerun import Again, again
 from tidemill.engine.scheduler import Scheduler
-from tidemill.engine.takeover import Again, again, ask_to_cancel
+from tidemill.engine.takeover import ask_to_cancel
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge
 from tidemill.model.plan import Plan, make_plan

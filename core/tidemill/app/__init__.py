@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tidelang import codec
 from tidemill.app.doctor import Check, checks
 from tidemill.app.history import History
 from tidemill.app.local import LocalRun
@@ -22,7 +23,8 @@ from tidemill.engine.approvals import Answer, record_decision
 from tidemill.engine.create import Earlier, NewRun, create_run, earlier
 from tidemill.engine.fan_out import NOT_SELECTED
 from tidemill.engine.plans import Plans
-from tidemill.engine.takeover import again, ask_to_cancel, finish_cancelled, take_over
+from tidemill.engine.rerun import again
+from tidemill.engine.takeover import ask_to_cancel, finish_cancelled, take_over
 from tidemill.errors import TidemillError, UsageError
 from tidemill.model.plan import Plan
 from tidemill.model.requests import RunRequest
@@ -76,7 +78,7 @@ def plan(project: Project, request: RunRequest) -> PlanView:
     """
     planned = plan_request(project, request)
     known = _earlier_without_writing(project, planned)
-    secrets = secrets_of(planned.plan, planned.chosen)
+    secrets = secrets_of(planned.plan, planned.chosen, planned.called.__getitem__)
     missing = EnvironmentSecrets().missing(secrets)
     return PlanView(
         planned.plan.definition.name,
@@ -121,6 +123,8 @@ def open_run(project: Project, request: RunRequest) -> LocalRun:
 
     def new(tx: Transaction) -> NewRun:
         known = earlier(tx, planned.plan, planned.chosen)
+        for digest, called in planned.called.items():
+            tx.add_definition(digest, called.name, codec.encode(called), SystemClock().now())
         return NewRun(
             plan=known.plan,
             digest=planned.digest,
@@ -144,6 +148,8 @@ def open_retry(project: Project, number: int, max_parallel: int | None = None) -
         TidemillError: the database cannot be used.
     """
     row = history(project).row(number)
+    if not row.state.ended and row.root is not None:
+        raise UsageError(f"run {number} is part of run {row.root}", _retry_instead(row.root))
     owner = _own(project, number) if not row.state.ended else None
     store, clock = _open_store(project), SystemClock()
     if owner is not None:
@@ -177,7 +183,12 @@ def request_cancel(project: Project, number: int) -> str:
     if row.state.ended:
         was = "was " if row.state is RunState.CANCELLED else ""
         raise UsageError(f"run {number} has ended: it {was}{row.state.value}")
-    store, clock, folder = _open_store(project), SystemClock(), project.run_folder(number)
+    store, clock, folder = _open_store(project), SystemClock(), project.run_folder(row.family)
+    if row.root is not None and not is_owned(folder):
+        raise UsageError(
+            f"run {number} is part of run {row.root}, which nobody drives",
+            f"`tidemill cancel {row.root}` ends both; {_retry_instead(row.root)}",
+        )
     store.transact_now(lambda tx: ask_to_cancel(tx, number, clock.now()))
     if ring(folder) or is_owned(folder):
         return f"run {number} is being cancelled"
@@ -197,14 +208,18 @@ def request_decision(project: Project, number: int, answer: Answer) -> str:
         UsageError: there is nothing to decide, or not for this person.
         TidemillError: the database cannot be used.
     """
-    history(project).row(number)  # an unknown run is said to be so
+    family = history(project).row(number).family  # an unknown run is said to be so
     store, now, person = _open_store(project), SystemClock().now(), this_person()
     task = store.transact_now(lambda tx: record_decision(tx, number, answer, person, now))
     did = f"{task.key} of run {number} is {'approved' if answer.approved else 'rejected'}"
-    folder = project.run_folder(number)
+    folder = project.run_folder(family)
     if ring(folder) or is_owned(folder):
         return did
-    return f"{did}; nobody drives the run now: `tidemill retry {number}` goes on with it"
+    return f"{did}; nobody drives the run now: {_retry_instead(family)}"
+
+
+def _retry_instead(number: int) -> str:
+    return f"`tidemill retry {number}` goes on with it"
 
 
 def _open_store(project: Project) -> SqlStore:
@@ -227,7 +242,9 @@ def _create(
 
     def work(tx: Transaction) -> None:
         what = new(tx)
-        EnvironmentSecrets().require(secrets_of(what.plan, what.chosen - what.carried.keys()))
+        wanted = what.chosen - what.carried.keys()
+        called = lambda digest: codec.decode(tx.definition(digest))  # noqa: E731
+        EnvironmentSecrets().require(secrets_of(what.plan, wanted, called))
         row = create_run(tx, what, clock.now())
         made.append((row, what, _own(project, row.number)))
 

@@ -107,5 +107,5 @@ class History:
             self._sql.close()
 
     def _view(self, row: RunRow) -> RunView:
-        owned = row.state.ended or is_owned(self._project.run_folder(row.number))
+        owned = row.state.ended or is_owned(self._project.run_folder(row.family))
         return run_view(row, interrupted=not owned)

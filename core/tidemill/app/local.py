@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from tidemill.app.executors import InstalledExecutors
 from tidemill.app.logs import FileLogs
 from tidemill.app.ownership import Owner
-from tidemill.app.present import run_view, task_view, task_views
+from tidemill.app.present import run_view, task_view, task_views, within
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
@@ -27,7 +27,7 @@ from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge, Output
 from tidemill.model.plan import Plan
 from tidemill.model.rows import RunRow, TaskRow
-from tidemill.model.views import Observer, RunView
+from tidemill.model.views import Observer, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.sql import SqlStore
 
@@ -100,7 +100,8 @@ class _Parts:
         folder = run.project.run_folder(run.row.number)
         self._run = run
         self._observer = observer
-        self._logs = FileLogs(folder / "logs")
+        self._logs = FileLogs(lambda number: run.project.run_folder(number) / "logs")
+        self._paths = {run.row.number: ""}
         self._executors = InstalledExecutors(folder / "scratch")
         self.broker = InProcessBroker(run.clock, self._output)
         self.scheduler = Scheduler(
@@ -123,10 +124,22 @@ class _Parts:
 
     async def show(self) -> None:
         """How things stand, to whoever watches."""
-        number = self._run.row.number
-        tasks = await self._run.store.transact(lambda tx: tx.all_tasks(number))
+        number, store = self._run.row.number, self._run.store
+        tasks = await store.transact(lambda tx: tx.all_tasks(number))
         self._observer.run_changed(self._run.view)
         self._observer.tasks_changed(task_views(tasks, self._run.plan))
+        _, *below = await store.transact(lambda tx: tx.family(number))
+        if below:
+            plans = self.scheduler.plans
+            await store.transact(lambda tx: plans.load(tx, {number, *(r.number for r in below)}))
+            for run in below:
+                await self._show_below(run)
+
+    async def _show_below(self, run: RunRow) -> None:
+        """A run below this one that was begun before its process died."""
+        tasks = await self._run.store.transact(lambda tx: tx.all_tasks(run.number))
+        path, plan = self._path(run), self.scheduler.plans.of(run.number)
+        self._observer.tasks_changed([within(path, view) for view in task_views(tasks, plan)])
 
     async def work(self, cancels: int) -> None:
         """Until the run has ended, or a part has failed."""
@@ -159,18 +172,34 @@ class _Parts:
         for task in tasks:
             if task.state.ended:
                 self._logs.end(task.ref)
-        plan = self._run.plan
-        if tasks:
-            self._observer.tasks_changed([task_view(task, plan) for task in tasks])
         for run in runs:
+            self._path(run)
+        if tasks:
+            self._observer.tasks_changed([self._view(task) for task in tasks])
+        for run in runs:
+            if run.number != self._run.row.number:
+                continue
             before, self._run.row = self._run.row, run
             if run.state is not before.state:
                 self._observer.run_changed(run_view(run))
 
+    def _view(self, task: TaskRow) -> TaskView:
+        view = task_view(task, self.scheduler.plans.of(task.run))
+        path = self._paths[task.run]
+        return within(path, view) if path else view
+
+    def _path(self, run: RunRow) -> str:
+        """The tasks above those of this run, as `checks[core]/`."""
+        if run.number not in self._paths and run.parent is not None:
+            above = self.scheduler.plans.of(run.parent).instance(run.parent_task or 0)
+            self._paths[run.number] = f"{self._paths[run.parent]}{above.key}/"
+        return self._paths[run.number]
+
     def _output(self, output: Output) -> None:
         self._logs.write(output)
+        key = self._paths[output.run] + output.key
         for line in output.text.removesuffix("\n").split("\n"):
-            self._observer.output(output.key, output.attempt, line)
+            self._observer.output(key, output.attempt, line)
 
 
 def _raise_first(ended: Sequence[object]) -> None:

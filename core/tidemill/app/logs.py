@@ -6,6 +6,7 @@ A log that cannot be written (a full disk) is given up with one note; the step g
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -22,12 +23,14 @@ def log_path(folder: Path, ordinal: int, key: str, attempt: int) -> Path:
 
 
 class FileLogs:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._open: dict[tuple[int, int], IO[str] | None] = {}
+    """`folder_of` says where the logs of a run stand."""
+
+    def __init__(self, folder_of: Callable[[int], Path]) -> None:
+        self._folder_of = folder_of
+        self._open: dict[tuple[TaskRef, int], IO[str] | None] = {}
 
     def write(self, output: Output) -> None:
-        key = (output.ordinal, output.attempt)
+        key = (TaskRef(output.run, output.ordinal), output.attempt)
         try:
             if key not in self._open:
                 self._open[key] = self._start(output)
@@ -41,7 +44,7 @@ class FileLogs:
 
     def end(self, ref: TaskRef) -> None:
         """The task has ended: its files are closed."""
-        for key in [key for key in self._open if key[0] == ref.ordinal]:
+        for key in [key for key in self._open if key[0] == ref]:
             file = self._open.pop(key)
             if file is not None:
                 file.close()
@@ -53,6 +56,7 @@ class FileLogs:
         self._open.clear()
 
     def _start(self, output: Output) -> IO[str]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = log_path(self._folder, output.ordinal, output.key, output.attempt)
+        folder = self._folder_of(output.run)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = log_path(folder, output.ordinal, output.key, output.attempt)
         return path.open("a", encoding="utf-8", errors="replace", newline="")

@@ -31,6 +31,7 @@ def run_view(run: RunRow, *, interrupted: bool = False) -> RunView:
         retry_of=run.retry_of,
         interrupted=interrupted,
         detail=run.detail,
+        parent=run.parent,
     )
 
 
@@ -56,7 +57,14 @@ def task_view(task: TaskRow, plan: Plan) -> TaskView:
         approval=_approval(task, step.action),
         cached_from=task.cached_from,
         unknown_until=unknown,
+        child=task.child,
     )
+
+
+def within(path: str, task: TaskView) -> TaskView:
+    """A task of a run below the one that is shown: `path` names the tasks above it."""
+    needs = tuple(path + need for need in task.needs)
+    return replace(task, key=path + task.key, step=path + task.step, needs=needs)
 
 
 def _unknown_until(task: TaskRow, plan: Plan) -> tuple[str, ...] | None:

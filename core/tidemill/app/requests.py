@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidelang import codec
 from tidelang.compiler import Compilation
-from tidelang.definition import Definition, Subrun
+from tidelang.definition import Definition
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.params import ParamError, bind
 from tidelang.reading import SourceError
@@ -40,6 +41,8 @@ class Planned:
     picked: tuple[str, ...]
     file: str
     definition: Definition = field(repr=False)
+    called: Mapping[str, Definition] = field(repr=False)
+    """By digest, the pipelines that steps of it run, and steps of those."""
 
     @property
     def content(self) -> bytes:
@@ -59,13 +62,6 @@ def plan_request(project: Project, request: RunRequest) -> Planned:
     """
     compilation = compiled(request.file)
     definition = one_pipeline(compilation, request.file, request.pipeline, "--pipeline ")
-    for step in definition.steps:
-        if isinstance(step.action, Subrun):
-            raise UsageError(
-                f"step {step.name} runs pipeline {step.action.pipeline}: this version checks"
-                " that, and cannot run it yet",
-                f"run the other one by itself: tidemill run … --pipeline {step.action.pipeline}",
-            )
     try:
         params = bind(definition, request.params, _constant)
     except ParamError as error:
@@ -75,7 +71,7 @@ def plan_request(project: Project, request: RunRequest) -> Planned:
     shown = os.path.relpath(request.file.absolute(), project.root)
     file = os.fsencode(shown).decode("utf-8", "replace")
     chosen = select(plan, request.selection)
-    return Planned(plan, chosen.ordinals, chosen.keys, file, definition)
+    return Planned(plan, chosen.ordinals, chosen.keys, file, definition, compilation.called)
 
 
 def compiled(file: Path) -> Compilation:

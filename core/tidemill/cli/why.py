@@ -153,6 +153,8 @@ def _under_way(run: RunView, task: TaskView) -> str:
         return f"has not ended: its run was interrupted, `tidemill retry {run.number}` goes on"
     if task.state is TaskState.RUNNING:
         return "is running"
+    if task.state is TaskState.DELEGATED:
+        return f"is running, as run {task.child}: `tidemill status {task.child}` shows it"
     after = f" after a failed attempt ({words.reason(task)})" if task.attempt else ""
     return f"may run, and waits for its turn{after}"
 

@@ -30,6 +30,7 @@ LOOKS: Final = {
     TaskState.QUEUED: Look("○", "o", "bright_black"),
     TaskState.RUNNING: Look("●", ">", "cyan"),
     TaskState.AWAITING_APPROVAL: Look("?", "?", "yellow"),
+    TaskState.DELEGATED: Look("●", ">", "cyan"),
     TaskState.SUCCEEDED: Look("✓", "+", "green"),
     TaskState.FAILED: Look("✗", "x", "red"),
     TaskState.TIMED_OUT: Look("✗", "x", "red"),

@@ -11,7 +11,7 @@ from tidemill.engine.ledger import Ledger
 from tidemill.engine.retry import event_of, retry_delay
 from tidemill.model.messages import CacheReport, Result, Started, StopAttempt, Voided
 from tidemill.model.plan import Plan
-from tidemill.model.rows import AttemptRow, DecisionRow, TaskRef, TaskRow
+from tidemill.model.rows import AttemptRow, DecisionRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import TaskEvent
 from tidemill.spi import Reason
@@ -98,6 +98,22 @@ class Booking:
         """The time that people had is over."""
         self.ledger.move(task, TaskEvent.TIME_OUT, detail="nobody approved or rejected it in time")
 
+    def child_ended(self, task: TaskRow, child: RunRow) -> None:
+        """The run that the task was handed over to has ended."""
+        event = _EVENTS_OF_CHILDREN[child.state]
+        detail = f"run {child.number}"
+        if event is not TaskEvent.SUCCEED:
+            detail = f"{detail} {'was cancelled' if event is TaskEvent.CANCEL else 'failed'}"
+        if event is TaskEvent.CANCEL and self._is_late(task):
+            event, detail = TaskEvent.TIME_OUT, f"run {child.number} took longer than the timeout"
+        self._end(task, event, detail=detail)
+
+    def _is_late(self, task: TaskRow) -> bool:
+        timeout = self.plan_of(task.run).steps[task.step].step.timeout
+        if timeout is None or task.started_at is None:
+            return False
+        return self.ledger.now >= task.started_at + timeout / 1000
+
     def lost(self, task: TaskRow, detail: str) -> None:
         """The attempt's lease has ended."""
         self._attempt_lost(task, detail)
@@ -110,11 +126,12 @@ class Booking:
         self.ledger.move(task, TaskEvent.RETRY if again else TaskEvent.LOSE, detail=detail)
 
     def cancel(self, tasks: Iterable[TaskRow], grace: float = GRACE) -> None:
-        """Ends what is not at work, and has stopped what is."""
+        """Ends what is not at work, and has stopped what is. What was handed over ends
+        with its run."""
         for task in tasks:
             if task.state is TaskState.RUNNING:
                 self.stops.append(StopAttempt(task.ref, task.fence, grace))
-            elif not task.state.ended:
+            elif task.state is not TaskState.DELEGATED and not task.state.ended:
                 if task.state is TaskState.QUEUED:
                     self.voids.append(task)
                 self.ledger.move(task, TaskEvent.CANCEL, detail="the run was cancelled")
@@ -147,6 +164,13 @@ class Booking:
         if self.ledger.missing_runs([ref.run]):
             return  # there is no such run any more, and so no log of it to record this in
         self.ledger.record("refused", ref.run, ref.ordinal, fence=fence, what=what, worker=worker)
+
+
+_EVENTS_OF_CHILDREN = {
+    RunState.SUCCEEDED: TaskEvent.SUCCEED,
+    RunState.FAILED: TaskEvent.FAIL,
+    RunState.CANCELLED: TaskEvent.CANCEL,
+}
 
 
 def _cache_json(report: CacheReport) -> dict[str, Any]:

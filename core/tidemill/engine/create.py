@@ -19,14 +19,15 @@ from tidemill.model.rows import ExpansionRow, RunRow, StageRef, StageRow, TaskRe
 from tidemill.model.selection import outputs_wanted
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import TaskEvent
-from tidemill.ports import Transaction
+from tidemill.ports import Transaction, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
     """What a run is made of. `carried` are earlier tasks, by ordinal of the new run,
     whose results it takes over; of `chosen`, those that take part. `picked` are the keys
-    that take part of late fan-outs of which not all do."""
+    that take part of late fan-outs of which not all do. `parent` is the task whose work it
+    is, in the run `root` or one below it."""
 
     plan: Plan
     digest: str
@@ -38,6 +39,8 @@ class NewRun:
     origin: int | None = None
     fresh: bool = False
     picked: tuple[str, ...] = ()
+    parent: TaskRef | None = None
+    root: int | None = None
 
     @property
     def excluded(self) -> frozenset[int]:
@@ -95,7 +98,7 @@ def _not_there(plan: Plan, ordinal: int, wanted: Mapping[int, set[str]]) -> Usag
     )
 
 
-def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
+def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
     """Stores a run; what can be decided without any step having run is decided."""
     plan, excluded = new.plan, new.excluded
     tx.add_definition(new.digest, plan.definition.name, new.content, now)
@@ -114,6 +117,9 @@ def create_run(tx: Transaction, new: NewRun, now: float) -> RunRow:
         excluded=tuple(sorted(ordinal for ordinal in excluded if ordinal < plan.settled)),
         size=plan.size,
         picked=new.picked,
+        parent=None if new.parent is None else new.parent.run,
+        parent_task=None if new.parent is None else new.parent.ordinal,
+        root=new.root,
     )
     run = run._replace(number=tx.new_run(run))
     ledger = Ledger(now, lease=0)

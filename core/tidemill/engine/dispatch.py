@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tidelang.definition import Subrun
+from tidemill.engine.children import Children
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.orders import OrderError, make_order
 from tidemill.engine.plans import Plans
@@ -19,26 +21,37 @@ from tidemill.ports import Turn
 
 @dataclass(slots=True)
 class Dispatch:
-    """Fills up to `capacity` offers in the transaction `tx`, all of whose other changes
-    are written already."""
+    """Fills up to `capacity` offers, and hands over to runs of their own the tasks that
+    run pipelines: these take no worker, but count in the limits."""
 
-    ledger: Ledger
-    plans: Plans
-    outputs: Outputs
-    tx: Turn
-    run: int | None
+    children: Children
     capacity: int
     orders: list[Order] = field(default_factory=list)
     at_most_once: bool = False
     """Whether an order is for a step that must never be started twice."""
 
+    @property
+    def ledger(self) -> Ledger:
+        return self.children.ledger
+
+    @property
+    def plans(self) -> Plans:
+        return self.children.plans
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.children.progress.outputs
+
+    @property
+    def tx(self) -> Turn:
+        return self.children.progress.tx
+
     def fill(self) -> None:
         self.ledger.flush(self.tx)
-        active = Counter(self.tx.active(self.run))
-        free = self.capacity - sum(active.values())
-        if free <= 0:
-            return
+        active = Counter(self.tx.active())
         self.plans.load(self.tx, {ref.run for ref in active})
+        free = self.capacity
+        free -= sum(count for ref, count in active.items() if not self._is_subrun(ref))
         by_run = Counter[int]()
         for ref, count in active.items():
             by_run[ref.run] += count
@@ -49,6 +62,11 @@ class Dispatch:
                 ref = StageRef(task.run, task.step)
                 if self._stage_full(ref, active[ref]) or self._run_full(task.run, by_run[task.run]):
                     passed_over = True  # there may be others behind it
+                elif self._is_subrun(ref):
+                    begun = self._begin(task)
+                    active[ref] += begun
+                    by_run[task.run] += begun
+                    passed_over = passed_over or begun
                 elif self._offer(task):
                     active[ref] += 1
                     by_run[task.run] += 1
@@ -60,7 +78,7 @@ class Dispatch:
     ) -> list[TaskRow]:
         full = [ref for ref, count in active.items() if self._stage_full(ref, count)]
         full_runs = [run for run, count in by_run.items() if self._run_full(run, count)]
-        tasks = self.tx.ready(self.run, self.ledger.now, limit, full, full_runs)
+        tasks = self.tx.ready(self.ledger.now, limit, full, full_runs)
         self._read(tasks)
         return tasks
 
@@ -76,6 +94,13 @@ class Dispatch:
             ref for run, step in stages for ref in read_refs(run, self.plans.of(run).steps[step])
         ]
         self.outputs.load(wanted, self.tx.outputs)
+
+    def _is_subrun(self, ref: StageRef) -> bool:
+        return isinstance(self.plans.of(ref.run).steps[ref.step].step.action, Subrun)
+
+    def _begin(self, task: TaskRow) -> bool:
+        running = self.ledger.run(task.run).state is RunState.RUNNING
+        return running and self.children.begin(task)
 
     def _offer(self, task: TaskRow) -> bool:
         run = self.ledger.run(task.run)

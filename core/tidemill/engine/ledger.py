@@ -33,6 +33,8 @@ class Ledger:
         self.lease = lease
         self.ended: list[TaskRow] = []
         """Tasks that ended and whose stages have not been looked at yet."""
+        self.ended_children: list[RunRow] = []
+        """Runs that ended and whose parents' tasks have not been looked at yet."""
         self.changed: dict[TaskRef, TaskRow] = {}
         """Every task that changed, for those who watch; in order of the first change."""
         self.changed_runs: dict[int, RunRow] = {}
@@ -61,6 +63,12 @@ class Ledger:
     def add_runs(self, rows: Iterable[RunRow]) -> None:
         for row in rows:
             self._runs.setdefault(row.number, row)
+
+    def newest(self, rows: Iterable[TaskRow]) -> list[TaskRow]:
+        """Rows that were read, as they are by now."""
+        rows = list(rows)
+        self.add_tasks(rows)
+        return [self._tasks[row.ref] for row in rows]
 
     def task(self, ref: TaskRef) -> TaskRow | None:
         return self._tasks.get(ref)
@@ -130,6 +138,8 @@ class Ledger:
         if state.ended:
             fields["ended_at"] = self.now
         after = self.set_run(run._replace(state=state, **fields))
+        if state.ended and after.parent is not None:
+            self.ended_children.append(after)
         self.record("run", number, None, state=state.value)
         return after
 
@@ -149,6 +159,14 @@ class Ledger:
         for task in tasks:
             self._tasks[task.ref] = task
             self._new[task.ref] = None
+
+    def add_made(self, run: RunRow, tasks: Iterable[TaskRow]) -> None:
+        """A run that was made and stored in this transaction: news to those who watch."""
+        self._runs[run.number] = self.changed_runs[run.number] = run
+        if run.state.ended:
+            self.ended_children.append(run)
+        for task in tasks:
+            self._tasks[task.ref] = self.changed[task.ref] = task
 
     def attempt(self, row: AttemptRow) -> None:
         self._attempts.append(row)

@@ -1,9 +1,12 @@
-"""A run's rows in memory, for the one scheduler that drives it and nothing else.
+"""The rows of a run and of those below it in memory, for the one scheduler that drives
+them and nothing else.
 
 Whoever holds a run alone (on a laptop: under the lock of the run) need not ask the
 database for what it has just written there. A mirror stands before a transaction: it
 reads the run once, answers reads itself, and hands all writes on, at the end of the
-transaction and merged, so that a turn costs a handful of statements.
+transaction and merged, so that a turn costs a handful of statements. New runs alone are
+written at once, since the database gives them their numbers; what other runs hold is
+read from there.
 
 It is a cache and no more: a transaction that fails leaves it void, and a write that
 meets another state than expected (somebody asked for a cancel) says so, and it is read
@@ -32,7 +35,7 @@ from tidemill.model.rows import (
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction
 
-_ACTIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
+_ACTIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})
 
 
 class Mirror:
@@ -41,20 +44,21 @@ class Mirror:
     def __init__(self, run: int) -> None:
         self._number = run
         self._tx: Transaction
-        self._run: RunRow
         self._clear()
 
     def _clear(self) -> None:
         self._loaded = False
+        self._runs: dict[int, RunRow] = {}
         self._stages: dict[StageRef, StageRow] = {}
         self._tasks: dict[TaskRef, TaskRow] = {}
-        self._by_step: dict[int, list[TaskRef]] = defaultdict(list)
+        self._by_run: dict[int, list[StageRef]] = defaultdict(list)
+        self._by_stage: dict[StageRef, list[TaskRef]] = defaultdict(list)
         self._active: dict[TaskRef, TaskRow] = {}
         self._awaiting: dict[TaskRef, TaskRow] = {}
         self._ready = ReadyTasks()
         self._changed: dict[TaskRef, TaskRow] = {}
         self._changed_stages: set[StageRef] = set()
-        self._run_before: RunRow | None = None
+        self._runs_before: dict[int, RunRow] = {}
         self._attempts: list[AttemptRow] = []
         self._events: list[EventRow] = []
         self._expansions: list[ExpansionRow] = []
@@ -64,12 +68,12 @@ class Mirror:
         """Reads everything again at the next transaction."""
         self._clear()
 
-    def over(self, tx: Transaction, *, reread_run: bool) -> Mirror:
+    def over(self, tx: Transaction, *, reread_runs: bool) -> Mirror:
         self._tx = tx
         if not self._loaded:
             self._load()
-        elif reread_run:
-            (self._run,) = tx.runs([self._number])
+        elif reread_runs:
+            self._runs |= {row.number: row for row in tx.runs(self._runs)}
         return self
 
     def write(self) -> None:
@@ -82,20 +86,31 @@ class Mirror:
             tx.save_tasks([(before, tasks[ref]) for ref, before in self._changed.items()])
         if self._changed_stages:
             tx.save_stages([self._stages[ref] for ref in sorted(self._changed_stages)])
-        if self._run_before is not None:
-            tx.save_runs([(self._run_before, self._run)])
+        if self._runs_before:
+            tx.save_runs([(before, self._runs[n]) for n, before in self._runs_before.items()])
         if self._attempts:
             tx.save_attempts(self._attempts)
         if self._events:
             tx.record(self._events)
-        self._changed, self._changed_stages, self._run_before = {}, set(), None
+        self._changed, self._changed_stages, self._runs_before = {}, set(), {}
         self._attempts, self._events = [], []
         self._expansions, self._new = [], []
 
     # reading
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]:
-        return [self._run for number in numbers if number == self._number]
+        wanted = set(numbers)
+        others = wanted - self._runs.keys()
+        found = [self._runs[number] for number in sorted(wanted - others)]
+        return [*found, *self._tx.runs(others)] if others else found
+
+    def family(self, run: int) -> list[RunRow]:
+        del run
+        below = [row for row in self._runs.values() if row.number != self._number]
+        return [self._runs[self._number], *(row for row in below if not row.state.ended)]
+
+    def child(self, run: int, key: str) -> int | None:
+        return self._tx.child(run, key)
 
     def definition(self, digest: str) -> bytes:
         return self._tx.definition(digest)
@@ -104,19 +119,22 @@ class Mirror:
         return [self._stages[ref] for ref in refs]
 
     def stages_of(self, run: int) -> list[StageRow]:
-        return list(self._stages.values()) if run == self._number else []
+        return [self._stages[ref] for ref in self._by_run[run]]
 
     def tasks(self, refs: Iterable[TaskRef]) -> list[TaskRow]:
         return [self._tasks[ref] for ref in refs if ref in self._tasks]
 
     def tasks_of(self, stages: Iterable[StageRef]) -> list[TaskRow]:
-        return [self._tasks[ref] for stage in stages for ref in self._by_step[stage.step]]
+        return [self._tasks[ref] for stage in stages for ref in self._by_stage[stage]]
 
     def open_tasks(self, run: int) -> list[TaskRow]:
         return [task for task in self.all_tasks(run) if not task.state.ended]
 
     def all_tasks(self, run: int) -> list[TaskRow]:
-        return list(self._tasks.values()) if run == self._number else []
+        if run not in self._runs:
+            return self._tx.all_tasks(run)
+        refs = sorted(ref for stage in self._by_run[run] for ref in self._by_stage[stage])
+        return [self._tasks[ref] for ref in refs]
 
     def expansions(self, runs: Iterable[int]) -> list[ExpansionRow]:
         return self._tx.expansions(runs)
@@ -133,18 +151,15 @@ class Mirror:
             for stage in stages
         }
 
-    def due(self, run: int | None, now: float) -> list[TaskRow]:
-        del run
+    def due(self, now: float) -> list[TaskRow]:
         return [t for t in self._timed() if t.run_at is not None and t.run_at <= now]
 
-    def next_due(self, run: int | None, now: float) -> float | None:
-        del run
+    def next_due(self, now: float) -> float | None:
         timers = [t.run_at for t in self._timed() if t.run_at is not None]
         timers += self._ready.timers()
         return min((at for at in timers if at > now), default=None)
 
-    def active(self, run: int | None) -> dict[StageRef, int]:
-        del run
+    def active(self) -> dict[StageRef, int]:
         counts: dict[StageRef, int] = defaultdict(int)
         for task in self._active.values():
             counts[StageRef(task.run, task.step)] += 1
@@ -152,16 +167,12 @@ class Mirror:
 
     def ready(
         self,
-        run: int | None,
         now: float,
         limit: int,
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
     ) -> list[TaskRow]:
-        del run
-        if self._number in full_runs:
-            return []
-        refs = self._ready.first(now, limit, {stage.step for stage in full})
+        refs = self._ready.first(now, limit, set(full), set(full_runs))
         return [self._tasks[ref] for ref in refs]
 
     def decisions(self, run: int) -> list[DecisionRow]:
@@ -171,17 +182,27 @@ class Mirror:
 
     # writing
 
+    def new_run(self, run: RunRow) -> int:
+        number = self._tx.new_run(run)
+        self._runs[number] = run._replace(number=number)
+        return number
+
+    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None:
+        self._tx.add_definition(digest, pipeline, content, at)
+
+    def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None:
+        self._tx.insert(stages, tasks)
+        self._take(stages, tasks)
+
     def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
         self._expansions.extend(rows)
-        for task in tasks:
-            self._new.append(task.ref)
-            self._by_step[task.step].append(task.ref)
-            self._put(task)
+        self._new.extend(task.ref for task in tasks)
+        self._take((), tasks)
 
     def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
         for before, after in changes:
-            self._run_before = self._run_before or before
-            self._run = after
+            self._runs_before.setdefault(after.number, before)
+            self._runs[after.number] = after
 
     def save_stages(self, rows: Sequence[StageRow]) -> None:
         for row in rows:
@@ -208,13 +229,19 @@ class Mirror:
     # inside
 
     def _load(self) -> None:
-        tx, number = self._tx, self._number
-        (self._run,) = tx.runs([number])
-        self._stages = {stage.ref: stage for stage in tx.stages_of(number)}
-        for task in tx.all_tasks(number):
-            self._by_step[task.step].append(task.ref)
-            self._put(task)
+        for run in self._tx.family(self._number):
+            self._runs[run.number] = run
+            self._take(self._tx.stages_of(run.number), self._tx.all_tasks(run.number))
         self._loaded = True
+
+    def _take(self, stages: Iterable[StageRow], tasks: Iterable[TaskRow]) -> None:
+        """Rows that are new here."""
+        for stage in stages:
+            self._stages[stage.ref] = stage
+            self._by_run[stage.run].append(stage.ref)
+        for task in tasks:
+            self._by_stage[StageRef(task.run, task.step)].append(task.ref)
+            self._put(task)
 
     def _timed(self) -> Iterator[TaskRow]:
         """The tasks whose timer is the end of something."""

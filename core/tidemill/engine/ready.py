@@ -1,4 +1,5 @@
-"""Ready tasks in the order of dispatch, in memory: by priority, then by place in the run.
+"""Ready tasks in the order of dispatch, in memory: by priority, then by run, then by place
+in the run.
 
 What is asked for costs what is taken, however many tasks are ready and however many of
 them belong to stages that are full.
@@ -9,10 +10,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 
-from tidemill.model.rows import TaskRef, TaskRow
+from tidemill.model.rows import StageRef, TaskRef, TaskRow
 
-_Head = tuple[int, int, int]
-"""(priority, ordinal, step): the first ready task of a stage. Stale ones are dropped
+_Entry = tuple[int, TaskRef]
+"""(priority, task): in the order of dispatch within a stage."""
+
+_Head = tuple[int, TaskRef, int]
+"""(priority, task, step): the first ready task of a stage. Stale ones are dropped
 when they come up."""
 
 
@@ -20,7 +24,7 @@ class ReadyTasks:
     def __init__(self) -> None:
         self._tasks: dict[TaskRef, TaskRow] = {}
         self._later: dict[TaskRef, TaskRow] = {}
-        self._stages: dict[int, list[tuple[int, int, TaskRef]]] = {}
+        self._stages: dict[StageRef, list[_Entry]] = {}
         self._heads: list[_Head] = []
 
     def add(self, task: TaskRow) -> None:
@@ -34,26 +38,29 @@ class ReadyTasks:
         """From when those may be dispatched that are not known to be due."""
         return [task.run_at for task in self._later.values() if task.run_at is not None]
 
-    def first(self, now: float, limit: int, full: Collection[int]) -> list[TaskRef]:
-        """At most `limit` tasks that are due, none of a step in `full`."""
+    def first(
+        self, now: float, limit: int, full: Collection[StageRef], full_runs: Collection[int]
+    ) -> list[TaskRef]:
+        """At most `limit` tasks that are due, none of a stage or run that is full."""
         self._admit(now)
         taken: list[TaskRef] = []
-        seen: set[int] = set()
+        seen: set[StageRef] = set()
         while self._heads and len(taken) < limit:
-            priority, ordinal, step = heapq.heappop(self._heads)
-            stage = self._stages[step]
+            priority, head, step = heapq.heappop(self._heads)
+            ref = StageRef(head.run, step)
+            stage = self._stages[ref]
             self._drop_stale(stage)
-            if step in seen or not stage:
+            if ref in seen or not stage:
                 continue
-            if (priority, ordinal) != stage[0][:2]:
-                heapq.heappush(self._heads, (*stage[0][:2], step))
+            if (priority, head) != stage[0]:
+                heapq.heappush(self._heads, (*stage[0], step))
                 continue
-            seen.add(step)
-            if step not in full:
+            seen.add(ref)
+            if ref not in full and ref.run not in full_runs:
                 taken.extend(self._of_stage(stage, limit - len(taken)))
-        for step in seen:
-            if self._stages[step]:
-                heapq.heappush(self._heads, (*self._stages[step][0][:2], step))
+        for ref in seen:
+            if self._stages[ref]:
+                heapq.heappush(self._heads, (*self._stages[ref][0], ref.step))
         return taken
 
     def _admit(self, now: float) -> None:
@@ -61,14 +68,14 @@ class ReadyTasks:
         due = [t for t in self._later.values() if t.run_at is None or t.run_at <= now]
         for task in due:
             del self._later[task.ref]
-            stage = self._stages.setdefault(task.step, [])
-            heapq.heappush(stage, (task.priority, task.ordinal, task.ref))
-            if stage[0][2] == task.ref:
-                heapq.heappush(self._heads, (task.priority, task.ordinal, task.step))
+            stage = self._stages.setdefault(StageRef(task.run, task.step), [])
+            heapq.heappush(stage, (task.priority, task.ref))
+            if stage[0][1] == task.ref:
+                heapq.heappush(self._heads, (task.priority, task.ref, task.step))
 
-    def _of_stage(self, stage: list[tuple[int, int, TaskRef]], limit: int) -> list[TaskRef]:
+    def _of_stage(self, stage: list[_Entry], limit: int) -> list[TaskRef]:
         """The first tasks of a stage, which stay in it until they change."""
-        found: list[tuple[int, int, TaskRef]] = []
+        found: list[_Entry] = []
         while stage and len(found) < limit:
             entry = heapq.heappop(stage)
             if not found or entry != found[-1]:  # a retried task may stand there twice
@@ -76,8 +83,8 @@ class ReadyTasks:
             self._drop_stale(stage)
         for entry in found:
             heapq.heappush(stage, entry)
-        return [ref for _, _, ref in found]
+        return [ref for _, ref in found]
 
-    def _drop_stale(self, stage: list[tuple[int, int, TaskRef]]) -> None:
-        while stage and (stage[0][2] not in self._tasks or stage[0][2] in self._later):
+    def _drop_stale(self, stage: list[_Entry]) -> None:
+        while stage and (stage[0][1] not in self._tasks or stage[0][1] in self._later):
             heapq.heappop(stage)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidemill.engine.booking import GRACE, Booking
+from tidemill.engine.children import Children
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
@@ -79,7 +80,8 @@ class _Worker:
 
 
 class Scheduler:
-    """Drives one run (`run`) that nobody else drives, or all runs of the database."""
+    """Drives one run (`run`), with those below it, that nobody else drives; or all runs of
+    the database."""
 
     def __init__(
         self,
@@ -98,7 +100,7 @@ class Scheduler:
         self._run = run
         self._lease = lease
         self.mirror = None if run is None else Mirror(run)
-        self._plans = Plans()
+        self.plans = Plans()
         self._outputs = Outputs()
         self._workers: dict[str, _Worker] = {}
         self._next_due: float | None = 0.0  # whatever the last one here has left is due
@@ -153,7 +155,7 @@ class Scheduler:
     async def _tick(self, reports: Sequence[Report]) -> bool:
         """One transaction and what follows it. True if the driven run has ended."""
         todo = await self._transact(reports)
-        self._plans.kept()
+        self.plans.kept()
         self._next_due = todo.next_due
         self._offered += len(todo.orders)
         self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
@@ -168,7 +170,7 @@ class Scheduler:
             self._watcher.changed(todo.runs, todo.tasks)
         for run in todo.runs:
             if run.state.ended:
-                self._plans.forget(run.number)
+                self.plans.forget(run.number)
         return any(run.number == self._run and run.state.ended for run in todo.runs)
 
     async def _transact(self, reports: Sequence[Report]) -> _Todo:
@@ -184,28 +186,26 @@ class Scheduler:
         if self.mirror is None:
             return self._work(tx, reports)
         nudged = any(isinstance(report, Nudge) for report in reports)
-        todo = self._work(self.mirror.over(tx, reread_run=nudged), reports)
+        todo = self._work(self.mirror.over(tx, reread_runs=nudged), reports)
         self.mirror.write()
         return todo
 
     def _work(self, tx: Turn, reports: Sequence[Report]) -> _Todo:
-        self._plans.begin()
+        self.plans.begin()
         ledger = Ledger(self._clock.now(), self._lease)
-        booking = Booking(ledger, self._plans.of)
+        booking = Booking(ledger, self.plans.of)
         todo = _Todo(stops=booking.stops, voids=booking.voids)
-        progress = Progress(ledger, self._plans, self._outputs, tx)
+        children = Children(Progress(ledger, self.plans, self._outputs, tx), booking)
         due = self._due(tx, ledger)
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
-        renewed = self._book(tx, ledger, booking, reports)
-        self._book_due(tx, ledger, booking, [t for t in due if not self._renewed(t, renewed)])
-        progress.settle()
-        dispatch = Dispatch(
-            ledger, self._plans, self._outputs, tx, self._run, self._capacity(ledger.now)
-        )
+        renewed = self._book(tx, children, reports)
+        self._book_due(tx, children, [t for t in due if not self._renewed(t, renewed)])
+        children.settle()
+        dispatch = Dispatch(children, self._capacity(ledger.now))
         dispatch.fill()
-        while ledger.ended:  # an order that could not be put together ended its task
-            progress.settle()
+        while ledger.ended or ledger.ended_children:  # what could not be begun has ended
+            children.settle()
             dispatch.fill()
         ledger.flush(tx)
         todo.orders = dispatch.orders
@@ -225,26 +225,30 @@ class Scheduler:
         )
         ledger.add_tasks(due)
         runs = {ref.run for ref in refs} | {task.run for task in due}
-        runs |= {report.run for report in reports if isinstance(report, Nudge)}
         if self._run is not None:
             runs.add(self._run)
-        if runs:
-            ledger.add_runs(tx.runs(runs))
-            self._plans.refresh(tx, ledger.runs())
+        for report in reports:
+            if isinstance(report, Nudge):
+                ledger.add_runs(tx.family(report.run))
+        missing = ledger.missing_runs(runs)
+        if missing:
+            ledger.add_runs(tx.runs(missing))
+        if ledger.runs():
+            self.plans.refresh(tx, ledger.runs())
         if refs:
             ledger.add_tasks(tx.tasks(refs))
 
     def _due(self, tx: Turn, ledger: Ledger) -> list[TaskRow]:
         if self._next_due is None or ledger.now < self._next_due or ledger.now < self._judge_from:
             return []
-        return tx.due(self._run, ledger.now)
+        return tx.due(ledger.now)
 
     def _timer(self, tx: Turn, ledger: Ledger) -> float | None:
         """When to wake at the latest. Asks the database only when the known time has
         passed; until then what changed here can only bring it nearer."""
         known = self._next_due
         if known is None or known <= ledger.now:
-            known = tx.next_due(self._run, ledger.now)
+            known = tx.next_due(ledger.now)
         timers = [row.run_at for row in ledger.changed.values()]
         future = [at for at in timers if at is not None and at > ledger.now]
         future += [self._judge_from] if self._judge_from > ledger.now else []
@@ -258,9 +262,10 @@ class Scheduler:
                 ledger.move_run(run.number, RunEvent.START, started_at=ledger.now)
 
     def _book(
-        self, tx: Turn, ledger: Ledger, booking: Booking, reports: Sequence[Report]
+        self, tx: Turn, children: Children, reports: Sequence[Report]
     ) -> set[tuple[TaskRef, int]]:
         """Books the reports; the tasks and fences that workers say they hold."""
+        ledger, booking = children.ledger, children.booking
         leases: list[tuple[TaskRef, int]] = []
         for report in reports:
             match report:
@@ -275,7 +280,8 @@ class Scheduler:
                     self._workers[report.worker] = _Worker(report.slots, ledger.now)
                     leases.extend((claim.ref, claim.fence) for claim in report.held)
                 case Nudge():
-                    self._look(tx, ledger, booking, report.run)
+                    for run in tx.family(report.run):
+                        self._look(tx, children, run.number)
         if leases:
             tx.renew(leases, ledger.now + self._lease)
         return set(leases)
@@ -285,13 +291,14 @@ class Scheduler:
         """Only a running task has a lease; an offer's time is up whoever names it."""
         return task.state is TaskState.RUNNING and (task.ref, task.fence) in claims
 
-    def _look(self, tx: Turn, ledger: Ledger, booking: Booking, run: int) -> None:
+    def _look(self, tx: Turn, children: Children, run: int) -> None:
         """Somebody wrote to the database: they wish to cancel, or decided on a task."""
-        if ledger.run(run).state is RunState.CANCELLING:
-            ledger.add_tasks(tx.open_tasks(run))
-            booking.cancel((t for t in ledger.tasks() if t.run == run), self.grace)
+        if children.ledger.run(run).state is RunState.CANCELLING:
+            tasks = children.ledger.newest(tx.open_tasks(run))
+            children.booking.cancel(tasks, self.grace)
+            children.cancel(tasks, self.grace)
         else:
-            self._decide(tx, ledger, booking, run)
+            self._decide(tx, children.ledger, children.booking, run)
 
     @staticmethod
     def _decide(tx: Turn, ledger: Ledger, booking: Booking, run: int) -> None:
@@ -301,10 +308,11 @@ class Scheduler:
         for decision in decisions:
             booking.decided(decision)
 
-    def _book_due(self, tx: Turn, ledger: Ledger, booking: Booking, due: Sequence[TaskRow]) -> None:
+    def _book_due(self, tx: Turn, children: Children, due: Sequence[TaskRow]) -> None:
         """Leases that ended. An offer that nobody took is withdrawn before it is made
         again: two offers of one task never stand side by side. Who decided in time is
         heard also where the news of it is still on its way."""
+        ledger, booking = children.ledger, children.booking
         for run in {task.run for task in due if task.state is TaskState.AWAITING_APPROVAL}:
             self._decide(tx, ledger, booking, run)
         for before in due:
@@ -318,6 +326,9 @@ class Scheduler:
                 booking.voids.append(task)
             elif task.state is TaskState.AWAITING_APPROVAL:
                 booking.undecided(task)
+            elif task.state is TaskState.DELEGATED:
+                ledger.push_timer(task)  # it ends when its run has been stopped
+                children.cancel([task], self.grace)
 
     def _capacity(self, now: float) -> int:
         """What all workers that were heard of within a lease can take, and a buffer: as

@@ -47,7 +47,9 @@ or repeated message never undoes a result.
 
 `ready` waits for its turn or, after a failed attempt, for its back-off to end; `queued` is
 offered to workers; `running` has been claimed by one. `awaiting_approval` waits for a person
-and holds nothing: no worker, no slot, no lease. `upstream_failed` did not run because
+and holds nothing: no worker, no slot, no lease. What a `delegated` task does is done by a run
+of its own, of the pipeline that its step names; it ends with that run, and holds no slot
+meanwhile. `upstream_failed` did not run because
 something it needs failed. `expanded` was `unit[…]`, which stood for the tasks of a fan-out
 until its list was known (of an empty list it succeeds, since there is nothing to do). A
 result can overtake the news that its attempt started, which is

@@ -40,6 +40,8 @@ def _reads(*parts: Any) -> Reads:
                 stack.extend(items)
             case definition.Approval(prompt=prompt):
                 stack.append(prompt)
+            case definition.Subrun(params=params):
+                stack.extend(value for _, value in params)
             case definition.Cache(inputs=inputs, key=key):
                 stack.extend((*inputs, key))
             case ("get", ("ref", "step", name), output):

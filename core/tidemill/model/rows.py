@@ -34,7 +34,8 @@ class RunRow(NamedTuple):
     retries; `excluded` are the tasks (ordinals) that were not selected, `picked` the keys
     of those that were, out of fan-outs whose lists were not known then. `fresh` runs use
     no result out of the cache. `size` is how many tasks there are so far: the next ones
-    are numbered from there."""
+    are numbered from there. A run that does what a task of another one stands for has that
+    task as `parent` and `parent_task` (its ordinal), and as `root` the run above all."""
 
     number: int
     digest: str
@@ -54,6 +55,14 @@ class RunRow(NamedTuple):
     detail: str = ""
     size: int = 0
     picked: tuple[str, ...] = ()
+    parent: int | None = None
+    parent_task: int | None = None
+    root: int | None = None
+
+    @property
+    def family(self) -> int:
+        """The run above all: whoever drives that one drives this one too."""
+        return self.root or self.number
 
 
 class StageRow(NamedTuple):
@@ -88,8 +97,9 @@ class ExpansionRow(NamedTuple):
 class TaskRow(NamedTuple):
     """An instance of the step with this place in the definition. `run_at` is the one
     timer: from when it may be dispatched (ready), until when a dispatch or a lease is
-    believed (queued, running), or until when people may decide (awaiting_approval).
-    `outputs` is JSON: see `tidemill.model.outputs`."""
+    believed (queued, running), until when people may decide (awaiting_approval), or from
+    when its run has taken too long (delegated). `child` is the run that it was handed over
+    to last. `outputs` is JSON: see `tidemill.model.outputs`."""
 
     run: int
     ordinal: int
@@ -107,6 +117,7 @@ class TaskRow(NamedTuple):
     outputs: dict[str, Any] | None = None
     carried_from: int | None = None
     cached_from: int | None = None
+    child: int | None = None
 
     @property
     def ref(self) -> TaskRef:

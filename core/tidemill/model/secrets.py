@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidelang import definition
@@ -10,24 +11,61 @@ from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.values import Secret
 from tidemill.model.plan import Plan
 
+DefinitionOf = Callable[[str], definition.Definition]
+"""The definition with this digest."""
 
-def secrets_of(plan: Plan, ordinals: Iterable[int]) -> frozenset[str]:
-    """The names that these tasks cannot do without.
+
+def secrets_of(plan: Plan, ordinals: Iterable[int], called: DefinitionOf) -> frozenset[str]:
+    """The names that these tasks, and the pipelines that they run, cannot do without.
 
     A choice that depends on what only happens in the run is left to the worker."""
     scope = Scope({"param": plan.params, "let": plan.lets})
     steps = {plan.step_of(ordinal).step.name: plan.step_of(ordinal).step for ordinal in ordinals}
-    return frozenset(name for step in steps.values() for name in _of_step(step, scope))
+    search = _Search(called)
+    for step in steps.values():
+        search.in_step(step, scope)
+    return frozenset(search.found)
 
 
-def _of_step(step: definition.Step, scope: Scope) -> Iterator[str]:
-    if step.when is not None and _known(step.when, scope) is False:
-        return
-    exprs = [expr for _, expr in (*step.env, *step.executor.settings)]
-    if isinstance(step.action, definition.Script):
-        exprs.extend(variable.value for variable in step.action.variables)
-    for expr in exprs:
-        yield from _of(expr, scope)
+@dataclass(frozen=True, slots=True)
+class _Search:
+    called: DefinitionOf
+    found: set[str] = field(default_factory=set)
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def in_step(self, step: definition.Step, scope: Scope) -> None:
+        if step.when is not None and _known(step.when, scope) is False:
+            return
+        exprs = [expr for _, expr in (*step.env, *step.executor.settings)]
+        if isinstance(step.action, definition.Script):
+            exprs.extend(variable.value for variable in step.action.variables)
+        elif isinstance(step.action, definition.Subrun):
+            self._in_pipeline(step.action, scope)
+        for expr in exprs:
+            self.found.update(_of(expr, scope))
+
+    def _in_pipeline(self, action: definition.Subrun, scope: Scope) -> None:
+        """In a pipeline that a step runs, with the arguments that are known by now."""
+        pipeline = self.called(action.digest)
+        given = dict(action.params)
+        params = {
+            param.name: _known(given[param.name], scope)
+            if param.name in given
+            else _known(param.default or ("lit", None), Scope())
+            for param in pipeline.params
+        }
+        params = {name: value for name, value in params.items() if value is not None}
+        key = (action.digest, repr(params))
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        lets: dict[str, Any] = {}
+        inner = Scope({"param": params, "let": lets})
+        for let in pipeline.lets:
+            if (value := _known(let.value, inner)) is not None:
+                lets[let.name] = value
+        for step in pipeline.steps:
+            self.in_step(step, inner)
 
 
 def _of(expr: definition.Expr, scope: Scope) -> Iterator[str]:
@@ -54,7 +92,7 @@ def _of_let(lets: Mapping[str, Any], name: str) -> Iterator[str]:
         yield from value.names
 
 
-def _known(expr: definition.Expr, scope: Scope) -> object:
+def _known(expr: definition.Expr, scope: Scope) -> Any:
     try:
         return evaluate(expr, scope)
     except EvaluationError:

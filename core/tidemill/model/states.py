@@ -24,6 +24,7 @@ class TaskState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     AWAITING_APPROVAL = "awaiting_approval"
+    DELEGATED = "delegated"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
@@ -45,4 +46,5 @@ _ENDED_TASK = frozenset(TaskState) - {
     TaskState.QUEUED,
     TaskState.RUNNING,
     TaskState.AWAITING_APPROVAL,
+    TaskState.DELEGATED,
 }

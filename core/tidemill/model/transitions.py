@@ -32,6 +32,8 @@ class TaskEvent(StrEnum):
     """People are asked whether it may be."""
     APPROVE = auto()
     REJECT = auto()
+    DELEGATE = auto()
+    """It is handed over to a run of its own."""
     DISPATCH = auto()
     """It is offered to workers."""
     VOID = auto()
@@ -75,8 +77,8 @@ class Effect(StrEnum):
     WAIT = auto()
     """`run_at` becomes the time from which it may be dispatched."""
     LIMIT = auto()
-    """`run_at` becomes the time until which people may decide; None if they may take for
-    ever."""
+    """`run_at` becomes the time until which people may decide, or a run may take; None if
+    they may take for ever."""
     END = auto()
     """The task has ended: its timer is cleared, and what needs it is looked at."""
 
@@ -115,6 +117,13 @@ TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskMove] = {
     (_S.AWAITING_APPROVAL, _E.REJECT): _to(_S.FAILED, Effect.END),
     (_S.AWAITING_APPROVAL, _E.TIME_OUT): _to(_S.TIMED_OUT, Effect.END),
     (_S.AWAITING_APPROVAL, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
+    (_S.READY, _E.REFUSE): _to(_S.FAILED, Effect.END),
+    (_S.READY, _E.DELEGATE): _to(_S.DELEGATED, Effect.NEW_FENCE, Effect.NEW_ATTEMPT, Effect.LIMIT),
+    (_S.DELEGATED, _E.SUCCEED): _to(_S.SUCCEEDED, Effect.END),
+    (_S.DELEGATED, _E.FAIL): _to(_S.FAILED, Effect.END),
+    (_S.DELEGATED, _E.TIME_OUT): _to(_S.TIMED_OUT, Effect.END),
+    (_S.DELEGATED, _E.RETRY): _to(_S.READY, Effect.WAIT),
+    (_S.DELEGATED, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
     (_S.QUEUED, _E.REFUSE): _to(_S.FAILED, Effect.END),
     (_S.QUEUED, _E.START): _to(_S.RUNNING, Effect.LEASE),
     (_S.QUEUED, _E.VOID): _to(_S.READY, Effect.UNCOUNT, Effect.WAIT),

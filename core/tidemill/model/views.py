@@ -31,7 +31,7 @@ class TaskView:
     `unit[3.12]` for an instance of a fan-out. `needs` are step names. `waits_until` is
     when a retry starts. `carried_from` is the run whose result was taken over. `approval`
     is set for a step that asks people; `cached_from` is the run out of which the cache
-    had its result.
+    had its result. `child` is the run that does, or last did, what this task stands for.
 
     `unit[…]` stands for all tasks of a fan-out until its list is known; `unknown_until` has
     the steps whose outputs that list is made of, and is None for every other task. It
@@ -54,11 +54,13 @@ class TaskView:
     approval: ApprovalView | None = None
     cached_from: int | None = None
     unknown_until: tuple[str, ...] | None = None
+    child: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run. `interrupted` is set where its process died and nobody drives it now."""
+    """One run. `interrupted` is set where its process died and nobody drives it now.
+    `parent` is the run of which it does a step's work."""
 
     number: int
     pipeline: str
@@ -72,6 +74,7 @@ class RunView:
     retry_of: int | None = None
     interrupted: bool = False
     detail: str = ""
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,14 @@ class Observer(Protocol):
     """Told what happens in a run, in order, on the event loop's thread. Must be quick."""
 
     def run_changed(self, run: RunView) -> None:
-        """The run was made, started, is being cancelled, or ended."""
+        """The run was made, started, is being cancelled, or ended; not told of the runs
+        below it, whose tasks are."""
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Tasks are new or changed state. The first call of a run has all that are known,
         in an order in which no task stands before one it needs; those of a fan-out whose
-        list is known later come later, with what stood for them as `expanded`."""
+        list is known later come later, with what stood for them as `expanded`, and so do
+        those of the runs below it, as `step/task`."""
 
     def output(self, key: str, attempt: int, text: str) -> None:
         """A step wrote a line (no line end in it; very long lines come in pieces)."""

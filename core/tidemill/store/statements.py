@@ -23,12 +23,13 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tidemill.model.states import TaskState
+from tidemill.model.states import RunState, TaskState
 from tidemill.store.batch import unfold
 from tidemill.store.tables import (
     Approval,
@@ -61,6 +62,7 @@ TASK_CHANGES = {
     "detail": str,
     "outputs": str,
     "cached_from": int,
+    "child": int,
 }
 ATTEMPT_COLUMNS = {
     "run": int,
@@ -87,7 +89,8 @@ def _is(state: TaskState) -> ColumnElement[bool]:
 
 
 ACTIVE: ColumnElement[bool] = literal_column(
-    f"task.state IN ('{TaskState.QUEUED.value}', '{TaskState.RUNNING.value}')"
+    f"task.state IN ('{TaskState.QUEUED.value}', '{TaskState.RUNNING.value}',"
+    f" '{TaskState.DELEGATED.value}')"
 )
 
 
@@ -103,21 +106,13 @@ class Prepared:
 
 
 class Statements:
-    """`due`, `undecided`, `next_due` and `active` come for one run (True) or for all
-    (False), `ready` for (one run, some stages or runs full)."""
+    """`ready` comes for some stages or runs that are full (True), and for none."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect.name
         self._compiler = dialect
         self._prepared: dict[str, Prepared] = {}
-        both = (True, False)
-        self.due = {one: self._due(one_run=one) for one in both}
-        self.undecided = {one: self._undecided(one_run=one) for one in both}
-        self.next_due = {one: self._next_due(one_run=one) for one in both}
-        self.active = {one: self._active(one_run=one) for one in both}
-        self.ready = {
-            (one, full): self._ready(one_run=one, some_full=full) for one in both for full in both
-        }
+        self.ready = {full: self._ready(some_full=full) for full in (True, False)}
 
     def prepared(self, name: str) -> Prepared:
         """The statement of this name as text. The hottest writes go to the driver like
@@ -232,32 +227,51 @@ class Statements:
             .order_by(APPROVAL.c.ordinal)
         )
 
-    def _due(self, *, one_run: bool) -> Select[Any]:
-        statement = select(TASK).where(
-            TASK.c.run_at.is_not(None), TASK.c.run_at <= bindparam("now"), ACTIVE
+    @cached_property
+    def due(self) -> Select[Any]:
+        return self._locked(
+            select(TASK).where(
+                TASK.c.run_at.is_not(None), TASK.c.run_at <= bindparam("now"), ACTIVE
+            )
         )
-        return self._locked(_of_run(statement, one_run=one_run))
 
-    def _undecided(self, *, one_run: bool) -> Select[Any]:
+    @cached_property
+    def undecided(self) -> Select[Any]:
         """Apart from `due`, so that each goes through the few rows of its own index."""
-        statement = select(TASK).where(
-            _is(TaskState.AWAITING_APPROVAL), TASK.c.run_at <= bindparam("now")
+        return self._locked(
+            select(TASK).where(_is(TaskState.AWAITING_APPROVAL), TASK.c.run_at <= bindparam("now"))
         )
-        return self._locked(_of_run(statement, one_run=one_run))
 
-    def _next_due(self, *, one_run: bool) -> Select[Any]:
-        statement = select(func.min(TASK.c.run_at)).where(
+    @cached_property
+    def next_due(self) -> Select[Any]:
+        return select(func.min(TASK.c.run_at)).where(
             TASK.c.run_at.is_not(None), TASK.c.run_at > bindparam("now")
         )
-        return _of_run(statement, one_run=one_run)
 
-    def _active(self, *, one_run: bool) -> Select[Any]:
-        statement = select(TASK.c.run, TASK.c.step, func.count()).where(ACTIVE)
-        return _of_run(statement, one_run=one_run).group_by(TASK.c.run, TASK.c.step)
+    @cached_property
+    def active(self) -> Select[Any]:
+        columns = (TASK.c.run, TASK.c.step)
+        return select(*columns, func.count()).where(ACTIVE).group_by(*columns)
 
-    def _ready(self, *, one_run: bool, some_full: bool) -> Select[Any]:
+    @cached_property
+    def family(self) -> Select[Any]:
+        """A run, and those below it that have not ended."""
+        ended = [state.value for state in RunState if state.ended]
+        number: Any = bindparam("run")
+        below = and_(RUN.c.root.is_not(None), RUN.c.root == number, RUN.c.state.not_in(ended))
+        return self._locked(
+            select(RUN).where(or_(RUN.c.number == number, below)).order_by(RUN.c.number)
+        )
+
+    @cached_property
+    def child(self) -> Select[Any]:
+        """The run that the task with this key was handed over to."""
+        return select(TASK.c.child).where(
+            TASK.c.run == bindparam("run"), TASK.c.key == bindparam("key")
+        )
+
+    def _ready(self, *, some_full: bool) -> Select[Any]:
         statement = select(TASK).where(_is(TaskState.READY), TASK.c.run_at <= bindparam("now"))
-        statement = _of_run(statement, one_run=one_run)
         if some_full:
             stages = unfold(self._dialect, "full", {"run": int, "step": int})
             runs = unfold(self._dialect, "full_runs", {"run": int})
@@ -348,7 +362,3 @@ class Statements:
         rows = self._rows(at=float, kind=str, run=int, ordinal=int, data=str)
         names = ["at", "kind", "run", "ordinal", "data"]
         return insert(OUTBOX).from_select(names, select(*[rows.c[name] for name in names]))
-
-
-def _of_run(statement: Select[Any], *, one_run: bool) -> Select[Any]:
-    return statement.where(TASK.c.run == bindparam("run")) if one_run else statement

@@ -40,8 +40,19 @@ class Run(SQLModel, table=True):
     detail: str = ""
     size: int
     picked: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    parent: int | None = None
+    parent_task: int | None = None
+    root: int | None = None
 
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        Index(
+            "run_family",
+            "root",
+            sqlite_where=text("root IS NOT NULL"),
+            postgresql_where=text("root IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
 
 class Stage(SQLModel, table=True):
@@ -73,7 +84,7 @@ class Expansion(SQLModel, table=True):
 
 class Task(SQLModel, table=True):
     """An instance of a step. The partial indexes serve the hot paths: what is ready in
-    the order of dispatch, what is at work, and the timers."""
+    the order of dispatch, what is at work or handed over, and the timers."""
 
     run: int = Field(primary_key=True, foreign_key="run.number", ondelete="CASCADE")
     ordinal: int = Field(primary_key=True)
@@ -91,6 +102,7 @@ class Task(SQLModel, table=True):
     outputs: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     carried_from: int | None = None
     cached_from: int | None = None
+    child: int | None = None
 
     __table_args__ = (
         Index(
@@ -105,8 +117,8 @@ class Task(SQLModel, table=True):
             "task_active",
             "run",
             "step",
-            sqlite_where=text("state IN ('queued', 'running')"),
-            postgresql_where=text("state IN ('queued', 'running')"),
+            sqlite_where=text("state IN ('queued', 'running', 'delegated')"),
+            postgresql_where=text("state IN ('queued', 'running', 'delegated')"),
         ),
         Index(
             "task_timer",

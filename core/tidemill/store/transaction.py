@@ -59,6 +59,9 @@ class SqlTransaction:
             "detail": run.detail,
             "size": run.size,
             "picked": list(run.picked),
+            "parent": run.parent,
+            "parent_task": run.parent_task,
+            "root": run.root,
         }
         result: Any = self._connection.execute(insert(RUN).values(values))
         return int(result.inserted_primary_key[0])
@@ -89,6 +92,14 @@ class SqlTransaction:
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]:
         return [run_row(r) for r in self._select(self._sql.runs, [(n,) for n in numbers])]
+
+    def family(self, run: int) -> list[RunRow]:
+        rows = self._connection.execute(self._sql.family, {"run": run}).mappings()
+        return [run_row(r) for r in rows]
+
+    def child(self, run: int, key: str) -> int | None:
+        found = self._connection.execute(self._sql.child, {"run": run, "key": key}).scalar()
+        return None if found is None else int(found)
 
     def stages(self, refs: Iterable[StageRef]) -> list[StageRow]:
         return [StageRow(**r) for r in self._select(self._sql.stages, refs)]
@@ -130,12 +141,11 @@ class SqlTransaction:
         rows = self._connection.execute(self._sql.latest_expansions, values)
         return {key: ExpansionRow(*row) for key, *row in rows}
 
-    def due(self, run: int | None, now: float) -> list[TaskRow]:
-        values = {"run": run, "now": now}
+    def due(self, now: float) -> list[TaskRow]:
         return [
             task_row(row)
-            for statements in (self._sql.due, self._sql.undecided)
-            for row in self._connection.execute(statements[run is not None], values).mappings()
+            for statement in (self._sql.due, self._sql.undecided)
+            for row in self._connection.execute(statement, {"now": now}).mappings()
         ]
 
     def decisions(self, run: int) -> list[DecisionRow]:
@@ -150,19 +160,16 @@ class SqlTransaction:
     def decide(self, decision: DecisionRow) -> None:
         self._connection.execute(insert(APPROVAL).values(decision._asdict()))
 
-    def next_due(self, run: int | None, now: float) -> float | None:
-        statement = self._sql.next_due[run is not None]
-        value = self._connection.execute(statement, {"run": run, "now": now}).scalar()
+    def next_due(self, now: float) -> float | None:
+        value = self._connection.execute(self._sql.next_due, {"now": now}).scalar()
         return None if value is None else float(value)
 
-    def active(self, run: int | None) -> dict[StageRef, int]:
-        statement = self._sql.active[run is not None]
-        rows = self._connection.execute(statement, {"run": run})
+    def active(self) -> dict[StageRef, int]:
+        rows = self._connection.execute(self._sql.active)
         return {StageRef(r, step): count for r, step, count in rows}
 
     def ready(
         self,
-        run: int | None,
         now: float,
         limit: int,
         full: Iterable[StageRef] = (),
@@ -170,8 +177,8 @@ class SqlTransaction:
     ) -> list[TaskRow]:
         stages, runs = list(full), [(number,) for number in full_runs]
         some_full = bool(stages or runs)
-        statement = self._sql.ready[run is not None, some_full]
-        values: dict[str, Any] = {"run": run, "now": now, "limit": limit}
+        statement = self._sql.ready[some_full]
+        values: dict[str, Any] = {"now": now, "limit": limit}
         if some_full:
             values |= {"full": fold(stages), "full_runs": fold(runs)}
         return [task_row(r) for r in self._connection.execute(statement, values).mappings()]
@@ -216,6 +223,7 @@ class SqlTransaction:
                 after.detail,
                 after.outputs,
                 after.cached_from,
+                after.child,
             )
             for before, after in changes
         ]

@@ -66,5 +66,14 @@ def _row(run: RunView, now: float) -> list[str]:
     state = "interrupted" if run.interrupted else word(run.state)
     took = "" if run.interrupted else elapsed(run.started_at, run.ended_at, now)
     started = moment(run.started_at or run.created_at)
-    again = f"retry of {run.retry_of}" if run.retry_of else ""
-    return [str(run.number), clean(run.pipeline), state, started, took, clean(run.file), again]
+    again = [f"part of {run.parent}"] if run.parent else []
+    again += [f"retry of {run.retry_of}"] if run.retry_of else []
+    return [
+        str(run.number),
+        clean(run.pipeline),
+        state,
+        started,
+        took,
+        clean(run.file),
+        ", ".join(again),
+    ]

@@ -71,7 +71,8 @@ def _about(run: RunView, paint: Paint, now: float) -> Iterator[str]:
         yield "its process ended before it did; nothing of it runs now"
     if run.detail:
         yield clean(run.detail)
-    origin = f", retry of run {run.retry_of}" if run.retry_of else ""
+    origin = f", part of run {run.parent}" if run.parent else ""
+    origin += f", retry of run {run.retry_of}" if run.retry_of else ""
     yield f"file {clean(run.file)}, started {moment(run.started_at or run.created_at)}{origin}"
     for name, value in run.params.items():
         yield f"  {name} = {_json(value)}"

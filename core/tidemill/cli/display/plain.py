@@ -109,6 +109,8 @@ def happened(task: TaskView) -> str:
         return f"{words.word(state)} in run {task.carried_from}"
     if state is TaskState.RUNNING:
         return f"started{_attempt(task)}"
+    if state is TaskState.DELEGATED:
+        return f"started as run {task.child}{_attempt(task)}"
     if state is TaskState.READY:
         return _waits(task)
     if state is TaskState.AWAITING_APPROVAL and task.approval is not None:
