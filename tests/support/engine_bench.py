@@ -4,7 +4,7 @@ scripted: a step ends when the test, or the test's plan of ends, says so."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tidelang import codec
-from tidelang.definition import Argv, Definition, Step
+from tidelang.definition import Argv, Definition, Step, Subrun
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
@@ -26,7 +26,7 @@ from tidemill.engine.takeover import ask_to_cancel
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge
 from tidemill.model.plan import Plan, make_plan
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import RunRow, TaskRef, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction
 from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited, killed
@@ -42,8 +42,14 @@ def step(name: str, *needs: str, **fields: Any) -> Step:
     return Step(name, Argv((("lit", name),)), needs=needs, **fields)
 
 
-def pipeline(*steps: Step, **fields: Any) -> Definition:
-    return Definition("p", steps=steps, **fields)
+def pipeline(*steps: Step, name: str = "p", **fields: Any) -> Definition:
+    return Definition(name, steps=steps, **fields)
+
+
+def subrun(name: str, called: Definition, *needs: str, **fields: Any) -> Step:
+    """A step that runs a pipeline; `params` are the arguments, by name."""
+    params = tuple(fields.pop("params", {}).items())
+    return Step(name, Subrun(called.name, codec.digest(called), params), needs=needs, **fields)
 
 
 class Scripted:
@@ -137,7 +143,7 @@ class OneExecutor:
 class Seen:
     """A watcher that checks what it is told: ended states stay, fences only rise."""
 
-    tasks: dict[int, TaskRow] = field(default_factory=dict)
+    tasks: dict[TaskRef, TaskRow] = field(default_factory=dict)
     runs: list[RunRow] = field(default_factory=list)
     most_at_work: int = 0
     check: Callable[[], None] = lambda: None
@@ -145,11 +151,11 @@ class Seen:
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
         self.runs.extend(runs)
         for task in tasks:
-            before = self.tasks.get(task.ordinal)
+            before = self.tasks.get(task.ref)
             if before is not None:
                 assert not before.state.ended or task == before, "an ended task changed"
                 assert task.fence >= before.fence, "a fence fell"
-            self.tasks[task.ordinal] = task
+            self.tasks[task.ref] = task
         at_work = sum(1 for task in self.tasks.values() if task.state in AT_WORK)
         self.most_at_work = max(self.most_at_work, at_work)
         self.check()
@@ -176,10 +182,18 @@ class Bench:
         chosen: frozenset[int] | None = None,
         picked: tuple[str, ...] = (),
         params: Mapping[str, Any] | None = None,
+        called: Iterable[Definition] = (),
     ) -> RunRow:
+        for other in called:
+            self.add(other)
         plan = make_plan(definition, params or {})
         everything = frozenset(range(plan.size))
         return self._make(plan, everything if chosen is None else chosen, {}, picked=picked)
+
+    def add(self, definition: Definition) -> None:
+        """A pipeline that steps of others run."""
+        digest, content = codec.digest(definition), codec.encode(definition)
+        self.store.transact_now(lambda tx: tx.add_definition(digest, definition.name, content, 1.0))
 
     def again(self, run: RunRow) -> Again:
         """What a retry of this run starts from."""
@@ -238,6 +252,14 @@ class Bench:
     def kill_workers(self) -> None:
         for worker in self._workers:
             worker.cancel()
+
+    def stop(self) -> None:
+        """The process dies: nobody drives anything any more."""
+        for part in self._parts:
+            part.cancel()
+        self._parts, self._workers = [], []
+        self.broker = InProcessBroker(self.clock)
+        self.executor.at_work.clear()
 
     async def to_the_end(self, run: RunRow, within: float = 3_000.0) -> RunRow:
         def ended() -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from tidemill.app.logs import log_path
 from tidemill.app.ownership import is_owned
-from tidemill.app.present import cache_view, run_view, task_views
+from tidemill.app.present import cache_view, run_view, task_views, within
 from tidemill.engine.plans import plan_of
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import RunRow
+from tidemill.model.rows import RunRow, TaskRow
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError, open_sqlite_readonly
@@ -24,7 +25,7 @@ class History:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._plans: dict[int, Plan] = {}
-        self._ordinals: dict[int, dict[str, int]] = {}
+        self._rows: dict[int, dict[str, TaskRow]] = {}
         self._sql: SqlHistory | None = None
         if project.database.exists():
             with contextlib.suppress(NoSchemaError):
@@ -36,7 +37,8 @@ class History:
         return [self._view(row) for row in rows]
 
     def latest(self) -> int | None:
-        runs = self.runs(1)
+        """The latest run that is not part of another one."""
+        runs = self._sql.runs(1, above_all=True) if self._sql else []
         return runs[0].number if runs else None
 
     def run(self, number: int) -> RunView:
@@ -64,43 +66,50 @@ class History:
         return self._plans[run.number]
 
     def tasks(self, number: int) -> list[TaskView]:
-        """In an order in which no task stands before one it needs."""
-        run = self.row(number)
-        rows = self._sql.tasks(number) if self._sql else []
-        return task_views(rows, self.plan(run))
+        """In an order in which no task stands before one it needs; behind one that runs
+        a pipeline the tasks of that run, named by their way: `checks[core]/lint`."""
+        rows = self._rows[number] = {}
+        return list(self._views(self.row(number), "", rows))
+
+    def _views(self, run: RunRow, path: str, seen: dict[str, TaskRow]) -> Iterator[TaskView]:
+        rows = {row.key: row for row in (self._sql.tasks(run.number) if self._sql else [])}
+        for view in task_views(rows.values(), self.plan(run)):
+            row = seen[path + view.key] = rows[view.key]
+            yield within(path, view) if path else view
+            if row.child is not None:
+                yield from self._views(self.row(row.child), f"{path}{row.key}/", seen)
 
     def cache(self, number: int, key: str) -> CacheView | None:
         """What the last attempt of a task found in the cache; None if it did not look."""
         if self._sql is None:
             return None
-        run = self.row(number)
-        task = next((row for row in self._sql.tasks(number) if row.key == key), None)
+        task = self._row(number, key)
         attempts = self._sql.attempts(task.ref) if task is not None else []
         if task is None or not attempts or attempts[-1].cache is None:
             return None
-        earlier = self._sql.earlier_lookup(run.pipeline, task, attempts[-1].fence)
+        pipeline = self.row(task.run).pipeline
+        earlier = self._sql.earlier_lookup(pipeline, task, attempts[-1].fence)
         return cache_view(attempts[-1], earlier)
 
     def log(self, number: int, key: str, attempt: int | None = None) -> Path | None:
         """The log file of a task's attempt, the latest by default; it does not exist if
-        the attempt wrote nothing. None if the task never started."""
-        self.row(number)
-        if attempt is None:
-            rows = self._sql.tasks(number) if self._sql else []
-            attempt = next((row.attempt for row in rows if row.key == key), 0)
-        ordinal = self._ordinals_of(number).get(key)
-        if ordinal is None or not attempt:
+        the attempt wrote nothing. None if the task never started. Of a result that was
+        taken over, the log of the run that it is of."""
+        task = self._row(number, key)
+        while task is not None and task.carried_from is not None:
+            task = self._row(task.carried_from, task.key)
+        attempt = attempt or (0 if task is None else task.attempt)
+        if task is None or not attempt:
             return None
-        folder = self._project.run_folder(number) / "logs"
-        return log_path(folder, ordinal, key, attempt)
+        folder = self._project.run_folder(task.run) / "logs"
+        return log_path(folder, task.ordinal, task.key, attempt)
 
-    def _ordinals_of(self, number: int) -> dict[str, int]:
-        """Where the tasks of a run stand in its plan, which never changes: whoever reads
-        the logs of all tasks asks once for each of them."""
-        if number not in self._ordinals:
-            rows = self._sql.tasks(number) if self._sql else []
-            self._ordinals[number] = {row.key: row.ordinal for row in rows}
-        return self._ordinals[number]
+    def _row(self, number: int, key: str) -> TaskRow | None:
+        """A task as it was when the tasks of this run were last looked at: whoever reads
+        the logs of all of them asks once for each."""
+        if number not in self._rows:
+            self.tasks(number)
+        return self._rows[number].get(key)
 
     def close(self) -> None:
         if self._sql is not None:

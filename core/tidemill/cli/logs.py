@@ -53,11 +53,8 @@ class Logs:
     def path(self, task: TaskView, attempt: int | None = None) -> Path | None:
         """The log of the attempt asked for, or of the latest; None where there is none."""
         which = attempt or self.attempt or task.attempt or None
-        path = self._history.log(self._source(task), task.key, which)
+        path = self._history.log(self.number, task.key, which)
         return path if path is not None and path.exists() else None
-
-    def _source(self, task: TaskView) -> int:
-        return self.number if task.carried_from is None else task.carried_from
 
 
 def chosen(tasks: list[TaskView], number: int, step: str | None) -> list[TaskView]:

@@ -17,11 +17,16 @@ class SqlHistory:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def runs(self, limit: int, pipeline: str | None = None) -> list[RunRow]:
-        """The latest runs, the newest first."""
+    def runs(
+        self, limit: int, pipeline: str | None = None, *, above_all: bool = False
+    ) -> list[RunRow]:
+        """The latest runs, the newest first; `above_all` only those that are not part of
+        another one."""
         query = select(Run).order_by(col(Run.number).desc()).limit(limit)
         if pipeline is not None:
             query = query.where(Run.pipeline == pipeline)
+        if above_all:
+            query = query.where(col(Run.parent).is_(None))
         return [run_row(run.model_dump()) for run in self._all(query)]
 
     def run(self, number: int) -> RunRow | None:

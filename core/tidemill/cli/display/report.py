@@ -30,6 +30,7 @@ def _lines(board: Board, paint: Paint) -> Iterator[str]:
     if board.run.state is RunState.SUCCEEDED:
         return
     failed = [task for task in board.in_order(board.failed) if not task.allow_failure]
+    failed = [task for task in failed if not _is_told_below(task, failed)]
     for task in islice(failed, _MOST):
         yield ""
         yield from _one(board, task, paint)
@@ -43,11 +44,19 @@ def _lines(board: Board, paint: Paint) -> Iterator[str]:
     yield f"{what}: {paint.strong(f'tidemill retry {number}')}"
 
 
+def _is_told_below(task: TaskView, failed: list[TaskView]) -> bool:
+    """Whether what failed in the run of its pipeline is told anyway."""
+    return any(other.key.startswith(f"{task.key}/") for other in failed)
+
+
 def _one(board: Board, task: TaskView, paint: Paint) -> Iterator[str]:
     name, number = clean(task.key), board.run.number
     yield f"{paint.strong(name)} {paint.state(task.state, happened(task))}"
     if task.approval is not None:
         return  # people decided: nothing was printed
+    if task.child is not None:
+        yield f"its tasks: tidemill status {task.child}"
+        return
     tail = board.tail(task.key)
     for text in tail:
         yield f"  {paint.faint('|')} {clean(text, colour=paint.on)}"
