@@ -23,7 +23,7 @@ _BELONGING = re.compile(r"  also (?:[^\s:]+:)?\d+:\d+(?: \S.*)?|  fix \S.*")
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
 _STATES = (
     "blocked|ready|queued|running|waiting|"
-    "succeeded|failed|timed_out|cancelled|lost|skipped|upstream_failed"
+    "succeeded|failed|timed_out|cancelled|lost|skipped|upstream_failed|delegated"
 )
 _TASK = r"(?P<who>[^\s\[|]+(?:\[.*?\](?:#\d+)?)*)"
 _HAPPENINGS = (
