@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-format lint-style lint-types lint-imports bench lock clean
+.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,7 +24,11 @@ demo: $(RUN) ## Install, then run the release example to its end
 test: $(DEV) ## Run every test
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-lint: lint-format lint-style lint-types lint-imports ## Check layout, style, types and imports
+lint: lint-tide lint-format lint-style lint-types lint-imports ## Check layout, style, types and imports
+
+lint-tide: $(RUN)
+	@$(BIN)/tidemill fmt --check ci.tide examples
+	@$(BIN)/tidemill validate ci.tide examples
 
 lint-format: $(DEV)
 	@$(BIN)/ruff format --check --quiet .

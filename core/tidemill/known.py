@@ -1,10 +1,12 @@
 """Files that are known to have no mistakes: an unchanged file need not be checked again.
 
-What is kept is a file named by a hash of the text, of the place it lies in, and of the
-very compiler that read it, in the user's cache folder. In it stands what else the answer
-rests on: the files that were imported, by their content, and where plugins were asked,
-the places that these are installed in. Nothing is kept of a file with mistakes. Without a
-cache folder, or with one that cannot be written, nothing is remembered and nothing is said.
+What is kept is a file named by a hash of the text, of the path it was reached by, and of
+the very compiler that read it, in the user's cache folder. In it stands what else the
+answer rests on: the files that were imported, by where their paths lead and what they
+hold; and where plugins were asked, where Python looks for distributions, and every file
+that was loaded. An entry that is not whole counts for nothing. Nothing is kept of a file
+with mistakes. Without a cache folder, or with one that cannot be written, nothing is
+remembered and nothing is said.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +36,7 @@ def entry(file: Path) -> Path | None:
     text = _content(file) if folder is not None else None
     if folder is None or text is None:
         return None
-    place = f"{os.path.realpath(file)}\n{find_project(file).root}\n"
+    place = f"{os.path.abspath(file)}\n{os.path.realpath(file)}\n{find_project(file).root}\n"  # noqa: PTH100
     seen = hashlib.sha256(_compiler() + os.fsencode(place))
     seen.update(text)
     return folder / seen.hexdigest()
@@ -42,19 +45,32 @@ def entry(file: Path) -> Path | None:
 def holds(kept: Path) -> bool:
     """Whether it is known, and all that it rests on is as it was."""
     try:
-        lines = os.fsdecode(kept.read_bytes()).splitlines()
+        digest, _, body = kept.read_bytes().partition(b"\n")
     except OSError:
         return False
-    return all(_as_it_was(*line.split(" ", 2)) for line in lines)
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        return False
+    fields = os.fsdecode(body).split("\0") if body else []
+    return all(
+        _LOOKS[kind](path) == value
+        for kind, value, path in zip(fields[::3], fields[1::3], fields[2::3], strict=True)
+    )
 
 
-def remember(kept: Path, imported: Iterable[str], installed: Iterable[Path]) -> None:
-    """Keeps that a file has no mistakes as long as the `imported` files have the same
-    content, and the `installed` ones and folders have not been touched."""
-    lines = [f"content {_digest(Path(path))} {path}" for path in imported]
-    lines += [f"touched {_touched(path)} {path}" for path in installed]
-    if any("\n" in line for line in lines):
-        return
+def remember(
+    kept: Path, reached: Mapping[str, str], installed: Iterable[Path] | None = None
+) -> None:
+    """Keeps that a file has no mistakes as long as the paths `reached` lead to the files
+    that they lead to now, with the same content. Where plugins were asked, also as long as
+    Python looks for them in the same places, and nothing that was `installed` is touched.
+    """
+    facts = [("leads", name) for name in reached]
+    facts += [("content", real) for real in dict.fromkeys(reached.values())]
+    if installed is not None:
+        facts += [("places", ""), ("named", sys.path[0])]
+        facts += [("touched", str(path)) for path in installed]
+    fields = [field for kind, path in facts for field in (kind, _LOOKS[kind](path), path)]
+    body = os.fsencode("\0".join(fields))
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         entries = list(kept.parent.iterdir())
@@ -62,20 +78,48 @@ def remember(kept: Path, imported: Iterable[str], installed: Iterable[Path]) -> 
             for old in entries:
                 old.unlink(missing_ok=True)
         new = kept.with_name(f"{kept.name}.{os.getpid()}")
-        new.write_bytes(os.fsencode("\n".join(lines)))
+        new.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         new.replace(kept)
     except OSError:
         return  # it is only a cache
 
 
-def _as_it_was(kind: str, value: str, path: str) -> bool:
-    look = _digest if kind == "content" else _touched
-    return look(Path(path)) == value
-
-
-def _digest(file: Path) -> str:
-    text = _content(file)
+def _digest(path: str) -> str:
+    text = _content(Path(path))
     return "-" if text is None else hashlib.sha256(text).hexdigest()
+
+
+def _places(path: str) -> str:
+    """Where Python looks for modules and distributions, in which order."""
+    del path
+    return hashlib.sha256(os.fsencode("\0".join(sys.path))).hexdigest()
+
+
+def _named(path: str) -> str:
+    """The distributions in the folder that a command was started in, or of its script, by
+    their names: other files come and go there."""
+    try:
+        found = sorted(each for each in os.listdir(path or ".") if each.endswith("-info"))  # noqa: PTH208
+    except OSError:
+        found = []
+    return hashlib.sha256(os.fsencode("\0".join(found))).hexdigest()
+
+
+def _touched(path: str) -> str:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - there are hundreds
+    except OSError:
+        return "-"
+    return f"{found.st_size}:{found.st_mtime_ns}"
+
+
+_LOOKS: dict[str, Callable[[str], str]] = {
+    "leads": os.path.realpath,
+    "content": _digest,
+    "places": _places,
+    "named": _named,
+    "touched": _touched,
+}
 
 
 def _content(file: Path) -> bytes | None:
@@ -86,14 +130,6 @@ def _content(file: Path) -> bytes | None:
         return file.read_bytes()
     except OSError:
         return None
-
-
-def _touched(path: Path) -> str:
-    try:
-        found = path.stat()
-    except OSError:
-        return "-"
-    return f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def _folder() -> Path | None:

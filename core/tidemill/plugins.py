@@ -8,7 +8,7 @@ nothing else. What an executor does is no business of this module.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -66,7 +66,10 @@ class Plugins:
     """What `load` found. It never changes: a process that is to see a plugin that was
     installed since then loads again."""
 
-    def __init__(self, found: Sequence[tuple[PluginInfo, Sequence[Offer]]]) -> None:
+    def __init__(
+        self, found: Sequence[tuple[PluginInfo, Sequence[Offer]]], loaded_before: Collection[str]
+    ) -> None:
+        self._loaded_before = loaded_before
         self._infos = tuple(info for info, _ in found)
         self._executors: _Offers[ExecutorType] = _Offers("executor")
         self._notifiers: _Offers[NotifierType] = _Offers("notifier")
@@ -83,12 +86,13 @@ class Plugins:
 
     def sources(self) -> list[Path] | None:
         """What decides about all answers: the folders where distributions are installed,
-        and the files that were loaded of the plugins. None where a plugin has failed, of
-        which more than its own files may be the cause."""
+        and the files of all modules that were loaded since plugins were. None where a
+        plugin has failed, of which more than files may be the cause."""
         if any(info.failure for info in self._infos):
             return None
+        loaded = [m for name, m in list(sys.modules.items()) if name not in self._loaded_before]
         packages = {info.package for info in self._infos}
-        loaded = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] in packages]
+        loaded += [m for name, m in list(sys.modules.items()) if name.partition(".")[0] in packages]
         files = {str(getattr(module, "__file__", None) or "") for module in loaded}
         return [*map(Path, sys.path[1:]), *map(Path, sorted(files - {""}))]
 
@@ -197,10 +201,11 @@ def load() -> Plugins:
     wrong with a plugin is part of the answer."""
     from importlib.metadata import entry_points  # a scan of the disk: only when asked
 
+    before = frozenset(sys.modules)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     points = sorted(entry_points(group=GROUP), key=lambda point: (_distribution(point), point.name))
-    return Plugins([_ask(manager, point) for point in points])
+    return Plugins([_ask(manager, point) for point in points], before)
 
 
 def _ask(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[PluginInfo, Sequence[Offer]]:

@@ -65,6 +65,8 @@ class FolderLoader:
         self._root = os.path.realpath(root)
         self.read: dict[str, Source] = {}
         """What was imported, by the real path of each file."""
+        self.reached: dict[str, str] = {}
+        """The real paths by the absolute ones under which files were asked for."""
 
     def key(self, source: Source) -> str:
         return os.path.realpath(source.name)
@@ -84,6 +86,7 @@ class FolderLoader:
             )
         if real not in self.read:
             self.read[real] = self._source(name, path)
+        self.reached[os.path.abspath(name)] = real  # noqa: PTH100
         return self.read[real]
 
     def _source(self, name: str, path: str) -> Source:
@@ -133,14 +136,19 @@ def read_source(path: str | Path) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"{name}: cannot be read: {reason}") from error
+    return decoded(name, data)
+
+
+def decoded(name: str, data: bytes) -> Source:
+    """The source that these bytes are.
+
+    Raises:
+        SourceError: they are too many, or not UTF-8.
+    """
     if len(data) > FILE_BYTES:
         raise SourceError(f"{name}: larger than {FILE_BYTES // 2**20} MiB, too large for a source")
-    return Source(name, _decoded(name, data))
-
-
-def _decoded(name: str, data: bytes) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         before = data[: error.start].removeprefix(b"\xef\xbb\xbf")
         line = before.count(b"\n") + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import click
 from tidemill import known
 from tidemill._version import __version__
 from tidemill.cli import console
+from tidemill.cli.sources import sources
 from tidemill.cli.text import plural
 
 if TYPE_CHECKING:
@@ -38,13 +39,8 @@ class Checked:
 
 def check(named: Sequence[Path]) -> Checked:
     """Compiles files, and of folders every `.tide` file below them."""
-    files: list[Path] = []
     unreadable: list[str] = []
-    for path in named:
-        found = list(_below(path, unreadable)) if path.is_dir() else [path]
-        if not found:
-            unreadable.append(f"{path}: there is no .tide file in this folder")
-        files += found
+    files = sources(named, unreadable)
     entries = {file: known.entry(file) for file in files}
     changed = [file for file, kept in entries.items() if kept is None or not known.holds(kept)]
     diagnostics = _compile(changed, entries, unreadable) if changed else ()
@@ -71,9 +67,12 @@ def _compile(
             continue
         diagnostics += found
         kept = entries[file]
-        places = plugins.loaded.sources() if plugins.asked else []
-        if kept is not None and not found and places is not None:
-            known.remember(kept, loader.read, places)
+        if kept is None or found:
+            continue
+        if not plugins.asked:
+            known.remember(kept, loader.reached)
+        elif (installed := plugins.loaded.sources()) is not None:
+            known.remember(kept, loader.reached, installed)
     return in_order(_once(diagnostics))
 
 
@@ -85,18 +84,6 @@ def _once(diagnostics: Iterable[Diagnostic]) -> Iterable[Diagnostic]:
     }.values()
 
 
-def _below(folder: Path, unreadable: list[str]) -> Iterator[Path]:
-    """The `.tide` files below a folder in order of their names, without hidden folders
-    (`.git`, `.venv`, `.tidemill`)."""
-
-    def complain(error: OSError) -> None:
-        unreadable.append(f"{error.filename}: cannot be read: {error.strerror}")
-
-    for at, folders, files in os.walk(folder, onerror=complain):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(at, name) for name in sorted(files) if name.endswith(".tide"))
-
-
 def print_text(checked: Checked) -> None:
     """For people: each mistake with its line; what could not be read on stderr."""
     show(checked.diagnostics)
@@ -104,7 +91,7 @@ def print_text(checked: Checked) -> None:
         count = len(checked.files)
         named = str(checked.files[0]) if count == 1 else plural(count, "file")
         click.echo(f"{named}: no mistakes")
-    _complain(checked.unreadable)
+    complain(checked.unreadable)
 
 
 def print_for(checked: Checked, form: str) -> None:
@@ -119,7 +106,7 @@ def print_for(checked: Checked, form: str) -> None:
         "sarif": lambda found: sarif.render(found, __version__),
     }
     click.echo(renderers[form](checked.diagnostics), nl=False)
-    _complain(checked.unreadable)
+    complain(checked.unreadable)
 
 
 def show(diagnostics: Sequence[Diagnostic], *, err: bool = False) -> None:
@@ -132,6 +119,7 @@ def show(diagnostics: Sequence[Diagnostic], *, err: bool = False) -> None:
     click.echo(text, nl=False, err=err)
 
 
-def _complain(messages: Iterable[str]) -> None:
+def complain(messages: Iterable[str]) -> None:
+    """What could not be read or written, on stderr."""
     for message in messages:
         console.complain(message)

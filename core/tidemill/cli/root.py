@@ -22,6 +22,7 @@ from tidemill.errors import TidemillError
 
 COMMANDS: Final = {
     "validate": "Check .tide files and report every mistake.",
+    "fmt": "Lay .tide files out in the one canonical way.",
     "run": "Run a pipeline on this machine.",
     "runs": "List recent runs.",
     "status": "Show a run and its tasks.",
