@@ -8,6 +8,7 @@ In a document, in order:
     <!-- beside: text -->               the next command goes on beside those that follow,
                                         which start once it has printed this text
     ```tide                             must be valid, on its own
+    ```yaml                             of the commands of `tidemill` in it each is understood
     ```console                          `$ ` starts a command, the rest is what it prints
 
 A printed line must come, in any order, since steps run beside each other; `…` stands for

@@ -25,7 +25,8 @@ _STATES = (
     "blocked|ready|queued|running|waiting|"
     "succeeded|failed|timed_out|cancelled|lost|skipped|upstream_failed|delegated"
 )
-_TASK = r"(?P<who>[^\s\[|]+(?:\[.*?\](?:#\d+)?)*)"
+_STEP = r"[^\s\[|/]+(?:\[.*?\](?:#\d+)?)*"
+_TASK = rf"(?P<who>{_STEP}(?:/{_STEP})*)"
 _HAPPENINGS = (
     re.compile(r"(?P<who>)(?P<what>refused)(?:: (?P<words>\S.*))?"),
     re.compile(rf"{_TASK} (?P<what>\|)(?: (?P<words>.*))?"),

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidelang import syntax
+from tidelang.compiler import NoPlugins, compile_source
 from tidelang.diagnostics import Diagnostic
 from tidelang.parser import Parsed, parse
 from tidelang.parsing.tables import tables
@@ -251,3 +252,17 @@ def test_an_unclosed_long_string_hides_nothing_behind_it(
     found = parse(Source("a", text)).diagnostics
     assert [d.code for d in found] == ["T003", "T023"]
     assert (found[0].span.first.line, found[0].span.first.column) == place
+
+
+def test_escaped_quotes_in_a_hole_are_told_once_each_with_the_way_out() -> None:
+    text = r"""pipeline p {
+  param xs: list(string)
+  step a { run = "echo {{ xs | join(\", \") }} and {{ nme }}" }
+}"""
+    found = compile_source(Source("x.tide", text), NoPlugins()).diagnostics
+    assert [(each.code, each.span.text) for each in found] == [
+        ("T002", r"\", \""),
+        ("T101", "nme"),
+    ]
+    assert found[0].fix is not None
+    assert found[0].fix.replacement == '", "'

@@ -20,6 +20,7 @@ CONSTANTS = {"True": "TRUE", "False": "FALSE", "None": "NULL"}
 """Python's words for them; the builder tells how they are written."""
 
 _SINGLE = re.compile(r"'[^'\n]*'")
+_ESCAPED = re.compile(r'\\"((?:[^"\\\n]|\\[^"\n])*)\\"')
 _LINE = re.compile(r"[^\n]*")
 _RUN = re.compile(r"[^\s\w\"'#{}()\[\]=:,.|<>+\-*/%;]+|[^\W\d_A-Za-z]\w*")
 _WORDS = {"&&": ("AND", "and"), "||": ("OR", "or"), "!": ("NOT", "not")}
@@ -38,6 +39,8 @@ def foreign_character(scanner: Scanner, character: str, start: int) -> int:
         return _word(scanner, character, start)
     if character == "'":
         return _single_quotes(scanner, start)
+    if character == "\\" and scanner.frames and (quoted := _ESCAPED.match(scanner.text, start)):
+        return _escaped_quotes(scanner, quoted)
     found = _RUN.match(scanner.text, start)
     end = found.end() if found else start + 1
     shown = _shown(scanner.text[start:end])
@@ -106,6 +109,20 @@ def _single_quotes(scanner: Scanner, start: int) -> int:
         fix=Fix(f"write `{better}`", scanner.span(start, end), better),
     )
     return end
+
+
+def _escaped_quotes(scanner: Scanner, found: re.Match[str]) -> int:
+    """`{{ names | join(\\", \\") }}`: as if the hole were a part of the string around it."""
+    span, better = scanner.span(*found.span()), f'"{found[1]}"'
+    scanner.tokens.append(Token("STRING", better, *found.span()))
+    scanner.problem(
+        "T002",
+        "inside `{{ }}` a quote needs no `\\`",
+        span,
+        label="a hole is not part of the string around it",
+        fix=Fix(f"write `{better}`", span, better),
+    )
+    return found.end()
 
 
 def _shown(text: str) -> str:

@@ -1,0 +1,1 @@
+echo "$1, it is later than you think"
