@@ -9,9 +9,7 @@ reading files (`reading.Loader`) and showing diagnostics is left to others.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidelang import blocks
@@ -31,6 +29,7 @@ from tidelang.checking.units import Unit
 from tidelang.checking.unused import unused
 from tidelang.definition import Definition
 from tidelang.diagnostics import Diagnostic, Fix, Severity, in_order
+from tidelang.garbage import no_collection
 from tidelang.lower import Lowered
 from tidelang.parser import Parsed, parse
 from tidelang.reading import Loader, NoFiles
@@ -62,7 +61,7 @@ class Compilation:
 
 def compile_source(source: Source, plugins: Plugins, loader: Loader | None = None) -> Compilation:
     """Parses, checks and lowers one file, with what it imports."""
-    with _no_collection():
+    with no_collection():
         return check_tree(source, parse(source), plugins, loader)
 
 
@@ -129,16 +128,3 @@ def _has_something(main: Unit) -> None:
     fix = Fix('add a pipeline: `pipeline hello { step hi { run = "echo hi" } }`')
     start = Span(main.source, 0, min(1, len(main.source.text)))
     main.report.add("T311", "this file declares nothing", start, "", fix)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without the cyclic garbage collector: a tree has no cycles and all of it is in use,
-    and looking through it again and again took a third of the time."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tidelang.diagnostics import Diagnostic
 from tidelang.formatting.read import read
 from tidelang.formatting.write import write
+from tidelang.garbage import no_collection
 from tidelang.lexing.scan import Scanner
 from tidelang.limits import FILE_BYTES, ITEMS
 from tidelang.parser import parse
@@ -34,6 +35,11 @@ class Formatted:
 
 def format_source(source: Source) -> Formatted:
     """Lays a source out. Never raises on what a person wrote."""
+    with no_collection():
+        return _format(source)
+
+
+def _format(source: Source) -> Formatted:
     if mistakes := parse(source).diagnostics:
         return Formatted(None, mistakes)
     scanner = Scanner(source, tables().words, tables().signs)
