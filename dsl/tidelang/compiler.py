@@ -29,11 +29,11 @@ from tidelang.checking.units import Unit
 from tidelang.checking.unused import unused
 from tidelang.definition import Definition
 from tidelang.diagnostics import Diagnostic, Fix, Severity, in_order
-from tidelang.garbage import no_collection
 from tidelang.lower import Lowered
 from tidelang.parser import Parsed, parse
 from tidelang.reading import Loader, NoFiles
 from tidelang.report import Report
+from tidelang.runtime import reading
 from tidelang.scope import Scope
 from tidelang.source import Source, Span
 from tidelang.syntax import Body, Let, Pipeline, Task
@@ -61,7 +61,7 @@ class Compilation:
 
 def compile_source(source: Source, plugins: Plugins, loader: Loader | None = None) -> Compilation:
     """Parses, checks and lowers one file, with what it imports."""
-    with no_collection():
+    with reading():
         return check_tree(source, parse(source), plugins, loader)
 
 

@@ -20,7 +20,7 @@ BRACKETS = 64
 
 CHAIN = 200
 """The depth of one expression's tree: brackets around it, and operators, dots and calls
-in a row. Whoever walks a tree by recursion stays far from Python's own limit."""
+in a row. `tidelang.runtime` sees to it that a tree so deep can be walked by recursion."""
 
 ITEMS = 400_000
 """Items of one file."""

@@ -73,3 +73,21 @@ def test_of_a_huge_line_a_bounded_part_is_kept(board: Board) -> None:
     kept = list(board.tail("a"))
     assert max(map(len, kept)) <= 2000
     assert kept[1].endswith("099999%")
+
+
+def test_the_tasks_of_a_run_below_stand_behind_the_task_that_it_is_for(
+    board: Board, make_task: Callable[..., TaskView]
+) -> None:
+    board.apply([make_task("c[a/b]", step="c"), make_task("c[d]", step="c"), make_task("z")])
+    below = [make_task(f"c[a/b]/{name}", step=f"c[a/b]/{name}") for name in ("lint", "unit")]
+    deeper = make_task("c[a/b]/lint/x", step="c[a/b]/lint/x")
+    board.apply([*below, make_task("c[d]/lint", step="c[d]/lint"), deeper])
+    assert [task.key for task in board.rows()] == [
+        "c[a/b]",
+        "c[a/b]/lint",
+        "c[a/b]/lint/x",
+        "c[a/b]/unit",
+        "c[d]",
+        "c[d]/lint",
+        "z",
+    ]

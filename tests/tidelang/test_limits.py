@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
 from tidelang import limits
+from tidelang.compiler import Compilation, NoPlugins, compile_source
+from tidelang.limits import CHAIN
 from tidelang.parser import parse
 from tidelang.source import Source
 
@@ -63,3 +67,26 @@ def test_the_time_grows_no_faster_than_the_file(piece: str) -> None:
 
     small = max(seconds(3000), 0.01)
     assert seconds(24_000) < small * 8 * 5
+
+
+def _below(depth: int, work: Callable[[], Compilation]) -> Compilation:
+    return work() if depth == 0 else _below(depth - 1, work)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '"a"' + " | upper" * (CHAIN - 1),
+        "x" + ".b" * (CHAIN - 1),
+        "1 + " * (CHAIN - 1) + "1",
+        "not " * (CHAIN - 1) + "true",
+        "1 if true else " * (CHAIN - 1) + "2",
+    ],
+    ids=["pipes", "members", "sums", "negations", "conditions"],
+)
+def test_the_longest_expressions_are_read_however_deep_the_caller_is(row: str) -> None:
+    source = Source("x.tide", f"let x = {row}\n")
+    depth = sys.getrecursionlimit()
+    found = _below(depth - 200, lambda: compile_source(source, NoPlugins()))
+    assert "T094" not in {told.code for told in found.diagnostics}
+    assert sys.getrecursionlimit() == depth

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from tidelang.diagnostics import Diagnostic
 from tidelang.formatting.read import read
 from tidelang.formatting.write import write
-from tidelang.garbage import no_collection
 from tidelang.lexing.scan import Scanner
 from tidelang.limits import FILE_BYTES, ITEMS
 from tidelang.parser import parse
 from tidelang.parsing.tables import tables
+from tidelang.runtime import reading
 from tidelang.source import Source, Span
 
 __all__ = ["Formatted", "format_source"]
@@ -35,7 +35,7 @@ class Formatted:
 
 def format_source(source: Source) -> Formatted:
     """Lays a source out. Never raises on what a person wrote."""
-    with no_collection():
+    with reading():
         return _format(source)
 
 

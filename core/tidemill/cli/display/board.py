@@ -35,8 +35,9 @@ class Board:
     def __init__(self, run: RunView) -> None:
         self.run = run
         self.tasks: dict[str, TaskView] = {}
-        self.positions: dict[str, tuple[int, int]] = {}
-        """Where a task stands: the place of its step's first task, and its own."""
+        self.positions: dict[str, tuple[int, ...]] = {}
+        """Where a task stands: the place of its step's first task, and its own; those of
+        a run below behind the task that the run is for."""
         self._places: dict[str, int] = {}
         self._late = False
         self.counts: Counter[TaskState] = Counter()
@@ -85,12 +86,24 @@ class Board:
         self.tasks[key] = task
         if before is None:
             count = len(self.positions)
-            self.positions[key] = (self._places.setdefault(task.step, count), count)
+            place = (self._places.setdefault(task.step, count), count)
+            self.positions[key] = (*self._above(key), *place)
         elif before.state is task.state and before.attempt == task.attempt:
             return
         else:
             self._leave(before)
         self._enter(task)
+
+    def _above(self, key: str) -> tuple[int, ...]:
+        """The position of the task that a run below is for: `checks[a/b]` of
+        `checks[a/b]/lint`."""
+        end = key.rfind("/")
+        while end > 0 and key[:end] not in self.tasks:
+            end = key.rfind("/", 0, end)
+        if end <= 0:
+            return ()
+        self._late = True
+        return self.positions[key[:end]]
 
     def _expand(self, before: TaskView | None) -> None:
         """What stood for the tasks of a fan-out makes room for them: they come last, and
