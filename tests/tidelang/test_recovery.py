@@ -266,3 +266,21 @@ def test_escaped_quotes_in_a_hole_are_told_once_each_with_the_way_out() -> None:
     ]
     assert found[0].fix is not None
     assert found[0].fix.replacement == '", "'
+
+
+@pytest.mark.parametrize("quotes", ['"""', 'r"""'])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_each_long_string_that_is_not_closed_is_told_and_nothing_else(
+    quotes: str, count: int
+) -> None:
+    open_ = "".join(f"  step s{i} {{\n    run = {quotes}\n      a\n  }}\n" for i in range(count))
+    text = f'pipeline p {{\n{open_}  step t {{ rum = "b" }}\n}}\n'
+    found = compile_source(Source("x.tide", text), NoPlugins()).diagnostics
+    assert [told.code for told in found] == ["T003"] * count + ["T305", "T108"]
+
+
+def test_many_long_strings_that_are_not_closed_take_no_longer_each() -> None:
+    text = "".join(f'x{i} = """\n  a\n' for i in range(20_000))
+    begun = time.process_time()
+    assert len(told(text)) > 90
+    assert time.process_time() - begun < 10

@@ -3,7 +3,8 @@
 Everything behind it would be text, or, where another such string follows, what was text
 would be read as items, and the other way round. People indent right what they forget to
 close: a line that begins an item, no further in than the one that the string stands in,
-is behind the string. Asked only where a file ends in a string.
+is behind the string. Asked where a file ends in a string, and where the quotes that close
+one would open another: `run = \"\"\"`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,16 @@ def first_unclosed(text: str, tokens: Sequence[Token], last: int) -> int:
     """Where the string opens that is not closed: the one at `last`, with which the file
     ends, or an earlier one that was closed by the opening quotes of the next."""
     for start, close in _long_strings(tokens):
-        if _OPENS.match(text[text.rfind("\n", 0, close) + 1 : close]):
+        if opens_another(text, start, close):
             return start
     return last
+
+
+def opens_another(text: str, start: int, close: int) -> bool:
+    """Whether the quotes that close a string, on a later line, look as if they were to open
+    one."""
+    line = text.rfind("\n", start, close) + 1
+    return line > 0 and _OPENS.match(text, line, close) is not None
 
 
 def meant_end(text: str, start: int) -> int:

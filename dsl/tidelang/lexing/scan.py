@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from tidelang.diagnostics import Diagnostic, Fix, Related
 from tidelang.lexing import slips
 from tidelang.lexing.numbers import NumberError, kind
-from tidelang.lexing.runaway import first_unclosed, meant_end
+from tidelang.lexing.runaway import first_unclosed, meant_end, opens_another
 from tidelang.lexing.token import Token
 from tidelang.limits import BRACKETS, STRING_CHARACTERS, LimitError, too_deep
 from tidelang.source import Source, Span
@@ -134,6 +134,8 @@ class Scanner:
         if stop == "{{":
             self.tokens.append(opening)
             return self.open_hole(opening, opening.end, at)
+        if self.is_unclosed(opening, at):
+            return self.cut_at_item(opening.start)
         self.measure(opening, at + len(stop))
         return self.whole("STRING", opening, at + len(stop))
 
@@ -154,6 +156,8 @@ class Scanner:
         found = search(self.text, opening.end)
         if found is None or found[0] == "\n":
             return self.unclosed(opening, found.start() if found else len(self.text))
+        if self.is_unclosed(opening, found.start()):
+            return self.cut_at_item(opening.start)
         self.measure(opening, found.end())
         return self.whole("RAW", opening, found.end())
 
@@ -219,6 +223,8 @@ class Scanner:
             return -at
         if stop == "{{":
             return self.open_hole(opening, begin, at)
+        if self.is_unclosed(opening, at):
+            return self.cut_at_item(opening.start)
         end = at + len(stop)
         self.piece(begin, at)
         self.tokens.append(Token("UNQUOTE", stop, at, end))
@@ -268,6 +274,11 @@ class Scanner:
         self.tell_unclosed(opening, end)
         return end
 
+    def is_unclosed(self, opening: Token, close: int) -> bool:
+        """Whether what closes a long string was to open the next."""
+        long = opening.text.endswith('"""') and not self.frames
+        return long and opens_another(self.text, opening.start, close)
+
     def run_away(self, opening: Token) -> int:
         """A string that ends with the file: back to where the one that is not closed was
         meant to end, a few times at most, since what is behind it is read again."""
@@ -275,10 +286,15 @@ class Scanner:
         if self.returns < _RETURNS:
             self.returns += 1
             start = first_unclosed(self.text, self.tokens, start)
+        return self.cut_at_item(start)
+
+    def cut_at_item(self, start: int) -> int:
+        """Ends the long string that opens here before the item that follows it."""
         quotes = 4 if self.text[start] == "r" else 3
         while self.tokens and self.tokens[-1].start >= start:
             self.tokens.pop()
-        self.problems[:] = [told for told in self.problems if told.span.start < start]
+        while self.problems and self.problems[-1].span.start >= start:
+            self.problems.pop()
         end = meant_end(self.text, start)
         opening = Token("QUOTE", self.text[start : start + quotes], start, start + quotes)
         self.tokens.append(Token("BROKEN", self.text[start:end], start, end))
