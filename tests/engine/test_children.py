@@ -258,12 +258,14 @@ async def test_a_run_that_takes_longer_than_the_step_may_is_stopped_before_the_n
     bench: Bench, alone: bool
 ) -> None:
     bench.executor.ends = waits("lint")
-    slow = subrun("checks", CHECK, timeout=100_000, retry=Retry(attempts=2, backoff=5_000))
-    run = bench.create(pipeline(slow), called=[CHECK])
+    inner = pipeline(subrun("deep", CHECK), name="inner")
+    slow = subrun("checks", inner, timeout=100_000, retry=Retry(attempts=2, backoff=5_000))
+    run = bench.create(pipeline(slow), called=[CHECK, inner])
     bench.drive(run, alone=alone)
     assert (await bench.to_the_end(run)).state is RunState.FAILED
     first, second = children(bench, run)
     assert (first.state, second.state) == (RunState.CANCELLED, RunState.CANCELLED)
+    assert [below.state for below in children(bench, first)] == [RunState.CANCELLED]
     assert 100 <= (first.ended_at or 0) - first.created_at < 120
     assert second.created_at >= (first.ended_at or 0) + 5
     task = bench.task(run, "checks")
