@@ -106,6 +106,7 @@ def test_status_and_runs_say_which_run_is_part_of_which(failed: str, tidemill: T
     tasks = {task["task"]: task for task in shown["tasks"]}
     assert (shown["number"], shown["parent"]) == (1, None)
     assert (tasks["checks[b]"]["child"], tasks["checks[b]"]["detail"]) == (3, "run 3 failed")
+    assert (tasks["checks[b]"]["pipeline"], tasks["publish"]["pipeline"]) == ("check", None)
     assert tasks["checks[b]/unit"]["needs"] == ["checks[b]/lint"]
     below = json.loads(tidemill("status", "3", "--json").stdout)
     assert (below["pipeline"], below["parent"], below["params"]) == ("check", 1, {"folder": "b"})
@@ -114,6 +115,14 @@ def test_status_and_runs_say_which_run_is_part_of_which(failed: str, tidemill: T
         ["part", "of", "1"],
         ["part", "of", "1"],
     ]
+
+
+def test_a_dry_run_says_which_pipeline_a_step_would_run(
+    tidemill: Tidemill, write: Callable[[str], None]
+) -> None:
+    write(FAILING)
+    shown = tidemill(*RUN, "--dry-run").stdout.splitlines()
+    assert "checks[b]  would run pipeline check" in [line.rstrip() for line in shown]
 
 
 def test_events_name_the_tasks_below_too(tidemill: Tidemill, write: Callable[[str], None]) -> None:

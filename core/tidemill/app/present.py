@@ -7,7 +7,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import Any
 
-from tidelang.definition import Action, Approval
+from tidelang.definition import Action, Approval, Subrun
 from tidemill.model.changes import changes
 from tidemill.model.outputs import FILES, is_files
 from tidemill.model.plan import Plan
@@ -57,6 +57,7 @@ def task_view(task: TaskRow, plan: Plan) -> TaskView:
         approval=_approval(task, step.action),
         cached_from=task.cached_from,
         unknown_until=unknown,
+        pipeline=step.action.pipeline if isinstance(step.action, Subrun) else None,
         child=task.child,
     )
 

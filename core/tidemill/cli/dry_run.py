@@ -64,4 +64,6 @@ def _fate(task: TaskView) -> str:
         return "not selected"
     if task.unknown_until is not None:
         return words.unknown(task)
+    if task.pipeline is not None:
+        return f"would run pipeline {clean(task.pipeline)}"
     return "would run" if task.approval is None else "would ask " + words.whom(task.approval)

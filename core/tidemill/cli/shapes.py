@@ -44,6 +44,7 @@ def task_shape(task: TaskView) -> dict[str, Any]:
         "cached_from": task.cached_from,
         "approval": None if task.approval is None else approval_shape(task.approval),
         "unknown_until": None if task.unknown_until is None else list(task.unknown_until),
+        "pipeline": task.pipeline,
         "child": task.child,
     }
 

@@ -31,7 +31,8 @@ class TaskView:
     `unit[3.12]` for an instance of a fan-out. `needs` are step names. `waits_until` is
     when a retry starts. `carried_from` is the run whose result was taken over. `approval`
     is set for a step that asks people; `cached_from` is the run out of which the cache
-    had its result. `child` is the run that does, or last did, what this task stands for.
+    had its result. `pipeline` is the pipeline that it runs, where it does, and `child` the run
+    that does so, or last did.
 
     `unit[…]` stands for all tasks of a fan-out until its list is known; `unknown_until` has
     the steps whose outputs that list is made of, and is None for every other task. It
@@ -54,6 +55,7 @@ class TaskView:
     approval: ApprovalView | None = None
     cached_from: int | None = None
     unknown_until: tuple[str, ...] | None = None
+    pipeline: str | None = None
     child: int | None = None
 
 
