@@ -221,6 +221,36 @@ async def test_no_more_runs_than_the_step_allows_go_on_at_a_time(bench: Bench, a
     assert len(children(bench, run)) == 5
 
 
+def items(count: int) -> Loop:
+    return Loop(("x",), ("list", tuple(("lit", n) for n in range(count))))
+
+
+async def test_runs_are_begun_only_as_work_gets_short(bench: Bench, alone: bool) -> None:
+    run = bench.create(pipeline(subrun("w", CHECK, loop=items(60))), called=[CHECK])
+    most = 0
+
+    def check() -> None:
+        nonlocal most
+        states = [task.state for task in bench.seen.tasks.values() if task.run == run.number]
+        most = max(most, states.count(TaskState.DELEGATED))
+
+    bench.seen.check = check
+    bench.drive(run, slots=1, alone=alone)
+    assert (await bench.to_the_end(run)).state is RunState.SUCCEEDED
+    assert len(children(bench, run)) == 60
+    assert most < 30
+
+
+async def test_runs_that_wait_hinder_no_others_however_many(bench: Bench, alone: bool) -> None:
+    asks = pipeline(Step("ok", Approval(("lit", "Ship?"))), name="asks")
+    many = subrun("w", asks, loop=items(250))
+    run = bench.create(pipeline(many, subrun("z", CHECK)), called=[asks, CHECK])
+    bench.drive(run, slots=1, alone=alone)
+    await bench.clock.advance(1.0)
+    assert len(children(bench, run)) == 251
+    assert bench.task(run, "z").state is TaskState.SUCCEEDED
+
+
 async def test_who_cancels_a_run_cancels_all_that_is_below_it(bench: Bench, alone: bool) -> None:
     bench.executor.ends = waits("lint")
     inner = pipeline(subrun("deep", CHECK), name="inner")

@@ -18,6 +18,10 @@ from tidemill.model.states import RunState
 from tidemill.model.transitions import TaskEvent
 from tidemill.ports import Turn
 
+MOST_BEGUN = 100
+"""Runs that are begun in a turn, at most: making one takes milliseconds, in which nobody
+is heard."""
+
 
 @dataclass(slots=True)
 class Dispatch:
@@ -29,6 +33,12 @@ class Dispatch:
     orders: list[Order] = field(default_factory=list)
     at_most_once: bool = False
     """Whether an order is for a step that must never be started twice."""
+    more: bool = False
+    """Whether runs are left that could be begun, in another turn."""
+    _begun: int = 0
+    _free: int = 0
+    _active: Counter[StageRef] = field(default_factory=Counter)
+    _by_run: Counter[int] = field(default_factory=Counter)
 
     @property
     def ledger(self) -> Ledger:
@@ -48,37 +58,68 @@ class Dispatch:
 
     def fill(self) -> None:
         self.ledger.flush(self.tx)
-        active = Counter(self.tx.active())
-        self.plans.load(self.tx, {ref.run for ref in active})
-        free = self.capacity
-        free -= sum(count for ref, count in active.items() if not self._is_subrun(ref))
-        by_run = Counter[int]()
-        for ref, count in active.items():
-            by_run[ref.run] += count
+        self._count()
+        waiting = self._offer_work()
+        while self._free > 0 and self._begin(waiting):
+            waiting = self._offer_work()
+
+    def _count(self) -> None:
+        self._active = Counter(self.tx.active())
+        self.plans.load(self.tx, {ref.run for ref in self._active})
+        self._by_run.clear()
+        self._free = self.capacity
+        for ref, count in self._active.items():
+            self._by_run[ref.run] += count
+            self._free -= 0 if self._is_subrun(ref) else count
+
+    def _offer_work(self) -> list[TaskRow]:
+        """Offers work as long as there is capacity. The first of the tasks that are to be
+        handed over: runs are begun only where work is short, so that there are never many
+        more of them than keep the workers busy."""
+        waiting: list[TaskRow] = []
+        aside: set[StageRef] = set()
         passed_over = True
-        while free > 0 and passed_over:
+        while self._free > 0 and passed_over:
             passed_over = False
-            for task in self._candidates(free, active, by_run):
+            for task in self._candidates(aside):
                 ref = StageRef(task.run, task.step)
-                if self._stage_full(ref, active[ref]) or self._run_full(task.run, by_run[task.run]):
+                if self._is_full(ref):
                     passed_over = True  # there may be others behind it
                 elif self._is_subrun(ref):
-                    begun = self._begin(task)
-                    active[ref] += begun
-                    by_run[task.run] += begun
-                    passed_over = passed_over or begun
+                    waiting.append(task)
+                    aside.add(ref)
+                    passed_over = True
                 elif self._offer(task):
-                    active[ref] += 1
-                    by_run[task.run] += 1
-                    free -= 1
+                    self._take(ref)
+                    self._free -= 1
             self.ledger.flush(self.tx)
+        return waiting
 
-    def _candidates(
-        self, limit: int, active: Counter[StageRef], by_run: Counter[int]
-    ) -> list[TaskRow]:
-        full = [ref for ref, count in active.items() if self._stage_full(ref, count)]
-        full_runs = [run for run, count in by_run.items() if self._run_full(run, count)]
-        tasks = self.tx.ready(self.ledger.now, limit, full, full_runs)
+    def _begin(self, waiting: list[TaskRow]) -> bool:
+        """Hands over tasks, as many as there is capacity for work; whether any was."""
+        begun = 0
+        for task in waiting:
+            ref = StageRef(task.run, task.step)
+            if begun >= self._free or self._is_full(ref):
+                continue
+            if self._begun >= MOST_BEGUN:
+                self.more = True
+                break
+            if self.ledger.run(task.run).state is RunState.RUNNING and self.children.begin(task):
+                begun += 1
+                self._begun += 1
+                self._take(ref)
+        self.ledger.flush(self.tx)
+        return begun > 0
+
+    def _take(self, ref: StageRef) -> None:
+        self._active[ref] += 1
+        self._by_run[ref.run] += 1
+
+    def _candidates(self, aside: set[StageRef]) -> list[TaskRow]:
+        full = [ref for ref, count in self._active.items() if self._stage_full(ref, count)]
+        full_runs = [run for run, count in self._by_run.items() if self._run_full(run, count)]
+        tasks = self.tx.ready(self.ledger.now, self._free, [*full, *aside], full_runs)
         self._read(tasks)
         return tasks
 
@@ -98,10 +139,6 @@ class Dispatch:
     def _is_subrun(self, ref: StageRef) -> bool:
         return isinstance(self.plans.of(ref.run).steps[ref.step].step.action, Subrun)
 
-    def _begin(self, task: TaskRow) -> bool:
-        running = self.ledger.run(task.run).state is RunState.RUNNING
-        return running and self.children.begin(task)
-
     def _offer(self, task: TaskRow) -> bool:
         run = self.ledger.run(task.run)
         if run.state is not RunState.RUNNING:
@@ -116,6 +153,11 @@ class Dispatch:
         if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
         return True
+
+    def _is_full(self, ref: StageRef) -> bool:
+        return self._stage_full(ref, self._active[ref]) or self._run_full(
+            ref.run, self._by_run[ref.run]
+        )
 
     def _stage_full(self, ref: StageRef, count: int) -> bool:
         limit = self.plans.of(ref.run).steps[ref.step].step.max_parallel

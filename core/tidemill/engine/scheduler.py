@@ -211,7 +211,7 @@ class Scheduler:
         todo.orders = dispatch.orders
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
-        todo.next_due = self._timer(tx, ledger)
+        todo.next_due = ledger.now if dispatch.more else self._timer(tx, ledger)
         todo.must_last = dispatch.at_most_once or any(run.state.ended for run in todo.runs)
         return todo
 
