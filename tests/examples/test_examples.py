@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from tidelang.formatting import format_source
+from tidelang.source import Source
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 TIDEMILL = Path(sys.executable).with_name("tidemill")
@@ -77,6 +80,14 @@ def test_what_the_readme_says_works(name: str, tmp_path: Path) -> None:
 def test_the_file_is_valid(file: Path) -> None:
     done = subprocess.run([TIDEMILL, "validate", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "file", sorted(EXAMPLES.rglob("*.tide")), ids=lambda path: str(path.relative_to(EXAMPLES))
+)
+def test_the_file_is_laid_out(file: Path) -> None:
+    text = file.read_text()
+    assert format_source(Source(str(file), text)).text == text
 
 
 def test_hello_counts_the_letters(tmp_path: Path) -> None:
@@ -148,3 +159,35 @@ def test_the_limit_decides_what_is_odd(tmp_path: Path) -> None:
     project = Project("data", tmp_path)
     project.run("clocks.tide", "-p", "limit=720")
     assert project.tasks()["odd"]["state"] == "skipped"
+
+
+def test_a_new_folder_is_a_new_service(tmp_path: Path) -> None:
+    project = Project("monorepo", tmp_path)
+    project.run("monorepo.tide")
+    services = project.folder / "services"
+    shutil.copytree(services / "greet", services / "say $(hello)")
+    out = project.run("monorepo.tide").stdout
+    assert "clock, greet, say $(hello): " in out
+    assert "pack[greet] cached from run 1" in out
+    with tarfile.open(project.folder / "build/say $(hello).tar") as packed:
+        assert "say $(hello)/main.sh" in packed.getnames()
+
+
+def test_only_the_service_that_changed_is_packed_again(tmp_path: Path) -> None:
+    project = Project("monorepo", tmp_path)
+    project.run("monorepo.tide")
+    (project.folder / "services/greet/main.sh").write_text('echo "hello ""$1"\n')
+    project.run("monorepo.tide")
+    assert project.tasks()["pack[clock]"]["cached_from"] == 1
+    assert project.tasks()["pack[greet]"]["cached_from"] is None
+    assert "services/greet/main.sh changed" in project.tidemill("why", "pack[greet]").stdout
+
+
+def test_a_service_that_says_something_else_is_not_packed(tmp_path: Path) -> None:
+    project = Project("monorepo", tmp_path)
+    (project.folder / "services/greet/expected.txt").write_text("goodbye world\n")
+    assert project.tidemill("run", "monorepo.tide").returncode == 1
+    states = {key: task["state"] for key, task in project.tasks().items()}
+    assert states["check[greet]"] == "failed"
+    assert states["check[clock]"] == "succeeded"
+    assert states["pack[…]"] == "upstream_failed"
