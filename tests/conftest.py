@@ -8,9 +8,38 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
+from postgres import Postgres, find
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests of a process."""
+    with _postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A server that a test may stop and kill."""
+    with _postgres() as server:
+        yield server
+
+
+@contextmanager
+def _postgres() -> Iterator[Postgres]:
+    programs = find()
+    if programs is None:
+        pytest.skip("PostgreSQL's programs are not installed")
+    server = Postgres(programs)
+    try:
+        yield server
+    finally:
+        server.stop()
+
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 

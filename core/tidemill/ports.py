@@ -11,21 +11,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from tidemill.errors import TidemillError
 from tidemill.model.messages import Order, Output, Report, StopAttempt
 from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
     EventRow,
     ExpansionRow,
+    PipelineRow,
     RunRow,
+    ScheduleRow,
     StageRef,
     StageRow,
     TaskRef,
     TaskRow,
+    WorkerRow,
 )
+from tidemill.model.states import RunState, TaskState
 from tidemill.spi import Executor
 
 T = TypeVar("T")
+
+
+Lease = tuple[TaskRef, int, str]
+"""What a worker holds: a task, its fence, and the worker's name."""
 
 
 class Timer(Protocol):
@@ -55,6 +64,11 @@ class Turn(Protocol):
     """
 
     def definition(self, digest: str) -> bytes: ...
+
+    def lock(self, runs: Iterable[int]) -> None:
+        """Waits until no other scheduler has the families of these runs in hand, and
+        keeps them to the end of the transaction. To be called once, before anything else
+        is read for a change."""
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]: ...
 
@@ -87,11 +101,13 @@ class Turn(Protocol):
         """What the succeeded tasks of these stages put out."""
 
     def due(self, now: float) -> list[TaskRow]:
-        """Tasks that are at work, handed over or wait for approval, and whose timer has
-        passed."""
+        """Tasks that are at work, handed over or wait for approval, whose timer has
+        passed, and whose family nobody else has in hand; it is kept to the end of the
+        transaction."""
 
     def next_due(self, now: float) -> float | None:
-        """The first timer after `now`."""
+        """The first timer: of a task at work, also one that has passed; of one that is
+        ready, after `now`; of a schedule."""
 
     def active(self) -> dict[StageRef, int]:
         """How many tasks of each stage are queued, running or delegated."""
@@ -102,9 +118,14 @@ class Turn(Protocol):
         limit: int,
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
+        *,
+        pool: str,
     ) -> list[TaskRow]:
-        """The first ready tasks in the order of dispatch, none of them of a full stage
-        or run."""
+        """The first ready tasks of a pool in the order of dispatch, none of them of a full
+        stage or run, or of a family that somebody else has in hand."""
+
+    def open_runs_of(self, schedule: int) -> list[int]:
+        """The runs of a schedule that have not ended, the first one first."""
 
     def decisions(self, run: int) -> list[DecisionRow]:
         """What people said to tasks of this run that wait for approval."""
@@ -128,8 +149,8 @@ class Turn(Protocol):
     def save_tasks(self, changes: Sequence[tuple[TaskRow, TaskRow]]) -> None:
         """Writes (before, after) pairs."""
 
-    def renew(self, leases: Sequence[tuple[TaskRef, int]], until: float) -> None:
-        """Moves the timer of running tasks with these fences."""
+    def renew(self, leases: Sequence[Lease], until: float) -> None:
+        """Moves on the timer of running tasks with these fences and workers."""
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         """Inserts, or updates those that are there."""
@@ -138,7 +159,51 @@ class Turn(Protocol):
 
 
 class Transaction(Turn, Protocol):
-    """One transaction, with what is asked of it from outside a scheduler's turn."""
+    """One transaction, with what is asked of it from outside a scheduler's turn, and by
+    schedulers that drive all runs."""
+
+    # workers
+
+    def standing(
+        self, claims: Iterable[tuple[TaskRef, int]]
+    ) -> Mapping[tuple[TaskRef, int], tuple[TaskState, RunState]]:
+        """Of attempts (by fence) those that are queued or running, with their run's state."""
+
+    def save_workers(self, rows: Sequence[WorkerRow]) -> None: ...
+
+    def workers(self) -> list[WorkerRow]: ...
+
+    def forget_workers(self, heard_before: float) -> None: ...
+
+    # signals: the durable half of a nudge
+
+    def signal(self, run: int, *, cancel: bool = False) -> None: ...
+
+    def take_signals(self, limit: int) -> Mapping[int, bool]:
+        """Runs to look at, and whether they are to be cancelled; they are taken away."""
+
+    # pipelines and their schedules
+
+    def pipeline(self, name: str) -> PipelineRow | None: ...
+
+    def pipelines(self) -> list[PipelineRow]: ...
+
+    def save_pipeline(self, row: PipelineRow) -> None: ...
+
+    def schedules_of(self, pipeline: str) -> list[ScheduleRow]: ...
+
+    def add_schedule(self, row: ScheduleRow) -> None: ...
+
+    def save_schedule(self, row: ScheduleRow) -> None: ...
+
+    def drop_schedule(self, number: int) -> None: ...
+
+    def due_schedules(self, now: float, limit: int) -> list[ScheduleRow]:
+        """Those that are due and that nobody else has in hand; they stay locked."""
+
+    def is_fired(self, schedule: int, due_at: float) -> bool: ...
+
+    # people and the past
 
     def decision(self, ref: TaskRef) -> DecisionRow | None: ...
 
@@ -159,6 +224,7 @@ class Store(Protocol):
         back if it raises. `work` may be run again after a serialization failure.
 
         Raises:
+            UnavailableError: the database cannot be reached now.
             TidemillError: the database cannot be used (full, corrupt, read-only, locked).
         """
 
@@ -167,6 +233,10 @@ class Store(Protocol):
         alone outlasts the death of every process."""
 
     async def close(self) -> None: ...
+
+
+class UnavailableError(TidemillError):
+    """The database, or the broker, cannot be reached now: later it may be."""
 
 
 class StaleError(Exception):
@@ -192,29 +262,30 @@ class Inbox:
     tag: Any
 
 
-class Broker(Protocol):
-    """Carries work, claims, results, heartbeats, control and output.
-
-    It may lose everything: the database is the truth. It never lets two claims of one
-    fence win."""
-
-    # the scheduler's side
+class SchedulerEnd(Protocol):
+    """The end of a broker that a scheduler holds."""
 
     async def publish(self, orders: Sequence[Order]) -> None:
         """Offers orders to workers. Publishing a (task, fence) again does nothing."""
 
-    async def void(self, ref: TaskRef, fence: int) -> bool:
+    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
         """Claims an offer in nobody's name, so that no worker can; reports `Voided`.
-        False if a worker has claimed it."""
+        False if a worker has claimed it, or nobody can tell now."""
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None: ...
 
     async def inbox(self, until: float | None) -> Inbox:
         """Waits for reports, but not beyond `until`, and takes all there are."""
 
-    async def confirm(self, inbox: Inbox) -> None: ...
+    async def confirm(self, inbox: Inbox) -> None:
+        """What it says has been stored: reports come no more, and who sent heartbeats is
+        told that they were heard."""
 
-    # the worker's side
+    async def close(self) -> None: ...
+
+
+class WorkerEnd(Protocol):
+    """The end of a broker that a worker holds."""
 
     async def take(self, pool: str, slots: int) -> list[Delivery]:
         """Waits for work and takes at most `slots` orders, the highest priority first.
@@ -233,12 +304,20 @@ class Broker(Protocol):
         """Waits for messages to stop attempts."""
 
     def last_contact(self) -> float:
-        """When the broker last confirmed anything, by the clock."""
+        """When the last heartbeat was sent that a scheduler has confirmed, by the clock:
+        from then on, at least, leases are believed."""
 
     def emit(self, output: Output) -> None:
         """Streams output; never blocks."""
 
     async def close(self) -> None: ...
+
+
+class Broker(SchedulerEnd, WorkerEnd, Protocol):
+    """Carries work, claims, results, heartbeats, control and output.
+
+    It may lose everything: the database is the truth. It never lets two claims of one
+    fence win."""
 
 
 # --- executors -----------------------------------------------------------------------

@@ -24,6 +24,7 @@ BREAKS = {
     "layers": ("tidemill.engine", "import tidemill.cli"),
     "commands": ("tidemill.cli", "import tidemill.store"),
     "sql": ("tidemill.engine", "import sqlalchemy"),
+    "nats": ("tidemill.engine", "import nats"),
     "lark": ("tidelang.checking", "import lark"),
     "templates": ("tidelang.checking", "import jinja2"),
     "layout": ("tidelang.drawing", "import igraph"),

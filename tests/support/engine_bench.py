@@ -209,7 +209,7 @@ class Bench:
         self, plan: Plan, chosen: frozenset[int], carried: Mapping[int, TaskRow], **more: Any
     ) -> RunRow:
         digest, content = codec.digest(plan.definition), codec.encode(plan.definition)
-        new = NewRun(plan, digest, content, "p.tide", chosen, carried, **more)
+        new = NewRun(plan, digest, content, "p.tide", chosen, carried, pooled=True, **more)
         return self.store.transact_now(lambda tx: create_run(tx, new, self.clock.now()))
 
     def plan(self, run: RunRow) -> Plan:

@@ -80,7 +80,8 @@ class InProcessBroker:
                 self._published.add((order.ref, order.fence))
                 self._pool(order.pool).put(order)
 
-    async def void(self, ref: TaskRef, fence: int) -> bool:
+    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
+        del pool
         return self._claim(ref, fence, Voided(ref, fence))
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None:

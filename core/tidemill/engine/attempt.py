@@ -27,13 +27,13 @@ from tidemill.model.messages import Order, Output, Result
 from tidemill.model.outputs import FILES
 from tidemill.ports import (
     ArtifactStore,
-    Broker,
     CachedResult,
     Clock,
     Executors,
     Results,
     Secrets,
     Timer,
+    WorkerEnd,
 )
 from tidemill.spi import (
     ArgvAction,
@@ -50,6 +50,7 @@ from tidemill.spi import (
     cancelled,
     exited,
     failed_to_start,
+    lost,
     timed_out,
 )
 
@@ -65,7 +66,7 @@ class Attempt:
 
     order: Order
     worker: str
-    broker: Broker
+    broker: WorkerEnd
     clock: Clock
     executors: Executors
     artifacts: ArtifactStore
@@ -77,6 +78,7 @@ class Attempt:
     _handle: Handle | None = None
     _stop_grace: float | None = None
     _timed_out: bool = False
+    _lost: bool = False
     _stopping: asyncio.Future[None] | None = None
     _files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _cache: StepCache | None = None
@@ -110,6 +112,12 @@ class Attempt:
         if self._stop_grace is None or grace < self._stop_grace:
             self._stop_grace = grace
             await self._stop(grace)
+
+    async def give_up(self) -> None:
+        """Kills the step, since somebody else may be given it: nobody has confirmed for too
+        long that it is still ours."""
+        self._lost = True
+        await self.stop(0)
 
     async def _result_of(self, io: _StepIO) -> tuple[Mapping[str, Any], Outcome]:
         """Out of the cache, or of the step itself."""
@@ -151,7 +159,7 @@ class Attempt:
             [InputFile(i.path, await self.artifacts.get(i.digest)) for i in self.order.inputs]
         )
         if self._stop_grace is not None:
-            return cancelled()
+            return self._judged(cancelled())
         self._handle = await executor.start(work, io)
         if self._stop_grace is not None:
             await self._stop(self._stop_grace)
@@ -165,6 +173,8 @@ class Attempt:
 
     def _judged(self, outcome: Outcome) -> Outcome:
         """Why it really ended: a stopped step is not a failed one."""
+        if self._lost:
+            return lost("killed by its worker, which had lost contact with the schedulers")
         if self._timed_out and self.order.timeout is not None:
             return timed_out(self.order.timeout, usage=outcome.usage)
         if self._stop_grace is not None and outcome.reason is not Reason.LOST:

@@ -36,14 +36,14 @@ class Booking:
         if task is None or task.fence != report.fence or task.state.ended:
             if task is None or task.fence != report.fence:
                 self._refuse(report.ref, report.fence, "start", report.worker)
-                self.stops.append(StopAttempt(report.ref, report.fence, 0))
+                self.stops.append(StopAttempt(report.ref, report.fence, 0, report.worker))
             return
         if task.state is not TaskState.QUEUED:
             return  # its result overtook this
-        task = self.ledger.move(task, TaskEvent.START, started_at=report.at)
+        task = self.ledger.move(task, TaskEvent.START, started_at=report.at, worker=report.worker)
         self.ledger.attempt(_attempt(task, report.worker, report.at))
         if self.ledger.run(task.run).state is RunState.CANCELLING:
-            self.stops.append(StopAttempt(task.ref, task.fence, GRACE))
+            self.stops.append(StopAttempt(task.ref, task.fence, GRACE, task.worker))
 
     def voided(self, report: Voided) -> None:
         task = self.ledger.task(report.ref)
@@ -55,6 +55,12 @@ class Booking:
         if task is None or task.fence != report.fence or task.state.ended:
             if task is None or task.fence != report.fence:
                 self._refuse(report.ref, report.fence, report.reason, report.worker)
+            return
+        if task.state is TaskState.RUNNING and task.worker != report.worker:
+            self._refuse(report.ref, report.fence, "not the one who claimed it", report.worker)
+            return
+        if task.state is TaskState.QUEUED and not report.claimed:
+            self._refuse(report.ref, report.fence, "nobody knows of its claim", report.worker)
             return
         event = event_of(Reason(report.reason), report.exit_code)
         detail = report.detail
@@ -75,6 +81,7 @@ class Booking:
             event,
             started_at=report.started_at,
             ended_at=report.ended_at,
+            worker=report.worker,
             exit_code=report.exit_code,
             detail=detail,
             outputs=dict(report.outputs) if event is TaskEvent.SUCCEED else None,
@@ -117,7 +124,7 @@ class Booking:
     def lost(self, task: TaskRow, detail: str) -> None:
         """The attempt's lease has ended."""
         self._attempt_lost(task, detail)
-        self.stops.append(StopAttempt(task.ref, task.fence, 0))
+        self.stops.append(StopAttempt(task.ref, task.fence, 0, task.worker))
         self._end(task, TaskEvent.LOSE, detail=detail)
 
     def interrupted(self, task: TaskRow, detail: str, *, again: bool) -> None:
@@ -130,7 +137,7 @@ class Booking:
         with its run."""
         for task in tasks:
             if task.state is TaskState.RUNNING:
-                self.stops.append(StopAttempt(task.ref, task.fence, grace))
+                self.stops.append(StopAttempt(task.ref, task.fence, grace, task.worker))
             elif task.state is not TaskState.DELEGATED and not task.state.ended:
                 if task.state is TaskState.QUEUED:
                     self.voids.append(task)

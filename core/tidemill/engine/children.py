@@ -90,6 +90,7 @@ class Children:
             "fresh": run.fresh,
             "parent": task.ref,
             "root": run.family,
+            "pooled": task.pool is not None,
         }
         before = self._before(run, task)
         if before is not None and before.state in _RETRIED and _same(before, digest, params):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tidelang import values
+from tidelang.definition import Approval, Subrun
 from tidelang.reify import literal
 from tidemill.engine.fan_out import NOT_SELECTED, tasks_in_words
 from tidemill.engine.ledger import Ledger
@@ -14,8 +15,17 @@ from tidemill.engine.plans import Plans, lists_of
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
 from tidemill.errors import UsageError
+from tidemill.model.messages import PRIORITIES
 from tidemill.model.plan import Plan, PlannedStep
-from tidemill.model.rows import ExpansionRow, RunRow, StageRef, StageRow, TaskRef, TaskRow
+from tidemill.model.rows import (
+    NO_WORKER,
+    ExpansionRow,
+    RunRow,
+    StageRef,
+    StageRow,
+    TaskRef,
+    TaskRow,
+)
 from tidemill.model.selection import outputs_wanted
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import TaskEvent
@@ -27,7 +37,9 @@ class NewRun:
     """What a run is made of. `carried` are earlier tasks, by ordinal of the new run,
     whose results it takes over; of `chosen`, those that take part. `picked` are the keys
     that take part of late fan-outs of which not all do. `parent` is the task whose work it
-    is, in the run `root` or one below it."""
+    is, in the run `root` or one below it. The tasks of
+    a `pooled` run are offered to the pools of their steps, by any scheduler; others are
+    driven by the process that makes the run."""
 
     plan: Plan
     digest: str
@@ -41,6 +53,10 @@ class NewRun:
     picked: tuple[str, ...] = ()
     parent: TaskRef | None = None
     root: int | None = None
+    pooled: bool = False
+    schedule: int | None = None
+    due_at: float | None = None
+    queued: bool = False
 
     @property
     def excluded(self) -> frozenset[int]:
@@ -120,13 +136,25 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
         parent=None if new.parent is None else new.parent.run,
         parent_task=None if new.parent is None else new.parent.ordinal,
         root=new.root,
+        schedule=new.schedule,
+        due_at=new.due_at,
+        queued=new.queued,
+        pooled=new.pooled,
     )
     run = run._replace(number=tx.new_run(run))
     ledger = Ledger(now, lease=0)
     ledger.add_runs([run])
     ledger.add_stages(_stage(run.number, step, new, excluded) for step in plan.steps)
     ledger.add_tasks(
-        TaskRow(run.number, instance.ordinal, step.index, instance.key, TaskState.BLOCKED)
+        TaskRow(
+            run.number,
+            instance.ordinal,
+            step.index,
+            instance.key,
+            TaskState.BLOCKED,
+            priority=PRIORITIES.index(step.step.priority),
+            pool=pool_of(step) if new.pooled else None,
+        )
         for step in plan.steps
         for instance in step.rows
     )
@@ -143,6 +171,12 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
     tx.insert(stages, tasks)
     ledger.flush(tx)
     return ledger.run(run.number)
+
+
+def pool_of(step: PlannedStep) -> str:
+    """The pool that the tasks of a step are offered to."""
+    needs_nobody = isinstance(step.step.action, Approval | Subrun)
+    return NO_WORKER if needs_nobody else step.step.pool
 
 
 def _stage(run: int, step: PlannedStep, new: NewRun, excluded: frozenset[int]) -> StageRow:

@@ -4,18 +4,19 @@ the order of dispatch, within the limits of fan-outs and pipelines."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidelang.definition import Subrun
 from tidemill.engine.children import Children
 from tidemill.engine.ledger import Ledger
-from tidemill.engine.orders import OrderError, make_order
+from tidemill.engine.orders import POOL, OrderError, make_order
 from tidemill.engine.plans import Plans
 from tidemill.engine.scopes import Outputs, read_refs
 from tidemill.model.messages import Order
-from tidemill.model.rows import StageRef, TaskRow
+from tidemill.model.rows import NO_WORKER, RunRow, StageRef, TaskRow
 from tidemill.model.states import RunState
-from tidemill.model.transitions import TaskEvent
+from tidemill.model.transitions import RunEvent, TaskEvent
 from tidemill.ports import Turn
 
 MOST_BEGUN = 100
@@ -25,20 +26,24 @@ is heard."""
 
 @dataclass(slots=True)
 class Dispatch:
-    """Fills up to `capacity` offers, and hands over to runs of their own the tasks that
-    run pipelines: these take no worker, but count in the limits."""
+    """Fills up to `capacity` offers in each pool, and hands over to runs of their own the
+    tasks that run pipelines: these take no worker, but count in the limits."""
 
     children: Children
-    capacity: int
+    capacity: Mapping[str, int]
+    pooled: bool
+    """Whether steps go to their pools; else there is but one, for all of them."""
     orders: list[Order] = field(default_factory=list)
     at_most_once: bool = False
     """Whether an order is for a step that must never be started twice."""
     more: bool = False
     """Whether runs are left that could be begun, in another turn."""
     _begun: int = 0
-    _free: int = 0
+    _free: dict[str, int] = field(default_factory=dict)
     _active: Counter[StageRef] = field(default_factory=Counter)
     _by_run: Counter[int] = field(default_factory=Counter)
+    _held: set[int] = field(default_factory=set)
+    """Runs that wait for an earlier one of their schedule."""
 
     @property
     def ledger(self) -> Ledger:
@@ -60,28 +65,45 @@ class Dispatch:
         self.ledger.flush(self.tx)
         self._count()
         waiting = self._offer_work()
-        while self._free > 0 and self._begin(waiting):
+        while self._room(NO_WORKER) > 0 and self._begin(waiting):
             waiting = self._offer_work()
 
     def _count(self) -> None:
         self._active = Counter(self.tx.active())
         self.plans.load(self.tx, {ref.run for ref in self._active})
         self._by_run.clear()
-        self._free = self.capacity
+        self._free = dict(self.capacity)
         for ref, count in self._active.items():
             self._by_run[ref.run] += count
-            self._free -= 0 if self._is_subrun(ref) else count
+            pool = self._pool(ref)
+            if pool in self._free:
+                self._free[pool] -= count
+
+    def _pool(self, ref: StageRef) -> str:
+        if self._is_subrun(ref):
+            return NO_WORKER
+        return self.plans.of(ref.run).steps[ref.step].step.pool if self.pooled else POOL
+
+    def _room(self, pool: str) -> int:
+        """How many offers fit into a pool; what needs no worker makes work for any."""
+        if pool != NO_WORKER:
+            return self._free[pool]
+        return sum(free for free in self._free.values() if free > 0)
 
     def _offer_work(self) -> list[TaskRow]:
         """Offers work as long as there is capacity. The first of the tasks that are to be
         handed over: runs are begun only where work is short, so that there are never many
         more of them than keep the workers busy."""
+        pools = [*self._free, NO_WORKER] if self.pooled else [*self._free]
+        return [task for pool in pools for task in self._offer_in(pool)]
+
+    def _offer_in(self, pool: str) -> list[TaskRow]:
         waiting: list[TaskRow] = []
         aside: set[StageRef] = set()
         passed_over = True
-        while self._free > 0 and passed_over:
+        while self._room(pool) > 0 and passed_over:
             passed_over = False
-            for task in self._candidates(aside):
+            for task in self._candidates(pool, aside):
                 ref = StageRef(task.run, task.step)
                 if self._is_full(ref):
                     passed_over = True  # there may be others behind it
@@ -89,9 +111,11 @@ class Dispatch:
                     waiting.append(task)
                     aside.add(ref)
                     passed_over = True
+                elif task.run in self._held:
+                    passed_over = True
                 elif self._offer(task):
                     self._take(ref)
-                    self._free -= 1
+                    self._free[pool] -= 1
             self.ledger.flush(self.tx)
         return waiting
 
@@ -100,12 +124,12 @@ class Dispatch:
         begun = 0
         for task in waiting:
             ref = StageRef(task.run, task.step)
-            if begun >= self._free or self._is_full(ref):
+            if begun >= self._room(NO_WORKER) or self._is_full(ref):
                 continue
             if self._begun >= MOST_BEGUN:
                 self.more = True
                 break
-            if self.ledger.run(task.run).state is RunState.RUNNING and self.children.begin(task):
+            if self._is_running(task.run) and self.children.begin(task):
                 begun += 1
                 self._begun += 1
                 self._take(ref)
@@ -116,10 +140,31 @@ class Dispatch:
         self._active[ref] += 1
         self._by_run[ref.run] += 1
 
-    def _candidates(self, aside: set[StageRef]) -> list[TaskRow]:
+    def _is_running(self, number: int) -> bool:
+        """Whether its steps may start. One that nobody has looked at yet starts here."""
+        run = self.ledger.run(number)
+        if run.state is RunState.PENDING:
+            if self._must_wait(run):
+                self._held.add(number)
+                return False
+            run = self.ledger.move_run(number, RunEvent.START, started_at=self.ledger.now)
+        return run.state is RunState.RUNNING
+
+    def _must_wait(self, run: RunRow) -> bool:
+        """Whether an earlier run of its schedule has to end first: what the schedule does
+        about `overlap` was decided when the run was made, but for the end of the queue."""
+        if run.schedule is None or not run.queued:
+            return False
+        first, *_ = self.tx.open_runs_of(run.schedule)
+        return first < run.number
+
+    def _candidates(self, pool: str, aside: set[StageRef]) -> list[TaskRow]:
         full = [ref for ref, count in self._active.items() if self._stage_full(ref, count)]
-        full_runs = [run for run, count in self._by_run.items() if self._run_full(run, count)]
-        tasks = self.tx.ready(self.ledger.now, self._free, [*full, *aside], full_runs)
+        full_runs = [*self._held]
+        full_runs += [run for run, count in self._by_run.items() if self._run_full(run, count)]
+        tasks = self.tx.ready(
+            self.ledger.now, self._room(pool), [*full, *aside], full_runs, pool=pool
+        )
         self._read(tasks)
         return tasks
 
@@ -140,10 +185,10 @@ class Dispatch:
         return isinstance(self.plans.of(ref.run).steps[ref.step].step.action, Subrun)
 
     def _offer(self, task: TaskRow) -> bool:
-        run = self.ledger.run(task.run)
-        if run.state is not RunState.RUNNING:
+        if not self._is_running(task.run):
             return False
-        offered = self.ledger.move(task, TaskEvent.DISPATCH)
+        run = self.ledger.run(task.run)
+        offered = self.ledger.move(task, TaskEvent.DISPATCH, worker="")
         try:
             order = make_order(run, self.plans.of(task.run), offered, self.outputs)
         except OrderError as error:

@@ -88,7 +88,15 @@ class FanOut:
         self.ledger.add_new(
             expansion,
             (
-                TaskRow(stage.run, i.ordinal, stage.step, i.key, TaskState.BLOCKED)
+                TaskRow(
+                    stage.run,
+                    i.ordinal,
+                    stage.step,
+                    i.key,
+                    TaskState.BLOCKED,
+                    priority=stand_in.priority,
+                    pool=stand_in.pool,
+                )
                 for i in step.instances
             ),
         )

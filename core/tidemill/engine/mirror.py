@@ -33,7 +33,7 @@ from tidemill.model.rows import (
     TaskRow,
 )
 from tidemill.model.states import TaskState
-from tidemill.ports import Transaction
+from tidemill.ports import Lease, Transaction
 
 _ACTIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})
 
@@ -97,6 +97,9 @@ class Mirror:
         self._expansions, self._new = [], []
 
     # reading
+
+    def lock(self, runs: Iterable[int]) -> None:
+        """Nobody else changes what is mirrored."""
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]:
         wanted = set(numbers)
@@ -171,9 +174,16 @@ class Mirror:
         limit: int,
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
+        *,
+        pool: str = "",
     ) -> list[TaskRow]:
+        """Of all pools: who drives a run alone is the only pool that there is."""
+        del pool
         refs = self._ready.first(now, limit, set(full), set(full_runs))
         return [self._tasks[ref] for ref in refs]
+
+    def open_runs_of(self, schedule: int) -> list[int]:
+        return self._tx.open_runs_of(schedule)
 
     def decisions(self, run: int) -> list[DecisionRow]:
         if not self._awaiting:
@@ -214,10 +224,12 @@ class Mirror:
             self._changed.setdefault(after.ref, before)
             self._put(after)
 
-    def renew(self, leases: Sequence[tuple[TaskRef, int]], until: float) -> None:
-        for ref, fence in leases:
+    def renew(self, leases: Sequence[Lease], until: float) -> None:
+        for ref, fence, worker in leases:
             task = self._active.get(ref)
-            if task is not None and task.fence == fence and task.state is TaskState.RUNNING:
+            if task is None or task.state is not TaskState.RUNNING:
+                continue
+            if (task.fence, task.worker) == (fence, worker):
                 self.save_tasks([(task, task._replace(run_at=until))])
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:

@@ -18,6 +18,7 @@ from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
 from tidemill.spi import INPUTS
 
 POOL = "default"
+"""Where there is but one pool: of a run that is driven by the process that made it."""
 
 
 class OrderError(Exception):
@@ -51,7 +52,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             key=task.key,
             step=step.name,
             attempt=task.attempt,
-            pool=POOL,
+            pool=task.pool or POOL,
             priority=task.priority,
             idempotency_key=env["TIDE_IDEMPOTENCY_KEY"],
             script=script,

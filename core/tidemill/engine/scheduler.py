@@ -8,19 +8,25 @@ caches of what can be read or heard again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidemill.engine.booking import GRACE, Booking
+from tidemill.engine.census import News, renew
 from tidemill.engine.children import Children
 from tidemill.engine.dispatch import Dispatch
+from tidemill.engine.firing import Firing
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
+from tidemill.engine.orders import POOL
 from tidemill.engine.pace import Pace
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
+from tidemill.engine.roster import Roster
 from tidemill.engine.scopes import Outputs
+from tidemill.engine.waiting import sleep
 from tidemill.model.messages import (
     Heartbeat,
     Nudge,
@@ -34,7 +40,19 @@ from tidemill.model.messages import (
 from tidemill.model.rows import RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
-from tidemill.ports import Broker, Clock, Inbox, StaleError, Store, Transaction, Turn
+from tidemill.ports import (
+    Clock,
+    Inbox,
+    Lease,
+    SchedulerEnd,
+    StaleError,
+    Store,
+    Transaction,
+    Turn,
+    UnavailableError,
+)
+
+log = logging.getLogger(__name__)
 
 LEASE = 30.0
 """Seconds for which a dispatch, a claim or a heartbeat is believed."""
@@ -49,8 +67,17 @@ LINGER = 0.02
 GATHER = 0.01
 """Seconds that results may wait for more while workers have work left to take."""
 
-MAX_BUFFER = 16
-"""Offers for each slot, at most, beyond what it can take at once."""
+SIGNALS = 500
+"""Signals that are heeded in one turn."""
+
+SOON = 0.1
+"""Seconds until one looks again at what another scheduler had in hand."""
+
+AWAY = 1.0
+"""Seconds until one tries again to reach what could not be reached."""
+
+TRIES = 5
+"""How often a turn is tried that meets what somebody else has written."""
 
 
 class Watcher(Protocol):
@@ -73,12 +100,6 @@ class _Todo:
     """Whether it must outlast a loss of power before anything follows from it."""
 
 
-@dataclass(slots=True)
-class _Worker:
-    slots: int
-    heard_at: float
-
-
 class Scheduler:
     """Drives one run (`run`), with those below it, that nobody else drives; or all runs of
     the database."""
@@ -86,7 +107,7 @@ class Scheduler:
     def __init__(
         self,
         store: Store,
-        broker: Broker,
+        broker: SchedulerEnd,
         clock: Clock,
         watcher: Watcher,
         *,
@@ -102,7 +123,7 @@ class Scheduler:
         self.mirror = None if run is None else Mirror(run)
         self.plans = Plans()
         self._outputs = Outputs()
-        self._workers: dict[str, _Worker] = {}
+        self._roster = Roster(lease)
         self._next_due: float | None = 0.0  # whatever the last one here has left is due
         self._judge_from = 0.0
         self._pace = Pace()
@@ -111,6 +132,8 @@ class Scheduler:
         decides how long reports are gathered."""
         self.grace = GRACE
         """Seconds that a cancelled step is given to end by itself."""
+        self.turns = 0
+        """Turns since the start: whoever asks whether it is alive sees this grow."""
 
     async def drive(self) -> None:
         """Works until the run has ended (for ever, if it drives all)."""
@@ -125,6 +148,7 @@ class Scheduler:
             while (until := since + self._patience(inboxes)) > self._clock.now():
                 inboxes.append(await self._broker.inbox(until))
             ended = await self._tick([report for inbox in inboxes for report in inbox.reports])
+            self.turns += 1
             for inbox in inboxes:
                 await self._broker.confirm(inbox)
 
@@ -154,7 +178,7 @@ class Scheduler:
 
     async def _tick(self, reports: Sequence[Report]) -> bool:
         """One transaction and what follows it. True if the driven run has ended."""
-        todo = await self._transact(reports)
+        todo = await self._persist(reports)
         self.plans.kept()
         self._next_due = todo.next_due
         self._offered += len(todo.orders)
@@ -163,7 +187,7 @@ class Scheduler:
             await self._store.sync()
         await self._broker.publish(todo.orders)
         for task in todo.voids:
-            await self._broker.void(task.ref, task.fence)
+            await self._broker.void(task.ref, task.fence, task.pool or POOL)
         if todo.stops:
             await self._broker.stop(todo.stops)
         if todo.runs or todo.tasks:
@@ -173,36 +197,74 @@ class Scheduler:
                 self.plans.forget(run.number)
         return any(run.number == self._run and run.state.ended for run in todo.runs)
 
+    async def _persist(self, reports: Sequence[Report]) -> _Todo:
+        """A turn, however long the database cannot be reached: what was reported stays
+        unconfirmed until then, and comes again if this process dies."""
+        if self._run is not None:
+            return await self._transact(reports)
+        while True:
+            try:
+                beats = [report for report in reports if isinstance(report, Heartbeat)]
+                news = await self._census(beats) if beats else News()
+                todo = await self._transact([*reports, *news.started])
+                todo.stops += news.stops
+                return todo
+            except UnavailableError as error:
+                log.warning("%s: trying again", error)
+                await sleep(self._clock, AWAY)
+                self._judge_from = self._clock.now() + self._lease
+
+    async def _census(self, beats: Sequence[Heartbeat]) -> News:
+        """Apart from the turn, so that it holds no family while it moves leases of many."""
+        now = self._clock.now()
+        return await self._store.transact(lambda tx: renew(tx, beats, now, self._lease))
+
     async def _transact(self, reports: Sequence[Report]) -> _Todo:
-        try:
-            return await self._store.transact(lambda tx: self._turn(tx, reports))
-        except StaleError:
-            if self.mirror is None:
-                raise
-            self.mirror.forget()  # somebody else wrote: a wish to cancel
-            return await self._store.transact(lambda tx: self._turn(tx, reports))
+        for _ in range(TRIES - 1):
+            try:
+                return await self._store.transact(lambda tx: self._turn(tx, reports))
+            except StaleError:
+                if self.mirror is not None:
+                    self.mirror.forget()  # somebody else wrote: a wish to cancel
+        return await self._store.transact(lambda tx: self._turn(tx, reports))
 
     def _turn(self, tx: Transaction, reports: Sequence[Report]) -> _Todo:
         if self.mirror is None:
-            return self._work(tx, reports)
+            signals = tx.take_signals(SIGNALS)
+            wishes = [number for number, cancel in signals.items() if cancel]
+            nudges = [Nudge(number) for number in signals]
+            return self._work(tx, [*reports, *nudges], tx, wishes)
         nudged = any(isinstance(report, Nudge) for report in reports)
         todo = self._work(self.mirror.over(tx, reread_runs=nudged), reports)
         self.mirror.write()
         return todo
 
-    def _work(self, tx: Turn, reports: Sequence[Report]) -> _Todo:
+    def _work(
+        self,
+        tx: Turn,
+        reports: Sequence[Report],
+        every: Transaction | None = None,
+        wishes: Sequence[int] = (),
+    ) -> _Todo:
+        """The turn. `every` is there where all runs are driven: then schedules fire too.
+        `wishes` are runs that are to be cancelled."""
         self.plans.begin()
         ledger = Ledger(self._clock.now(), self._lease)
         booking = Booking(ledger, self.plans.of)
         todo = _Todo(stops=booking.stops, voids=booking.voids)
         children = Children(Progress(ledger, self.plans, self._outputs, tx), booking)
+        self._take_in_hand(tx, reports)
         due = self._due(tx, ledger)
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
+        self._wish(ledger, wishes)
         renewed = self._book(tx, children, reports)
         self._book_due(tx, children, [t for t in due if not self._renewed(t, renewed)])
         children.settle()
-        dispatch = Dispatch(children, self._capacity(ledger.now))
+        firing = None if every is None else Firing(every, children)
+        if firing is not None and self._timer_passed(ledger):
+            firing.fire(ledger.now)
+        dispatch = Dispatch(children, self._capacity(ledger.now), pooled=every is not None)
         dispatch.fill()
         while ledger.ended or ledger.ended_children:  # what could not be begun has ended
             children.settle()
@@ -211,11 +273,18 @@ class Scheduler:
         todo.orders = dispatch.orders
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
-        todo.next_due = ledger.now if dispatch.more else self._timer(tx, ledger)
+        more = dispatch.more or (firing is not None and firing.more)
+        todo.next_due = ledger.now if more else self._timer(tx, ledger)
         todo.must_last = dispatch.at_most_once or any(run.state.ended for run in todo.runs)
         return todo
 
     # reading
+
+    def _take_in_hand(self, tx: Turn, reports: Sequence[Report]) -> None:
+        """Locks what was reported on, before anything is read: who waits for a family
+        must hold none, so that no two wait for each other."""
+        runs = {r.ref.run for r in reports if isinstance(r, Started | Voided | Result)}
+        tx.lock(runs | {report.run for report in reports if isinstance(report, Nudge)})
 
     def _load(
         self, tx: Turn, ledger: Ledger, reports: Sequence[Report], due: list[TaskRow]
@@ -238,8 +307,11 @@ class Scheduler:
         if refs:
             ledger.add_tasks(tx.tasks(refs))
 
+    def _timer_passed(self, ledger: Ledger) -> bool:
+        return self._next_due is not None and ledger.now >= self._next_due
+
     def _due(self, tx: Turn, ledger: Ledger) -> list[TaskRow]:
-        if self._next_due is None or ledger.now < self._next_due or ledger.now < self._judge_from:
+        if not self._timer_passed(ledger) or ledger.now < self._judge_from:
             return []
         return tx.due(ledger.now)
 
@@ -249,24 +321,37 @@ class Scheduler:
         known = self._next_due
         if known is None or known <= ledger.now:
             known = tx.next_due(ledger.now)
+            if known is not None and known <= ledger.now:  # others have it in hand
+                known = ledger.now + SOON
         timers = [row.run_at for row in ledger.changed.values()]
         future = [at for at in timers if at is not None and at > ledger.now]
         future += [self._judge_from] if self._judge_from > ledger.now else []
+        if self._run is None:  # others set timers too, and may die before them
+            future.append(ledger.now + self._lease / HEARTBEATS)
         return min([*future, *([known] if known is not None else [])], default=None)
 
     # booking
 
     def _start_runs(self, ledger: Ledger) -> None:
         for run in ledger.runs():
-            if run.state is RunState.PENDING:
+            # What has to wait for its turn starts when it is offered.
+            if run.state is RunState.PENDING and not run.queued:
                 ledger.move_run(run.number, RunEvent.START, started_at=ledger.now)
+
+    @staticmethod
+    def _wish(ledger: Ledger, wishes: Sequence[int]) -> None:
+        """Cancels runs that others said are to be cancelled; what follows from it is
+        worked out where their signals are heeded."""
+        for number in wishes:
+            if ledger.run(number).state in {RunState.PENDING, RunState.RUNNING}:
+                ledger.move_run(number, RunEvent.CANCEL)
 
     def _book(
         self, tx: Turn, children: Children, reports: Sequence[Report]
     ) -> set[tuple[TaskRef, int]]:
         """Books the reports; the tasks and fences that workers say they hold."""
         ledger, booking = children.ledger, children.booking
-        leases: list[tuple[TaskRef, int]] = []
+        leases: list[Lease] = []
         for report in reports:
             match report:
                 case Started():
@@ -277,14 +362,15 @@ class Scheduler:
                     self._pace.count(ledger.now)
                     booking.result(report)
                 case Heartbeat():
-                    self._workers[report.worker] = _Worker(report.slots, ledger.now)
-                    leases.extend((claim.ref, claim.fence) for claim in report.held)
+                    self._roster.heard(report, ledger.now)
+                    if self.mirror is not None:
+                        leases += [(c.ref, c.fence, report.worker) for c in report.held]
                 case Nudge():
                     for run in tx.family(report.run):
                         self._look(tx, children, run.number)
         if leases:
             tx.renew(leases, ledger.now + self._lease)
-        return set(leases)
+        return {(ref, fence) for ref, fence, _ in leases}
 
     @staticmethod
     def _renewed(task: TaskRow, claims: set[tuple[TaskRef, int]]) -> bool:
@@ -330,11 +416,6 @@ class Scheduler:
                 ledger.push_timer(task)  # it ends when its run has been stopped
                 children.cancel([task], self.grace)
 
-    def _capacity(self, now: float) -> int:
-        """What all workers that were heard of within a lease can take, and a buffer: as
-        much again, and where steps are short what is taken while results are gathered,
-        so that no slot that gets free waits for a turn."""
-        heard = (w.slots for w in self._workers.values() if now - w.heard_at <= self._lease)
-        slots = sum(heard)
-        taken_meanwhile = min(int(2 * GATHER * self._pace.rate(now)), MAX_BUFFER * slots)
-        return 2 * slots + taken_meanwhile
+    def _capacity(self, now: float) -> dict[str, int]:
+        capacity = self._roster.capacity(now, 2 * GATHER * self._pace.rate(now))
+        return capacity if self._run is None else {POOL: sum(capacity.values())}

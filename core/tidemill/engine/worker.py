@@ -8,13 +8,16 @@ for so long that somebody else might be given it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemill.engine.attempt import Attempt
-from tidemill.model.messages import Claimed, Heartbeat, Order
+from tidemill.engine.waiting import sleep
+from tidemill.model.messages import Claimed, Heartbeat, Order, Result
 from tidemill.model.rows import TaskRef
-from tidemill.ports import ArtifactStore, Broker, Clock, Delivery, Executors, Results, Secrets
+from tidemill.ports import ArtifactStore, Clock, Delivery, Executors, Results, Secrets, WorkerEnd
+from tidemill.spi import Reason
 
 HEARTBEATS = 3
 """Heartbeats in a lease."""
@@ -25,7 +28,7 @@ class Worker:
     """Carries out up to `slots` attempts at a time until it is cancelled."""
 
     name: str
-    broker: Broker
+    broker: WorkerEnd
     clock: Clock
     executors: Executors
     artifacts: ArtifactStore
@@ -35,34 +38,78 @@ class Worker:
     slots: int
     lease: float
     pool: str = "default"
+    region: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    _draining: bool = False
+    _taking: asyncio.Task[None] | None = None
     _held: dict[tuple[TaskRef, int], Attempt] = field(default_factory=dict)
     _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Works until it is cancelled; then stops at once what it still holds."""
+        """Works until it is cancelled, and then stops at once what it still holds; or, told
+        to drain, until nothing is left in hand."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._beat())
-            group.create_task(self._fence())
-            group.create_task(self._obey())
+            others = [
+                group.create_task(part) for part in (self._beat(), self._fence(), self._obey())
+            ]
+            self._taking = group.create_task(self._take_work(group))
             try:
-                await self._take_work(group)
+                await asyncio.wait({self._taking})
+                await self._let_end()
             finally:
+                self._taking.cancel()
                 await self._stop_all(0)
+            for part in others:
+                part.cancel()
+
+    def drain(self) -> None:
+        """Takes no more work; `run` returns when all that is in hand has ended."""
+        self._draining = True
+        if self._taking is not None:
+            self._taking.cancel()
+
+    @property
+    def in_hand(self) -> int:
+        return len(self._held)
+
+    @property
+    def in_contact(self) -> bool:
+        """Whether a scheduler has confirmed lately that it knows of this worker."""
+        return self.clock.now() - self.broker.last_contact() < self._patience
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without contact after which what is held is given up: a lease less a
+        heartbeat's time, in which it is killed."""
+        return self.lease * (HEARTBEATS - 1) / HEARTBEATS
+
+    async def _let_end(self) -> None:
+        if not self._draining:
+            return
+        await self._say(draining=True)
+        while self._held:
+            self._slot_free.clear()
+            await self._slot_free.wait()
 
     async def _take_work(self, group: asyncio.TaskGroup) -> None:
         while True:
             while len(self._held) >= self.slots:
                 self._slot_free.clear()
                 await self._slot_free.wait()
-            for delivery in await self.broker.take(self.pool, self.slots - len(self._held)):
-                await self._accept(delivery, group)
+            deliveries = await self.broker.take(self.pool, self.slots - len(self._held))
+            taken_at = self.clock.now()
+            accepting = [self._accept(delivery, taken_at, group) for delivery in deliveries]
+            await asyncio.shield(asyncio.gather(*accepting))
 
-    async def _accept(self, delivery: Delivery, group: asyncio.TaskGroup) -> None:
+    async def _accept(self, delivery: Delivery, taken_at: float, group: asyncio.TaskGroup) -> None:
         """Claims first, and only then takes the message off the queue: whoever dies in
         between leaves a message whose claim fails, not a task without one."""
         order = delivery.order
         won = await self.broker.claim(order, self.name, self.clock.now())
-        if won:
+        if won and self.clock.now() - taken_at > self._patience:
+            # It stood still in between, and may have been taken for dead.
+            group.create_task(self._decline(order))
+        elif won:
             attempt = Attempt(
                 order,
                 self.name,
@@ -78,6 +125,14 @@ class Worker:
             group.create_task(self._carry_out(order, attempt))
         await self.broker.acknowledge(delivery)
 
+    async def _decline(self, order: Order) -> None:
+        now = self.clock.now()
+        detail = "its worker stood still after it had claimed it, and did not start it"
+        reason = Reason.LOST.value
+        await self.broker.report(
+            Result(order.ref, order.fence, self.name, now, now, reason, detail=detail)
+        )
+
     async def _carry_out(self, order: Order, attempt: Attempt) -> None:
         try:
             result = await attempt.run()
@@ -87,20 +142,30 @@ class Worker:
             self._slot_free.set()
 
     async def _beat(self) -> None:
+        """Three times a lease; sooner where no scheduler has confirmed the last one."""
+        often, seldom = self.lease / HEARTBEATS / 5, self.lease / HEARTBEATS
         while True:
-            held = tuple(Claimed(ref, fence) for ref, fence in self._held)
-            await self.broker.report(Heartbeat(self.name, self.pool, self.slots, held))
-            await _sleep(self.clock, self.lease / HEARTBEATS)
+            sent = self.clock.now()
+            await self._say(draining=self._draining)
+            await sleep(self.clock, often)
+            if self.broker.last_contact() >= sent:
+                await sleep(self.clock, seldom - often)
+
+    async def _say(self, *, draining: bool) -> None:
+        held = tuple(Claimed(ref, fence) for ref, fence in self._held)
+        await self.broker.report(
+            Heartbeat(self.name, self.pool, self.slots, held, self.region, self.labels, draining)
+        )
 
     async def _fence(self) -> None:
-        """Stops everything once there has been no contact for a lease less a heartbeat's
-        time. Apart from `_beat`, whose report may itself be what gets no answer."""
-        patience = self.lease * (HEARTBEATS - 1) / HEARTBEATS
+        """Gives up everything once there has been no contact for too long. Apart from
+        `_beat`, whose report may itself be what gets no answer."""
         while True:
-            left = self.broker.last_contact() + patience - self.clock.now()
+            left = self.broker.last_contact() + self._patience - self.clock.now()
             if left <= 0:
-                await self._stop_all(0)
-            await _sleep(self.clock, left if left > 0 else self.lease / HEARTBEATS)
+                for attempt in list(self._held.values()):
+                    await attempt.give_up()
+            await sleep(self.clock, left if left > 0 else self.lease / HEARTBEATS)
 
     async def _obey(self) -> None:
         """Stops what it is told to. A message for what is not held is too late."""
@@ -113,12 +178,3 @@ class Worker:
     async def _stop_all(self, grace: float) -> None:
         for attempt in list(self._held.values()):
             await attempt.stop(grace)
-
-
-async def _sleep(clock: Clock, seconds: float) -> None:
-    done = asyncio.Event()
-    timer = clock.call_at(clock.now() + seconds, done.set)
-    try:
-        await done.wait()
-    finally:
-        timer.cancel()

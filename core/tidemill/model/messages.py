@@ -143,16 +143,22 @@ class Result:
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     cache: CacheReport | None = None
+    claimed: bool = True
+    """Whether the broker vouches for it that this worker has claimed the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A worker is there, has this many slots in all, and holds these attempts."""
+    """A worker is there, has this many slots in all, and holds these attempts. One that is
+    `draining` takes nothing new."""
 
     worker: str
     pool: str
     slots: int
     held: tuple[Claimed, ...]
+    region: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +174,12 @@ Report = Started | Voided | Result | Heartbeat | Nudge
 
 @dataclass(frozen=True, slots=True)
 class StopAttempt:
-    """To workers: stop this attempt, killing it after `grace` seconds."""
+    """To a worker: stop this attempt, killing it after `grace` seconds."""
 
     ref: TaskRef
     fence: int
     grace: float
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,10 @@ class RunRow(NamedTuple):
     of those that were, out of fan-outs whose lists were not known then. `fresh` runs use
     no result out of the cache. `size` is how many tasks there are so far: the next ones
     are numbered from there. A run that does what a task of another one stands for has that
-    task as `parent` and `parent_task` (its ordinal), and as `root` the run above all."""
+    task as `parent` and `parent_task` (its ordinal), and as `root` the run above all. A run
+    that a `schedule` (its number) has started has the time that it was due at; one that is
+    `queued` starts when the earlier ones of that schedule have ended. A `pooled` run is driven by
+    any scheduler, others by the process that made them."""
 
     number: int
     digest: str
@@ -58,6 +61,10 @@ class RunRow(NamedTuple):
     parent: int | None = None
     parent_task: int | None = None
     root: int | None = None
+    schedule: int | None = None
+    due_at: float | None = None
+    queued: bool = False
+    pooled: bool = False
 
     @property
     def family(self) -> int:
@@ -99,7 +106,9 @@ class TaskRow(NamedTuple):
     timer: from when it may be dispatched (ready), until when a dispatch or a lease is
     believed (queued, running), until when people may decide (awaiting_approval), or from
     when its run has taken too long (delegated). `child` is the run that it was handed over
-    to last. `outputs` is JSON: see `tidemill.model.outputs`."""
+    to last. `outputs` is JSON: see `tidemill.model.outputs`. `pool` is which workers it is
+    offered to: None where the run is driven by the process that made it, and
+    `NO_WORKER` where no worker takes part. `worker` is who has claimed it last."""
 
     run: int
     ordinal: int
@@ -118,10 +127,50 @@ class TaskRow(NamedTuple):
     carried_from: int | None = None
     cached_from: int | None = None
     child: int | None = None
+    pool: str | None = None
+    worker: str = ""
 
     @property
     def ref(self) -> TaskRef:
         return TaskRef(self.run, self.ordinal)
+
+
+NO_WORKER = ""
+"""The pool of tasks that are handed over to runs of their own, or wait for people."""
+
+
+class ScheduleRow(NamedTuple):
+    """When runs of a pipeline start by themselves. `spec` is JSON: see
+    `tidemill.model.schedules`. `next_due` is None where nothing is due any more."""
+
+    number: int
+    pipeline: str
+    identity: str
+    spec: Mapping[str, Any]
+    next_due: float | None
+
+
+class PipelineRow(NamedTuple):
+    """A pipeline that was applied: the version that new runs are made of."""
+
+    name: str
+    digest: str
+    file: str
+    applied_at: float
+    applied_by: str
+
+
+class WorkerRow(NamedTuple):
+    """A worker, as its heartbeats say it is. It is there if it was `heard_at` not longer
+    than a lease ago."""
+
+    name: str
+    pool: str
+    slots: int
+    region: str
+    labels: Mapping[str, str]
+    draining: bool
+    heard_at: float
 
 
 class AttemptRow(NamedTuple):

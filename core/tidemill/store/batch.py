@@ -21,9 +21,15 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.types import JSON, BigInteger, Float, Integer, Text, TypeEngine
+from sqlalchemy.types import JSON, BigInteger, Boolean, Float, Integer, Text, TypeEngine
 
-_TYPES: dict[type, TypeEngine[Any]] = {int: BigInteger(), float: Float(53), str: Text()}
+_TYPES: dict[type, TypeEngine[Any]] = {
+    int: BigInteger(),
+    float: Float(53),
+    str: Text(),
+    dict: JSON(),
+    bool: Boolean(),
+}
 
 
 def unfold(dialect: str, name: str, columns: Mapping[str, type]) -> Subquery:
@@ -33,7 +39,9 @@ def unfold(dialect: str, name: str, columns: Mapping[str, type]) -> Subquery:
         rows = func.jsonb_array_elements(cast(bindparam(name, type_=Text()), _jsonb()))
         value: ColumnElement[Any] = rows.table_valued("value", name=f"{name}_json").c.value
         fields = [
-            cast(func.jsonb_extract_path_text(value, str(i)), _TYPES[kind]).label(key)
+            cast(func.jsonb_extract_path_text(value, literal_column(f"'{i}'")), _TYPES[kind]).label(
+                key
+            )
             for i, (key, kind) in enumerate(columns.items())
         ]
         return select(*fields).subquery(name)
@@ -50,8 +58,13 @@ def unfold(dialect: str, name: str, columns: Mapping[str, type]) -> Subquery:
 
 
 def fold(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as the parameter of `unfold`. An object in a row unfolds as its JSON text."""
+    """Rows as the parameter of `unfold`. What goes into a column of JSON must be text
+    already (`as_json`): it passes through the database unread, whatever stands in it."""
     return json.dumps(list(rows), separators=(",", ":"))
+
+
+def as_json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, separators=(",", ":"))
 
 
 def _jsonb() -> TypeEngine[Any]:
@@ -61,4 +74,6 @@ def _jsonb() -> TypeEngine[Any]:
 
 
 def _sqlite_type(kind: type) -> TypeEngine[Any]:
+    if kind is dict:
+        return Text()
     return Integer() if kind is int else _TYPES[kind]

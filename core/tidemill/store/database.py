@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.engine import URL
 
-from tidemill.errors import TidemillError
+from tidemill.errors import TidemillError, UsageError
+from tidemill.ports import UnavailableError
 from tidemill.store.migrations import HEAD, stored_revision, upgrade
 
 BUSY_SECONDS = 30.0
@@ -112,12 +113,105 @@ def _is_frozen(path: Path) -> bool:
     return not os.access(path.parent, os.W_OK) and not beside.exists()
 
 
+def open_postgres(url: str, *, readonly: bool = False) -> Engine:
+    """Opens the PostgreSQL database at this URL (`postgresql://…`), which `upgrade_schema`
+    has given its tables.
+
+    Raises:
+        UsageError: it is no URL of PostgreSQL.
+        UnavailableError: it cannot be reached.
+        DatabaseError: its schema is of another version.
+    """
+    engine = _postgres(url, readonly=readonly)
+    with said_in_words(engine.url), engine.connect() as connection:
+        revision = stored_revision(connection)
+    if revision is None:
+        raise NoSchemaError(
+            f"{shown(engine.url)} has no tables yet", "`tidemill db upgrade` makes them"
+        )
+    if revision != HEAD:
+        raise DatabaseError(
+            f"{shown(engine.url)} was made by another version of Tidemill"
+            f" (its schema is {revision}, this one needs {HEAD})",
+            "`tidemill db upgrade` upgrades an older one; a newer one needs a newer Tidemill",
+        )
+    return engine
+
+
+def upgrade_postgres(url: str) -> str | None:
+    """Gives a database its tables, or those of an older version the present form; the
+    schema's revision before. Safe to repeat, and to be done by several at once.
+
+    Raises:
+        TidemillError: as `open_postgres`, or it is of a newer version.
+    """
+    engine = _postgres(url)
+    with said_in_words(engine.url), engine.connect() as connection:
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({_UPGRADING})")
+        connection.commit()
+        revision = stored_revision(connection)
+        if revision != HEAD:
+            upgrade(connection, revision)
+            connection.commit()
+    engine.dispose()
+    return revision
+
+
+_UPGRADING = 0x71DE
+"""The advisory lock of whoever upgrades the schema."""
+
+_IDLE_SECONDS = 15
+"""How long a transaction may stand still before PostgreSQL ends it: whoever was stopped in
+the middle of one must not hold its locks for longer."""
+
+
+def _postgres(url: str, *, readonly: bool = False) -> Engine:
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        raise UsageError(_NO_URL, "write it as postgresql://user@host:5432/name") from None
+    if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise UsageError(_NO_URL, "write it as postgresql://user@host:5432/name")
+    options = f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s"
+    if readonly:
+        options += " -c default_transaction_read_only=on"
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        connect_args={
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+            "application_name": "tidemill",
+            "options": options,
+        },
+    )
+
+
+_NO_URL = "the database's URL is not one of PostgreSQL"
+
+
+def shown(where: object) -> str:
+    """A database by a name that holds no password."""
+    if not isinstance(where, URL):
+        return str(where)
+    if where.get_backend_name() == "sqlite":
+        return str(where.database)
+    return where.set(drivername="postgresql", password=None, query={}).render_as_string()
+
+
 @contextmanager
 def said_in_words(where: object) -> Iterator[None]:
     """Turns what a database says into an error for the person who must act."""
     try:
         yield
     except exc.DBAPIError as error:
+        if _is_away(error):
+            raise UnavailableError(
+                f"{shown(where)} cannot be reached: {_first_line(error.orig)}",
+                "is PostgreSQL up, and the URL right?",
+            ) from error
         raise _in_words(error.orig, where) from error
     except sqlite3.Error as error:
         raise _in_words(error, where) from error
@@ -125,7 +219,26 @@ def said_in_words(where: object) -> Iterator[None]:
         raise DatabaseError(f"{where}: {error.strerror}") from error
 
 
+_AWAY = ("08", "57P")
+"""Classes of PostgreSQL's codes: the connection broke; the server is going down, or coming
+up. Whoever cannot connect at all gets no code."""
+
+
+def _is_away(error: exc.DBAPIError) -> bool:
+    if not type(error.orig).__module__.startswith("psycopg"):
+        return False
+    code = getattr(error.orig, "sqlstate", None)
+    if code is None:
+        return isinstance(error, exc.OperationalError)
+    return bool(error.connection_invalidated) or code.startswith(_AWAY)
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().split("\n")[0]
+
+
 _WORDS = (
+    ("No space left on device", "the disk is full", "free some space on the database's host"),
     ("disk is full", "the disk is full", "free some space, then `tidemill retry` goes on"),
     ("disk I/O error", "the disk gave an error", "is it full, or gone? free space or mend it"),
     ("readonly", "it may only be read", "make the folder and its files writable"),
@@ -144,5 +257,5 @@ def _in_words(error: Any, where: object) -> DatabaseError:
     text = str(error)
     for sign, message, hint in _WORDS:
         if sign in text:
-            return DatabaseError(f"{where}: {message}", hint)
-    return DatabaseError(f"{where}: {text}")
+            return DatabaseError(f"{shown(where)}: {message}", hint)
+    return DatabaseError(f"{shown(where)}: {_first_line(text)}")

@@ -76,5 +76,5 @@ class SqlHistory:
         self._engine.dispose()
 
     def _all(self, query: Any) -> list[Any]:
-        with said_in_words(self._engine.url.database), Session(self._engine) as session:
+        with said_in_words(self._engine.url), Session(self._engine) as session:
             return list(session.exec(query).all())

@@ -12,14 +12,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, exc
 
-from tidemill.ports import Transaction
+from tidemill.ports import Transaction, UnavailableError
 from tidemill.store.database import said_in_words
 from tidemill.store.statements import Statements
 from tidemill.store.transaction import SqlTransaction
 
 T = TypeVar("T")
+
+_CONFLICTS = frozenset({"40001", "40P01"})
+"""PostgreSQL's codes for a serialization failure and a deadlock."""
+
+TRIES = 20
+"""How often a transaction is tried that others keep from committing."""
 
 
 class SqlStore:
@@ -27,7 +33,7 @@ class SqlStore:
 
     def __init__(self, engine: Engine, *, threaded: bool = False) -> None:
         self._engine = engine
-        self._connection = engine.connect()
+        self._connection: Connection | None = None
         self._statements = Statements(engine.dialect)
         self._thread = ThreadPoolExecutor(1, "store") if threaded else None
 
@@ -39,16 +45,61 @@ class SqlStore:
 
     def transact_now(self, work: Callable[[Transaction], T]) -> T:
         """The same, on this thread. Not to be mixed with transactions under way."""
-        with said_in_words(self._engine.url.database), self._connection.begin():
-            return work(SqlTransaction(self._connection, self._statements))
+        with said_in_words(self._engine.url):
+            for _ in range(TRIES - 1):
+                try:
+                    return self._once(work)
+                except exc.DBAPIError as error:
+                    if not self._may_repeat(error):
+                        raise
+            return self._once(work)
+
+    def _once(self, work: Callable[[Transaction], T]) -> T:
+        connection = self._connected()
+        with connection.begin() as transaction:
+            done = work(SqlTransaction(connection, self._statements))
+            try:
+                transaction.commit()
+            except exc.DBAPIError as error:
+                if self._broken(error):
+                    raise _in_doubt(error) from error
+                raise
+            return done
+
+    def _connected(self) -> Connection:
+        """The connection; a new one where the last one broke."""
+        if self._connection is None or self._connection.invalidated:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _may_repeat(self, error: exc.DBAPIError) -> bool:
+        """Whether nothing of the transaction was done and another try may go well: it
+        conflicted with another one. A connection that broke is given one more try by the
+        caller, who knows how long to wait."""
+        return getattr(error.orig, "sqlstate", None) in _CONFLICTS
+
+    def _broken(self, error: exc.DBAPIError) -> bool:
+        return error.connection_invalidated
 
     async def sync(self) -> None:
         if self._engine.dialect.name == "sqlite":
-            with said_in_words(self._engine.url.database):
-                self._connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            with said_in_words(self._engine.url):
+                connection = self._connected()
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     async def close(self) -> None:
         if self._thread is not None:
             self._thread.shutdown()
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
         self._engine.dispose()
+
+
+def _in_doubt(error: exc.DBAPIError) -> UnavailableError:
+    return UnavailableError(
+        f"the connection to the database broke in the moment of committing: {error.orig}",
+        "it is not known whether it was stored: look before you ask again",
+    )

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -30,16 +31,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.model.states import RunState, TaskState
+from tidemill.store import tables
 from tidemill.store.batch import unfold
 from tidemill.store.tables import (
     Approval,
     Attempt,
     Expansion,
     Outbox,
+    Pipeline,
     Run,
+    Schedule,
+    Signal,
     Stage,
     Task,
     Version,
+    Worker,
 )
 
 VERSION: Table = Version.__table__  # type: ignore[attr-defined]
@@ -50,6 +56,10 @@ TASK: Table = Task.__table__  # type: ignore[attr-defined]
 ATTEMPT: Table = Attempt.__table__  # type: ignore[attr-defined]
 APPROVAL: Table = Approval.__table__  # type: ignore[attr-defined]
 OUTBOX: Table = Outbox.__table__  # type: ignore[attr-defined]
+PIPELINE: Table = Pipeline.__table__  # type: ignore[attr-defined]
+SCHEDULE: Table = Schedule.__table__  # type: ignore[attr-defined]
+SIGNAL: Table = Signal.__table__  # type: ignore[attr-defined]
+WORKER: Table = Worker.__table__  # type: ignore[attr-defined]
 
 TASK_CHANGES = {
     "state": str,
@@ -60,9 +70,10 @@ TASK_CHANGES = {
     "ended_at": float,
     "exit_code": int,
     "detail": str,
-    "outputs": str,
+    "outputs": dict,
     "cached_from": int,
     "child": int,
+    "worker": str,
 }
 ATTEMPT_COLUMNS = {
     "run": int,
@@ -78,19 +89,34 @@ ATTEMPT_COLUMNS = {
     "detail": str,
     "cpu_seconds": float,
     "peak_memory": int,
-    "cache": str,
+    "cache": dict,
+}
+WORKER_COLUMNS = {
+    "name": str,
+    "pool": str,
+    "slots": int,
+    "region": str,
+    "labels": dict,
+    "draining": bool,
+    "heard_at": float,
 }
 STAGE_CHANGES = dict.fromkeys(("waiting_on", "open", "failed", "skipped", "unmet", "tasks"), int)
 
 
-def _is(state: TaskState) -> ColumnElement[bool]:
-    """A condition in the very words of a partial index, so that it is used."""
-    return literal_column(f"task.state = '{state.value}'")
+def _words(condition: str) -> ColumnElement[bool]:
+    """The very words of a partial index, so that it is used."""
+    return literal_column(f"({_qualified(condition)})")
 
 
-ACTIVE: ColumnElement[bool] = literal_column(
-    f"task.state IN ('{TaskState.QUEUED.value}', '{TaskState.RUNNING.value}',"
-    f" '{TaskState.DELEGATED.value}')"
+def _qualified(condition: str) -> str:
+    for column in ("state", "run_at", "pool"):
+        condition = condition.replace(f"{column} ", f"task.{column} ")
+    return condition
+
+
+READY, ACTIVE, TIMED = map(_words, (tables.READY, tables.ACTIVE, tables.TIMED))
+AWAITING: ColumnElement[bool] = literal_column(
+    f"task.state = '{TaskState.AWAITING_APPROVAL.value}'"
 )
 
 
@@ -106,7 +132,11 @@ class Prepared:
 
 
 class Statements:
-    """`ready` comes for some stages or runs that are full (True), and for none."""
+    """`ready` comes for some stages or runs that are full (True), and for none.
+
+    Who changes anything of a run first locks the head of its family: those it was told of
+    by `lock`, which waits, and those it looks for by what skips. All other reads are then
+    of rows that nobody else changes, and lock nothing."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect.name
@@ -126,43 +156,65 @@ class Statements:
     def _rows(self, **columns: type) -> Any:
         return unfold(self._dialect, "rows", columns)
 
-    def _locked(self, statement: Select[Any]) -> Select[Any]:
-        """SQLite locks the whole database (BEGIN IMMEDIATE); others lock rows."""
-        return statement if self._dialect == "sqlite" else statement.with_for_update()
+    def _skipping(self, statement: Select[Any], *more: Table) -> Select[Any]:
+        """Of tasks and whole families, those that no other scheduler has in hand; these
+        stay locked. SQLite needs none of it: its transactions come one by one."""
+        if self._dialect == "sqlite":
+            return statement
+        family = RUN.alias("family")
+        own = RUN.alias("own")
+        joined = statement.join(own, own.c.number == TASK.c.run).join(
+            family, family.c.number == func.coalesce(own.c.root, own.c.number)
+        )
+        return joined.with_for_update(of=[TASK, family, *more], skip_locked=True, key_share=True)
 
     # reading
 
     @cached_property
     def runs(self) -> Select[Any]:
         rows = self._rows(number=int)
-        return self._locked(select(RUN).join(rows, RUN.c.number == rows.c.number))
+        return select(RUN).join(rows, RUN.c.number == rows.c.number)
+
+    @cached_property
+    def lock(self) -> Select[Any]:
+        """Families, by any run of theirs; in order, so that no two wait for each other."""
+        rows = self._rows(number=int)
+        heads = select(func.coalesce(RUN.c.root, RUN.c.number)).join(
+            rows, RUN.c.number == rows.c.number
+        )
+        return (
+            select(RUN.c.number)
+            .where(RUN.c.number.in_(heads))
+            .order_by(RUN.c.number)
+            .with_for_update(key_share=True)
+        )
 
     @cached_property
     def stages(self) -> Select[Any]:
         rows = self._rows(run=int, step=int)
         matches = and_(STAGE.c.run == rows.c.run, STAGE.c.step == rows.c.step)
-        return self._locked(select(STAGE).join(rows, matches))
+        return select(STAGE).join(rows, matches)
 
     @cached_property
     def stages_of_run(self) -> Select[Any]:
-        return self._locked(select(STAGE).where(STAGE.c.run == bindparam("run")))
+        return select(STAGE).where(STAGE.c.run == bindparam("run"))
 
     @cached_property
     def tasks(self) -> Select[Any]:
         rows = self._rows(run=int, ordinal=int)
         matches = and_(TASK.c.run == rows.c.run, TASK.c.ordinal == rows.c.ordinal)
-        return self._locked(select(TASK).join(rows, matches))
+        return select(TASK).join(rows, matches)
 
     @cached_property
     def tasks_of_stages(self) -> Select[Any]:
         rows = self._rows(run=int, step=int)
         matches = and_(TASK.c.run == rows.c.run, TASK.c.step == rows.c.step)
-        return self._locked(select(TASK).join(rows, matches).order_by(TASK.c.run, TASK.c.ordinal))
+        return select(TASK).join(rows, matches).order_by(TASK.c.run, TASK.c.ordinal)
 
     @cached_property
     def open_tasks(self) -> Select[Any]:
         ended = [state.value for state in TaskState if state.ended]
-        return self._locked(
+        return (
             select(TASK)
             .where(TASK.c.run == bindparam("run"), TASK.c.state.not_in(ended))
             .order_by(TASK.c.ordinal)
@@ -223,30 +275,24 @@ class Statements:
         return (
             select(APPROVAL)
             .join(TASK, matches)
-            .where(_is(TaskState.AWAITING_APPROVAL), TASK.c.run == bindparam("run"))
+            .where(AWAITING, TASK.c.run == bindparam("run"))
             .order_by(APPROVAL.c.ordinal)
         )
 
     @cached_property
     def due(self) -> Select[Any]:
-        return self._locked(
-            select(TASK).where(
-                TASK.c.run_at.is_not(None), TASK.c.run_at <= bindparam("now"), ACTIVE
-            )
-        )
+        late = select(TASK).where(TIMED, TASK.c.run_at <= bindparam("now"))
+        return self._skipping(late.order_by(TASK.c.run, TASK.c.ordinal))
 
     @cached_property
-    def undecided(self) -> Select[Any]:
-        """Apart from `due`, so that each goes through the few rows of its own index."""
-        return self._locked(
-            select(TASK).where(_is(TaskState.AWAITING_APPROVAL), TASK.c.run_at <= bindparam("now"))
-        )
+    def next_timer(self) -> Select[Any]:
+        """Also one that has passed, where somebody else has the task in hand."""
+        return select(TASK.c.run_at).where(TIMED).order_by(TASK.c.run_at).limit(1)
 
     @cached_property
-    def next_due(self) -> Select[Any]:
-        return select(func.min(TASK.c.run_at)).where(
-            TASK.c.run_at.is_not(None), TASK.c.run_at > bindparam("now")
-        )
+    def next_ready(self) -> Select[Any]:
+        later = TASK.c.run_at > bindparam("now")
+        return select(TASK.c.run_at).where(READY, later).order_by(TASK.c.run_at).limit(1)
 
     @cached_property
     def active(self) -> Select[Any]:
@@ -259,9 +305,7 @@ class Statements:
         ended = [state.value for state in RunState if state.ended]
         number: Any = bindparam("run")
         below = and_(RUN.c.root.is_not(None), RUN.c.root == number, RUN.c.state.not_in(ended))
-        return self._locked(
-            select(RUN).where(or_(RUN.c.number == number, below)).order_by(RUN.c.number)
-        )
+        return select(RUN).where(or_(RUN.c.number == number, below)).order_by(RUN.c.number)
 
     @cached_property
     def child(self) -> Select[Any]:
@@ -271,7 +315,9 @@ class Statements:
         )
 
     def _ready(self, *, some_full: bool) -> Select[Any]:
-        statement = select(TASK).where(_is(TaskState.READY), TASK.c.run_at <= bindparam("now"))
+        statement = select(TASK).where(
+            READY, TASK.c.pool == bindparam("pool"), TASK.c.run_at <= bindparam("now")
+        )
         if some_full:
             stages = unfold(self._dialect, "full", {"run": int, "step": int})
             runs = unfold(self._dialect, "full_runs", {"run": int})
@@ -279,12 +325,85 @@ class Statements:
             full_run = select(1).where(runs.c.run == TASK.c.run)
             statement = statement.where(~exists(full), ~exists(full_run))
         statement = statement.order_by(TASK.c.priority, TASK.c.run, TASK.c.ordinal)
-        statement = statement.limit(bindparam("limit"))
+        return self._skipping(statement.limit(bindparam("limit")))
+
+    @cached_property
+    def standing(self) -> Select[Any]:
+        """Of what workers say they hold: what is still theirs, with the run's state."""
+        rows = self._rows(run=int, ordinal=int, fence=int)
+        matches = and_(
+            TASK.c.run == rows.c.run,
+            TASK.c.ordinal == rows.c.ordinal,
+            TASK.c.fence == rows.c.fence,
+        )
+        at_work = (TaskState.QUEUED.value, TaskState.RUNNING.value)
+        return (
+            select(TASK.c.run, TASK.c.ordinal, TASK.c.fence, TASK.c.state, RUN.c.state)
+            .select_from(TASK)
+            .join(rows, matches)
+            .join(RUN, RUN.c.number == TASK.c.run)
+            .where(TASK.c.state.in_(at_work))
+        )
+
+    @cached_property
+    def due_schedules(self) -> Select[Any]:
+        found = (
+            select(SCHEDULE)
+            .where(SCHEDULE.c.next_due.is_not(None), SCHEDULE.c.next_due <= bindparam("now"))
+            .order_by(SCHEDULE.c.next_due)
+            .limit(bindparam("limit"))
+        )
+        return found if self._dialect == "sqlite" else found.with_for_update(skip_locked=True)
+
+    @cached_property
+    def next_schedule(self) -> Select[Any]:
+        return select(func.min(SCHEDULE.c.next_due)).where(SCHEDULE.c.next_due.is_not(None))
+
+    @cached_property
+    def open_runs_of(self) -> Select[Any]:
+        """The runs of a schedule that have not ended."""
+        ended = [state.value for state in RunState if state.ended]
+        return (
+            select(RUN.c.number)
+            .where(RUN.c.schedule == bindparam("schedule"), RUN.c.state.not_in(ended))
+            .order_by(RUN.c.number)
+        )
+
+    @cached_property
+    def fired(self) -> Select[Any]:
+        return select(RUN.c.number).where(
+            RUN.c.schedule == bindparam("schedule"), RUN.c.due_at == bindparam("due_at")
+        )
+
+    @cached_property
+    def take_signals(self) -> Any:
+        picked = select(SIGNAL.c.number).order_by(SIGNAL.c.number).limit(bindparam("limit"))
         if self._dialect != "sqlite":
-            statement = statement.with_for_update(skip_locked=True)
-        return statement
+            picked = picked.with_for_update(skip_locked=True)
+        return (
+            delete(SIGNAL)
+            .where(SIGNAL.c.number.in_(picked))
+            .returning(SIGNAL.c.run, SIGNAL.c.cancel)
+        )
 
     # writing
+
+    @cached_property
+    def add_version(self) -> Insert:
+        """Two may bring the same definition in the same moment."""
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        added: Insert = dialect.insert(VERSION).on_conflict_do_nothing()
+        return added
+
+    @cached_property
+    def save_pipeline(self) -> Insert:
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        statement: Any = dialect.insert(PIPELINE)
+        names = ("digest", "file", "applied_at", "applied_by")
+        upsert: Insert = statement.on_conflict_do_update(
+            index_elements=["name"], set_={name: statement.excluded[name] for name in names}
+        )
+        return upsert
 
     @cached_property
     def save_tasks(self) -> Update:
@@ -329,17 +448,40 @@ class Statements:
 
     @cached_property
     def renew(self) -> Update:
-        rows = self._rows(run=int, ordinal=int, fence=int)
-        return (
-            update(TASK)
-            .where(
-                TASK.c.run == rows.c.run,
-                TASK.c.ordinal == rows.c.ordinal,
-                TASK.c.fence == rows.c.fence,
-                TASK.c.state == TaskState.RUNNING.value,
+        """Passes over what somebody else changes right now: two that renew while they
+        change others' tasks would wait for each other."""
+        rows = self._rows(run=int, ordinal=int, fence=int, worker=str)
+        held = (
+            select(TASK.c.run, TASK.c.ordinal)
+            .join(
+                rows,
+                and_(
+                    TASK.c.run == rows.c.run,
+                    TASK.c.ordinal == rows.c.ordinal,
+                    TASK.c.fence == rows.c.fence,
+                    TASK.c.worker == rows.c.worker,
+                ),
             )
-            .values(run_at=bindparam("until"))
+            .where(TASK.c.state == TaskState.RUNNING.value, TASK.c.run_at < bindparam("until"))
         )
+        if self._dialect != "sqlite":
+            held = held.with_for_update(of=TASK, skip_locked=True)
+        found = held.cte("held")
+        matches = and_(TASK.c.run == found.c.run, TASK.c.ordinal == found.c.ordinal)
+        return update(TASK).where(matches).values(run_at=bindparam("until"))
+
+    @cached_property
+    def save_workers(self) -> Insert:
+        names = list(WORKER_COLUMNS)
+        rows = self._rows(**WORKER_COLUMNS)
+        source = select(*[rows.c[name] for name in names]).where(literal_column("true"))
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        statement: Any = dialect.insert(WORKER).from_select(names, source)
+        upsert: Insert = statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={name: statement.excluded[name] for name in names[1:]},
+        )
+        return upsert
 
     @cached_property
     def save_attempts(self) -> Insert:
@@ -359,6 +501,6 @@ class Statements:
 
     @cached_property
     def record(self) -> Insert:
-        rows = self._rows(at=float, kind=str, run=int, ordinal=int, data=str)
+        rows = self._rows(at=float, kind=str, run=int, ordinal=int, data=dict)
         names = ["at", "kind", "run", "ordinal", "data"]
         return insert(OUTBOX).from_select(names, select(*[rows.c[name] for name in names]))

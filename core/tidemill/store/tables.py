@@ -8,8 +8,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
+
+WIDE = BigInteger().with_variant(Integer(), "sqlite")
+"""A number that outgrows 32 bits. SQLite's INTEGER has 64 already, and counts by itself
+only where a column is called just that."""
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    condition = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+READY = "state = 'ready' AND pool IS NOT NULL"
+ACTIVE = "state IN ('queued', 'running', 'delegated') AND pool IS NOT NULL"
+TIMED = (
+    "state IN ('queued', 'running', 'delegated', 'awaiting_approval')"
+    " AND run_at IS NOT NULL AND pool IS NOT NULL"
+)
+"""Conditions of partial indexes: a statement that is to use one says the same words."""
 
 
 class Version(SQLModel, table=True):
@@ -43,16 +70,65 @@ class Run(SQLModel, table=True):
     parent: int | None = None
     parent_task: int | None = None
     root: int | None = None
+    schedule: int | None = None
+    due_at: float | None = None
+    queued: bool = False
+    pooled: bool = False
 
     __table_args__ = (
-        Index(
-            "run_family",
-            "root",
-            sqlite_where=text("root IS NOT NULL"),
-            postgresql_where=text("root IS NOT NULL"),
-        ),
+        _partial("run_family", "root", where="root IS NOT NULL"),
+        Index("run_of_schedule", "schedule", "due_at", unique=True),
         {"sqlite_autoincrement": True},
     )
+
+
+class Pipeline(SQLModel, table=True):
+    """What was applied: the version of a pipeline that new runs are made of."""
+
+    name: str = Field(primary_key=True)
+    digest: str = Field(foreign_key="version.digest")
+    file: str
+    applied_at: float
+    applied_by: str
+
+
+class Schedule(SQLModel, table=True):
+    """When runs of a pipeline start by themselves. `identity` is what makes it the same
+    schedule when its file is applied again. `next_due` is None where nothing is due any
+    more."""
+
+    number: int | None = Field(default=None, primary_key=True)
+    pipeline: str = Field(foreign_key="pipeline.name", index=True, ondelete="CASCADE")
+    identity: str
+    spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    next_due: float | None = None
+
+    __table_args__ = (
+        _partial("schedule_due", "next_due", where="next_due IS NOT NULL"),
+        UniqueConstraint("pipeline", "identity", name="schedule_identity"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Signal(SQLModel, table=True):
+    """Something changed about a run behind the schedulers' backs: the durable half of a
+    nudge. Whoever looks at the run takes it away."""
+
+    number: int | None = Field(default=None, sa_column=Column(WIDE, primary_key=True))
+    run: int
+    cancel: bool = False
+
+
+class Worker(SQLModel, table=True):
+    """A worker, as its heartbeats say it is."""
+
+    name: str = Field(primary_key=True)
+    pool: str
+    slots: int
+    region: str
+    labels: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    draining: bool
+    heard_at: float
 
 
 class Stage(SQLModel, table=True):
@@ -84,7 +160,8 @@ class Expansion(SQLModel, table=True):
 
 class Task(SQLModel, table=True):
     """An instance of a step. The partial indexes serve the hot paths: what is ready in
-    the order of dispatch, what is at work or handed over, and the timers."""
+    the order of dispatch, what is at work or handed over, and the timers. They hold only
+    tasks of pools: who drives a run alone keeps all of it in memory."""
 
     run: int = Field(primary_key=True, foreign_key="run.number", ondelete="CASCADE")
     ordinal: int = Field(primary_key=True)
@@ -103,35 +180,15 @@ class Task(SQLModel, table=True):
     carried_from: int | None = None
     cached_from: int | None = None
     child: int | None = None
+    pool: str | None = None
+    worker: str = ""
 
     __table_args__ = (
-        Index(
-            "task_ready",
-            "priority",
-            "run",
-            "ordinal",
-            sqlite_where=text("state = 'ready'"),
-            postgresql_where=text("state = 'ready'"),
-        ),
-        Index(
-            "task_active",
-            "run",
-            "step",
-            sqlite_where=text("state IN ('queued', 'running', 'delegated')"),
-            postgresql_where=text("state IN ('queued', 'running', 'delegated')"),
-        ),
-        Index(
-            "task_timer",
-            "run_at",
-            sqlite_where=text("run_at IS NOT NULL"),
-            postgresql_where=text("run_at IS NOT NULL"),
-        ),
-        Index(
-            "task_awaiting",
-            "run",
-            sqlite_where=text("state = 'awaiting_approval'"),
-            postgresql_where=text("state = 'awaiting_approval'"),
-        ),
+        _partial("task_ready", "pool", "priority", "run", "ordinal", where=READY),
+        _partial("task_later", "run_at", where=READY),
+        _partial("task_active", "run", "step", where=ACTIVE),
+        _partial("task_timer", "run_at", where=TIMED),
+        _partial("task_awaiting", "run", where="state = 'awaiting_approval'"),
         Index("task_step", "run", "step"),
         {"sqlite_with_rowid": False},
     )
@@ -150,7 +207,7 @@ class Attempt(SQLModel, table=True):
     signal: int | None = None
     detail: str
     cpu_seconds: float
-    peak_memory: int
+    peak_memory: int = Field(sa_column=Column(WIDE, nullable=False))
     cache: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
     __table_args__ = {"sqlite_with_rowid": False}
@@ -173,7 +230,7 @@ class Approval(SQLModel, table=True):
 class Outbox(SQLModel, table=True):
     """The one ordered event log: history, notifications and the UI read it."""
 
-    seq: int | None = Field(default=None, primary_key=True)
+    seq: int | None = Field(default=None, sa_column=Column(WIDE, primary_key=True))
     at: float
     kind: str
     run: int = Field(foreign_key="run.number", ondelete="CASCADE", index=True)

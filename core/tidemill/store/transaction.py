@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
     EventRow,
     ExpansionRow,
+    PipelineRow,
     RunRow,
+    ScheduleRow,
     StageRef,
     StageRow,
     TaskRef,
     TaskRow,
+    WorkerRow,
 )
 from tidemill.model.states import RunState, TaskState
-from tidemill.ports import StaleError
-from tidemill.store.batch import fold
+from tidemill.ports import Lease, StaleError
+from tidemill.store.batch import as_json, fold
 from tidemill.store.statements import (
     APPROVAL,
     EXPANSION,
+    PIPELINE,
     RUN,
+    SCHEDULE,
+    SIGNAL,
     STAGE,
     STAGE_CHANGES,
     TASK,
     VERSION,
+    WORKER,
     Statements,
 )
 
@@ -62,6 +69,10 @@ class SqlTransaction:
             "parent": run.parent,
             "parent_task": run.parent_task,
             "root": run.root,
+            "schedule": run.schedule,
+            "due_at": run.due_at,
+            "queued": run.queued,
+            "pooled": run.pooled,
         }
         result: Any = self._connection.execute(insert(RUN).values(values))
         return int(result.inserted_primary_key[0])
@@ -70,7 +81,7 @@ class SqlTransaction:
         known = select(VERSION.c.digest).where(VERSION.c.digest == digest)
         if self._connection.execute(known).first() is None:
             row = {"digest": digest, "pipeline": pipeline, "content": content, "created_at": at}
-            self._connection.execute(insert(VERSION), row)
+            self._connection.execute(self._sql.add_version, row)
 
     def definition(self, digest: str) -> bytes:
         found = select(VERSION.c.content).where(VERSION.c.digest == digest)
@@ -142,11 +153,14 @@ class SqlTransaction:
         return {key: ExpansionRow(*row) for key, *row in rows}
 
     def due(self, now: float) -> list[TaskRow]:
-        return [
-            task_row(row)
-            for statement in (self._sql.due, self._sql.undecided)
-            for row in self._connection.execute(statement, {"now": now}).mappings()
-        ]
+        rows = self._connection.execute(self._sql.due, {"now": now}).mappings()
+        return [task_row(row) for row in rows]
+
+    def lock(self, runs: Iterable[int]) -> None:
+        numbers = sorted(set(runs))
+        if numbers and self._connection.dialect.name != "sqlite":
+            values = {"rows": fold((number,) for number in numbers)}
+            self._connection.execute(self._sql.lock, values)
 
     def decisions(self, run: int) -> list[DecisionRow]:
         rows = self._connection.execute(self._sql.decisions, {"run": run}).mappings()
@@ -161,8 +175,12 @@ class SqlTransaction:
         self._connection.execute(insert(APPROVAL).values(decision._asdict()))
 
     def next_due(self, now: float) -> float | None:
-        value = self._connection.execute(self._sql.next_due, {"now": now}).scalar()
-        return None if value is None else float(value)
+        timers = (
+            self._connection.execute(self._sql.next_timer).scalar(),
+            self._connection.execute(self._sql.next_ready, {"now": now}).scalar(),
+            self._connection.execute(self._sql.next_schedule).scalar(),
+        )
+        return min((float(at) for at in timers if at is not None), default=None)
 
     def active(self) -> dict[StageRef, int]:
         rows = self._connection.execute(self._sql.active)
@@ -174,11 +192,13 @@ class SqlTransaction:
         limit: int,
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
+        *,
+        pool: str,
     ) -> list[TaskRow]:
         stages, runs = list(full), [(number,) for number in full_runs]
         some_full = bool(stages or runs)
         statement = self._sql.ready[some_full]
-        values: dict[str, Any] = {"now": now, "limit": limit}
+        values: dict[str, Any] = {"now": now, "limit": limit, "pool": pool}
         if some_full:
             values |= {"full": fold(stages), "full_runs": fold(runs)}
         return [task_row(r) for r in self._connection.execute(statement, values).mappings()]
@@ -221,26 +241,112 @@ class SqlTransaction:
                 after.ended_at,
                 after.exit_code,
                 after.detail,
-                after.outputs,
+                as_json(after.outputs),
                 after.cached_from,
                 after.child,
+                after.worker,
             )
             for before, after in changes
         ]
         self._update("save_tasks", rows)
 
-    def renew(self, leases: Sequence[tuple[TaskRef, int]], until: float) -> None:
-        rows = fold((ref.run, ref.ordinal, fence) for ref, fence in leases)
+    def renew(self, leases: Sequence[Lease], until: float) -> None:
+        rows = fold((ref.run, ref.ordinal, fence, worker) for ref, fence, worker in leases)
         self._connection.execute(self._sql.renew, {"rows": rows, "until": until})
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         latest = {(row.run, row.ordinal, row.fence): row for row in rows}
-        values = fold(latest.values())
+        values = fold(row._replace(cache=as_json(row.cache)) for row in latest.values())  # type: ignore[arg-type]
         self._write("save_attempts", values)
 
     def record(self, events: Sequence[EventRow]) -> None:
-        values = fold(events)
+        values = fold((*row[:-1], as_json(row.data)) for row in events)
         self._write("record", values)
+
+    # what workers say
+
+    def standing(
+        self, claims: Iterable[tuple[TaskRef, int]]
+    ) -> dict[tuple[TaskRef, int], tuple[TaskState, RunState]]:
+        rows = fold((ref.run, ref.ordinal, fence) for ref, fence in claims)
+        found = self._connection.execute(self._sql.standing, {"rows": rows})
+        return {
+            (TaskRef(run, ordinal), fence): (TaskState(state), RunState(run_state))
+            for run, ordinal, fence, state, run_state in found
+        }
+
+    def save_workers(self, rows: Sequence[WorkerRow]) -> None:
+        latest = {row.name: row for row in rows}
+        self._write(
+            "save_workers",
+            fold(row._replace(labels=as_json(dict(row.labels))) for row in latest.values()),  # type: ignore[arg-type]
+        )
+
+    def workers(self) -> list[WorkerRow]:
+        rows = self._connection.execute(select(WORKER).order_by(WORKER.c.name)).mappings()
+        return [WorkerRow(**row) for row in rows]
+
+    def forget_workers(self, heard_before: float) -> None:
+        self._connection.execute(delete(WORKER).where(WORKER.c.heard_at < heard_before))
+
+    # signals
+
+    def signal(self, run: int, *, cancel: bool = False) -> None:
+        self._connection.execute(insert(SIGNAL).values(run=run, cancel=cancel))
+
+    def take_signals(self, limit: int) -> dict[int, bool]:
+        found = self._connection.execute(self._sql.take_signals, {"limit": limit})
+        signals: dict[int, bool] = {}
+        for run, cancel in found:
+            signals[run] = signals.get(run, False) or bool(cancel)
+        return signals
+
+    # pipelines and their schedules
+
+    def pipeline(self, name: str) -> PipelineRow | None:
+        found = select(PIPELINE).where(PIPELINE.c.name == name)
+        row = self._connection.execute(found).mappings().first()
+        return None if row is None else PipelineRow(**row)
+
+    def pipelines(self) -> list[PipelineRow]:
+        rows = self._connection.execute(select(PIPELINE).order_by(PIPELINE.c.name)).mappings()
+        return [PipelineRow(**row) for row in rows]
+
+    def save_pipeline(self, row: PipelineRow) -> None:
+        self._connection.execute(self._sql.save_pipeline, row._asdict())
+
+    def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
+        found = select(SCHEDULE).where(SCHEDULE.c.pipeline == pipeline).order_by(SCHEDULE.c.number)
+        return [ScheduleRow(**row) for row in self._connection.execute(found).mappings()]
+
+    def add_schedule(self, row: ScheduleRow) -> None:
+        values = {**row._asdict(), "spec": dict(row.spec)}
+        del values["number"]  # the database gives it
+        self._connection.execute(insert(SCHEDULE).values(values))
+
+    def save_schedule(self, row: ScheduleRow) -> None:
+        changed = update(SCHEDULE).where(SCHEDULE.c.number == row.number)
+        self._connection.execute(changed.values(spec=dict(row.spec), next_due=row.next_due))
+
+    def drop_schedule(self, number: int) -> None:
+        self._connection.execute(delete(SCHEDULE).where(SCHEDULE.c.number == number))
+
+    def due_schedules(self, now: float, limit: int) -> list[ScheduleRow]:
+        values = {"now": now, "limit": limit}
+        rows = self._connection.execute(self._sql.due_schedules, values).mappings()
+        return [ScheduleRow(**row) for row in rows]
+
+    def open_runs_of(self, schedule: int) -> list[int]:
+        return [
+            number
+            for (number,) in self._connection.execute(
+                self._sql.open_runs_of, {"schedule": schedule}
+            )
+        ]
+
+    def is_fired(self, schedule: int, due_at: float) -> bool:
+        values = {"schedule": schedule, "due_at": due_at}
+        return self._connection.execute(self._sql.fired, values).first() is not None
 
     def _select(self, statement: Any, rows: Iterable[Sequence[Any]]) -> Any:
         return self._connection.execute(statement, {"rows": fold(rows)}).mappings()
@@ -251,11 +357,15 @@ class SqlTransaction:
             raise StaleError(f"{name}: {len(rows) - changed} of {len(rows)} rows had changed")
 
     def _write(self, name: str, rows: str) -> int:
-        """Runs a prepared statement on the driver's own cursor; how many rows it wrote."""
+        """Runs a prepared statement; how many rows it wrote. In a file on the driver's own
+        cursor; over a connection that may break, by SQLAlchemy, which says so."""
         prepared = self._sql.prepared(name)
+        parameters = prepared.parameters(rows)
+        if not prepared.positional:
+            return self._connection.exec_driver_sql(prepared.text, parameters).rowcount
         cursor = self._connection.connection.cursor()
         try:
-            cursor.execute(prepared.text, prepared.parameters(rows))
+            cursor.execute(prepared.text, parameters)
             return int(cursor.rowcount)
         finally:
             cursor.close()

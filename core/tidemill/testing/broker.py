@@ -5,10 +5,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from tidemill.model.messages import Heartbeat, Nudge, Order, Started, StopAttempt, Voided
+from tidemill.model.messages import (
+    Heartbeat,
+    Nudge,
+    Order,
+    Report,
+    Result,
+    Started,
+    StopAttempt,
+    Voided,
+)
 from tidemill.model.rows import TaskRef
 from tidemill.ports import Broker
 from tidemill.testing.clock import VirtualClock
@@ -23,7 +33,8 @@ def order(ordinal: int, fence: int = 1, priority: int = 2) -> Order:
 
 class BrokerConformance:
     """Subclass it as `Test…`, and supply a fixture `broker`, made with the fixture
-    `clock`, and how another scheduler takes over from the one that has read."""
+    `clock`, and how another scheduler takes over from the one that has read. Where time is
+    real, say so in `elapse`, `settle` and `now`."""
 
     ack_wait: float
     """Seconds after which what was taken and not acknowledged comes again."""
@@ -33,8 +44,16 @@ class BrokerConformance:
         raise NotImplementedError
 
     @pytest.fixture
-    def clock(self) -> VirtualClock:
+    def clock(self) -> Any:
         return VirtualClock()
+
+    async def elapse(self, clock: Any, seconds: float) -> None:
+        """Lets this much time pass."""
+        await clock.advance(seconds)
+
+    async def settle(self, clock: Any) -> None:
+        """Lets everything happen that is under way."""
+        await clock.run_until_idle()
 
     async def test_the_highest_priority_comes_first_and_no_more_than_slots(
         self,
@@ -60,41 +79,39 @@ class BrokerConformance:
         self,
         broker: Broker,
     ) -> None:
-        assert await broker.void(TaskRef(1, 0), 1)
+        assert await broker.void(TaskRef(1, 0), 1, "default")
         assert not await broker.claim(order(0), "w1", 5.0)
         assert (await broker.inbox(None)).reports == [Voided(TaskRef(1, 0), 1)]
         assert await broker.claim(order(1), "w1", 5.0)
-        assert not await broker.void(TaskRef(1, 1), 1)
+        assert not await broker.void(TaskRef(1, 1), 1, "default")
 
-    async def test_what_is_not_acknowledged_comes_again(
-        self, broker: Broker, clock: VirtualClock
-    ) -> None:
+    async def test_what_is_not_acknowledged_comes_again(self, broker: Broker, clock: Any) -> None:
         await broker.publish([order(0), order(1)])
         kept, dropped = await broker.take("default", 2)
         await broker.acknowledge(kept)
-        await clock.advance(self.ack_wait - 1)
+        await self.elapse(clock, self.ack_wait * 0.6)
         again = asyncio.ensure_future(broker.take("default", 2))
-        await clock.run_until_idle()
+        await self.settle(clock)
         assert not again.done()
-        await clock.advance(1)
+        await self.elapse(clock, self.ack_wait * 0.4)
         assert [d.order for d in await again] == [dropped.order]
 
     async def test_who_waits_for_work_gets_it_when_it_comes(
-        self, broker: Broker, clock: VirtualClock
+        self, broker: Broker, clock: Any
     ) -> None:
         waiting = asyncio.ensure_future(broker.take("default", 1))
-        await clock.run_until_idle()
+        await self.settle(clock)
         assert not waiting.done()
         await broker.publish([order(0)])
         assert [d.order for d in await waiting] == [order(0)]
 
     async def test_an_inbox_waits_for_reports_but_not_beyond_its_time(
-        self, broker: Broker, clock: VirtualClock
+        self, broker: Broker, clock: Any
     ) -> None:
-        waiting = asyncio.ensure_future(broker.inbox(clock.now() + 5))
-        await clock.advance(4.9)
+        waiting = asyncio.ensure_future(broker.inbox(clock.now() + 1))
+        await self.elapse(clock, 0.8)
         assert not waiting.done()
-        await clock.advance(0.1)
+        await self.elapse(clock, 0.2)
         assert (await waiting).reports == []
         await broker.report(Nudge(1))
         assert (await broker.inbox(None)).reports == [Nudge(1)]
@@ -102,34 +119,52 @@ class BrokerConformance:
     async def test_reports_that_were_not_confirmed_come_again(self, broker: Broker) -> None:
         await broker.report(Nudge(1))
         await broker.confirm(await broker.inbox(None))
-        beat = Heartbeat("w1", "default", 2, ())
-        await broker.report(beat)
-        await broker.inbox(None)
+        result = Result(TaskRef(1, 0), 1, "w1", 1.0, 2.0, "exited", 0)
+        assert await broker.claim(order(0), "w1", 1.0)
+        await broker.report(result)
+        seen = [*(await broker.inbox(None)).reports]
+        while len(seen) < 2:
+            seen += (await broker.inbox(None)).reports
         await self.take_over(broker)
-        assert (await broker.inbox(None)).reports == [beat]
+        again: list[Report] = []
+        while len(again) < 2:
+            again += (await broker.inbox(None)).reports
+        assert sorted(map(str, again)) == sorted(map(str, seen))
+        assert result in again
+
+    async def test_contact_is_when_a_heartbeat_was_sent_that_was_confirmed(
+        self, broker: Broker, clock: Any
+    ) -> None:
+        await self.elapse(clock, 0.2)
+        sent = clock.now()
+        beat = Heartbeat("w1", "default", 2, (order(0).claimed,), "eu", {"gpu": "a"})
+        await broker.report(beat)
+        inbox = await broker.inbox(None)
+        assert inbox.reports == [beat]
+        await broker.confirm(inbox)
+        await self.settle(clock)
+        assert sent <= broker.last_contact() <= clock.now()
 
     async def test_messages_to_stop_reach_the_worker(self, broker: Broker) -> None:
-        stop = StopAttempt(TaskRef(1, 0), 1, 10.0)
+        stop = StopAttempt(TaskRef(1, 0), 1, 10.0, "w1")
         waiting = asyncio.ensure_future(broker.stops())
         await broker.stop([stop])
         assert await waiting == [stop]
 
     async def test_what_was_claimed_and_not_acknowledged_cannot_be_claimed_again(
-        self, broker: Broker, clock: VirtualClock
+        self, broker: Broker, clock: Any
     ) -> None:
         await broker.publish([order(0)])
         (first,) = await broker.take("default", 1)
         assert await broker.claim(first.order, "w1", clock.now())
-        await clock.advance(self.ack_wait)
+        await self.elapse(clock, self.ack_wait)
         (second,) = await broker.take("default", 1)
         assert not await broker.claim(second.order, "w2", clock.now())
 
-    async def test_pools_do_not_take_from_each_other(
-        self, broker: Broker, clock: VirtualClock
-    ) -> None:
+    async def test_pools_do_not_take_from_each_other(self, broker: Broker, clock: Any) -> None:
         await broker.publish([order(0)])
         other = asyncio.ensure_future(broker.take("other", 1))
-        await clock.run_until_idle()
+        await self.settle(clock)
         assert not other.done()
         other.cancel()
         assert len(await broker.take("default", 1)) == 1

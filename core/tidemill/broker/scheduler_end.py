@@ -1,0 +1,306 @@
+"""NATS JetStream as schedulers see it: see `tidemill.ports.SchedulerEnd`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+
+from tidemill.broker import streams, subjects
+from tidemill.broker.codec import NotUnderstoodError, decode, encode
+from tidemill.broker.publishing import Answer, Message, Publisher, Refused, Stored, Unanswered
+from tidemill.broker.pulling import Pull
+from tidemill.model.messages import (
+    Heartbeat,
+    Nudge,
+    Order,
+    Report,
+    Result,
+    Started,
+    StopAttempt,
+    Voided,
+)
+from tidemill.model.rows import TaskRef
+from tidemill.ports import Clock, Inbox
+from tidemill.spi import Reason
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BATCH = 1000
+"""Reports that are asked for at a time."""
+
+FULL = 5000
+"""Reports that wait here, at most, before more are asked for."""
+
+PULL_SECONDS = 5.0
+REMEMBERED = 50_000
+"""Claims whose holders are remembered; others are looked up."""
+
+SPARE = 4096
+"""Bytes of a message that headers take, at most."""
+
+_ACK = b"+ACK"
+
+
+class JetStreamSchedulerEnd:
+    """Call `open` first, and `reconnected` whenever the client has connected again."""
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        *,
+        replicas: int = 1,
+        ack_wait: float = streams.ACK_WAIT,
+    ) -> None:
+        self._client = client
+        self._jetstream = client.jetstream()
+        self._clock = clock
+        self._replicas = replicas
+        self._ack_wait = ack_wait
+        self._publisher = Publisher(client)
+        self._pools: set[str] = set()
+        self._holders: OrderedDict[tuple[TaskRef, int], str] = OrderedDict()
+        self._reports: list[tuple[Report, Msg | None]] = []
+        self._arrived = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pulls: list[Pull] = []
+
+    async def open(self) -> None:
+        await self._publisher.open()
+        await self._declare()
+        await self._client.subscribe(subjects.HEARTBEATS, cb=self._heartbeat)
+        await self._client.subscribe(subjects.NUDGE, cb=self._nudge)
+        for stream, receive in (
+            (subjects.CLAIMS, self._claim),
+            (subjects.RESULTS, self._result),
+        ):
+            pull = Pull(self._client, stream, subjects.SCHEDULERS, receive)
+            await pull.open()
+            self._pulls.append(pull)
+            self._spawn(self._feed(pull))
+
+    async def reconnected(self) -> None:
+        """The server may be another one, and know nothing."""
+        self._pools.clear()
+        await self._declare()
+        for pull in self._pulls:
+            pull.forget()
+
+    # what the engine calls
+
+    async def publish(self, orders: Sequence[Order]) -> None:
+        for pool in {order.pool for order in orders}:
+            await self._ensure_pool(pool)
+        messages = {order.claimed: self._message(order) for order in orders}
+        limit = self._client.max_payload - SPARE
+        for order in orders:
+            if len(messages[order.claimed].payload) > limit:
+                await self._too_large(order, len(messages.pop(order.claimed).payload), limit)
+        await self._deliver(list(messages.values()))
+
+    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
+        claim = Message(
+            subjects.claim(pool, ref, fence),
+            encode(Started(ref, fence, "", self._clock.now())),
+            {"Nats-Expected-Last-Subject-Sequence": "0"},
+        )
+        (answer,) = await self._publisher.publish([claim])
+        return isinstance(answer, Stored)
+
+    async def stop(self, messages: Sequence[StopAttempt]) -> None:
+        for message in messages:
+            if message.worker:
+                await self._say(subjects.control(message.worker), encode(message))
+
+    async def inbox(self, until: float | None) -> Inbox:
+        if not self._reports:
+            self._arrived.clear()
+            timer = None if until is None else self._clock.call_at(until, self._arrived.set)
+            try:
+                await self._arrived.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
+        found, self._reports = self._reports, []
+        self._drained.set()
+        return Inbox([report for report, _ in found], [msg for _, msg in found])
+
+    async def confirm(self, inbox: Inbox) -> None:
+        for report, message in zip(inbox.reports, inbox.tag, strict=True):
+            if message is not None:
+                await self._say(message.reply, b"" if isinstance(report, Heartbeat) else _ACK)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for pull in self._pulls:
+            await pull.close()
+
+    # publishing
+
+    def _message(self, order: Order) -> Message:
+        ref = order.ref
+        return Message(
+            subjects.work(order.pool, order.priority),
+            encode(order),
+            {"Nats-Msg-Id": f"{ref.run}.{ref.ordinal}.{order.fence}"},
+        )
+
+    async def _deliver(self, messages: list[Message]) -> None:
+        """Tries twice; what is not stored then is offered again when its lease is over."""
+        for _ in range(2):
+            answers = await self._publisher.publish(messages)
+            if any(isinstance(a, Unanswered) and a.no_stream for a in answers):
+                await self._declare()
+            for answer in answers:
+                if isinstance(answer, Refused):
+                    log.error("NATS does not take an order: %s", answer.text)
+            messages = [m for m, a in zip(messages, answers, strict=True) if _is_open(a)]
+            if not messages:
+                return
+        log.warning("NATS has not confirmed %d orders: they are made again later", len(messages))
+
+    async def _too_large(self, order: Order, size: int, limit: int) -> None:
+        """Nobody can carry it: its attempt fails, and says why."""
+        log.error("the order for %s is too large for NATS", order.key)
+        if not await self.void(order.ref, order.fence, order.pool):
+            return
+        now = self._clock.now()
+        detail = (
+            f"its script, variables and values are {size} bytes together, and NATS carries at"
+            f" most {limit}: pass large values in files, or raise max_payload of the NATS server"
+        )
+        reason = Reason.FAILED_TO_START.value
+        self._add(Result(order.ref, order.fence, "", now, now, reason, detail=detail), None)
+
+    async def _say(self, subject: str, payload: bytes) -> None:
+        try:
+            await self._client.publish(subject, payload)
+        except NatsError as error:
+            log.warning("NATS: %s", error)
+
+    # declaring
+
+    async def _declare(self) -> None:
+        try:
+            await streams.declare(self._jetstream, self._replicas)
+            for pool in self._pools or {"default"}:
+                await streams.declare_pool(self._jetstream, pool, self._ack_wait)
+                self._pools.add(pool)
+        except (NatsError, JetStreamError) as error:
+            log.warning("NATS: streams cannot be declared now: %s", error)
+
+    async def _ensure_pool(self, pool: str) -> None:
+        if pool in self._pools:
+            return
+        try:
+            await streams.declare_pool(self._jetstream, pool, self._ack_wait)
+        except (NatsError, JetStreamError) as error:
+            log.warning("NATS: pool %s cannot be declared now: %s", pool, error)
+        else:
+            self._pools.add(pool)
+
+    # receiving
+
+    async def _feed(self, pull: Pull) -> None:
+        while True:
+            while len(self._reports) >= FULL:
+                self._drained.clear()
+                await self._drained.wait()
+            await pull.ask(BATCH, PULL_SECONDS)
+            await pull.ended.wait()
+            if pull.no_consumer:
+                await asyncio.sleep(0.2)
+                await self._declare()
+
+    def _claim(self, message: Msg) -> None:
+        started = self._read(Started, message)
+        if started is None:
+            return
+        self._remember(started)
+        report: Report = started
+        if not started.worker:
+            report = Voided(started.ref, started.fence)
+        self._add(report, message)
+
+    def _result(self, message: Msg) -> None:
+        result = self._read(Result, message)
+        if result is None:
+            return
+        pool, worker = subjects.sender(message.subject)
+        if result.worker != worker:
+            log.warning("worker %s sent a result in the name of %s", worker, result.worker)
+            self._spawn(self._say(message.reply, _ACK))
+            return
+        holder = self._holders.get((result.ref, result.fence))
+        if holder is None:
+            self._spawn(self._look_up(result, pool, message))
+        else:
+            self._add(replace(result, claimed=holder == worker), message)
+
+    async def _look_up(self, result: Result, pool: str, message: Msg) -> None:
+        """Who holds the claim, where another scheduler was told."""
+        subject = subjects.claim(pool, result.ref, result.fence)
+        claimed = False
+        try:
+            found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=True)
+            claimed = decode(Started, found.data or b"").worker == result.worker
+        except (NatsError, JetStreamError, NotUnderstoodError) as error:
+            log.info("no claim of %s.%s is known: %s", result.ref, result.fence, error)
+        self._add(replace(result, claimed=claimed), message)
+
+    async def _heartbeat(self, message: Msg) -> None:
+        try:
+            beat = decode(Heartbeat, message.data)
+        except NotUnderstoodError as error:
+            log.warning("NATS: %s on %s", error, message.subject)
+            return
+        if (beat.pool, beat.worker) != subjects.sender(message.subject):
+            log.warning("a heartbeat on %s in the name of %s", message.subject, beat.worker)
+            return
+        await self._ensure_pool(beat.pool)
+        self._add(beat, message)
+
+    async def _nudge(self, message: Msg) -> None:
+        try:
+            self._add(decode(Nudge, message.data), None)
+        except NotUnderstoodError as error:
+            log.warning("NATS: %s on %s", error, message.subject)
+
+    def _read(self, kind: type[T], message: Msg) -> T | None:
+        try:
+            return decode(kind, message.data)
+        except NotUnderstoodError as error:
+            log.warning("NATS: %s on %s", error, message.subject)
+            self._spawn(self._say(message.reply, _ACK))  # it never will be
+            return None
+
+    def _remember(self, started: Started) -> None:
+        self._holders[started.ref, started.fence] = started.worker
+        while len(self._holders) > REMEMBERED:
+            self._holders.popitem(last=False)
+
+    def _add(self, report: Report, message: Msg | None) -> None:
+        self._reports.append((report, message))
+        self._arrived.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _is_open(answer: Answer) -> bool:
+    return isinstance(answer, Unanswered)

@@ -1,0 +1,116 @@
+"""Streams and consumers: declared here and nowhere else, by whoever schedules.
+
+Workers find them; they are not allowed to make any.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StoreCompression,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+
+from tidemill.broker import subjects
+from tidemill.model.messages import PRIORITIES
+
+ACK_WAIT = 30.0
+"""Seconds after which work that was taken and not acknowledged is offered again."""
+
+REPORT_WAIT = 10.0
+"""Seconds after which reports that a scheduler read and did not confirm go to another."""
+
+CLAIMS_KEPT = 600.0
+"""Seconds for which a claim is remembered: far longer than any worker may stand still
+between taking an order and starting it (it looks at the clock after its claim)."""
+
+LOGS_KEPT = 7 * 86_400.0
+LOGS_SIZE = 1 << 30
+"""Seconds and bytes of output that are kept."""
+
+MAX_UNACKNOWLEDGED = 20_000
+"""Messages that all who share a consumer hold together, at most."""
+
+
+def stream_configs(replicas: int) -> list[StreamConfig]:
+    common: dict[str, Any] = {"storage": StorageType.FILE, "num_replicas": replicas}
+    return [
+        StreamConfig(
+            subjects.WORK,
+            subjects=["tide.work.*.*"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            discard=DiscardPolicy.NEW,
+            duplicate_window=120,
+            **common,
+        ),
+        StreamConfig(
+            subjects.CLAIMS,
+            subjects=["tide.claim.*.*.*.*"],
+            retention=RetentionPolicy.LIMITS,
+            max_age=CLAIMS_KEPT,
+            duplicate_window=CLAIMS_KEPT / 10,
+            allow_direct=True,
+            **common,
+        ),
+        StreamConfig(
+            subjects.RESULTS,
+            subjects=["tide.result.*.*"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            **common,
+        ),
+        StreamConfig(
+            subjects.LOGS,
+            subjects=["tide.log.*.*.*.*.*"],
+            retention=RetentionPolicy.LIMITS,
+            max_age=LOGS_KEPT,
+            max_bytes=LOGS_SIZE,
+            compression=StoreCompression.S2,
+            **common,
+        ),
+    ]
+
+
+async def declare(jetstream: JetStreamContext, replicas: int = 1) -> None:
+    """Makes what is not there, and brings what is up to date."""
+    for config in stream_configs(replicas):
+        try:
+            await jetstream.stream_info(config.name or "")
+        except NotFoundError:
+            await jetstream.add_stream(config)
+        else:
+            await jetstream.update_stream(config)
+    for stream in (subjects.CLAIMS, subjects.RESULTS):
+        await jetstream.add_consumer(
+            stream,
+            ConsumerConfig(
+                durable_name=subjects.SCHEDULERS,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=REPORT_WAIT,
+                max_ack_pending=MAX_UNACKNOWLEDGED,
+                max_waiting=512,
+            ),
+        )
+
+
+async def declare_pool(jetstream: JetStreamContext, pool: str, ack_wait: float = ACK_WAIT) -> None:
+    """The consumers of a pool's work: one for each priority."""
+    for priority in range(len(PRIORITIES)):
+        await jetstream.add_consumer(
+            subjects.WORK,
+            ConsumerConfig(
+                durable_name=subjects.work_consumer(pool, priority),
+                filter_subject=subjects.work(pool, priority),
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ack_wait,
+                max_ack_pending=MAX_UNACKNOWLEDGED,
+                max_waiting=8192,
+            ),
+        )

@@ -1,0 +1,80 @@
+"""The names of everything in NATS: subjects, streams, consumers.
+
+    tide.work.<pool>.<priority>                 orders, to whoever is free in the pool
+    tide.claim.<pool>.<run>.<task>.<fence>      the first message on it is the claim
+    tide.result.<pool>.<worker>                 how attempts ended
+    tide.heartbeat.<pool>.<worker>              a request; a scheduler's answer is contact
+    tide.control.<worker>                       stop this attempt
+    tide.nudge                                  look: something changed in the database
+    tide.log.<pool>.<run>.<task>.<attempt>.<worker>
+
+A worker's permissions name its pool and itself: `docs/how-to/secure-the-fleet.md`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tidemill.model.messages import PRIORITIES
+from tidemill.model.rows import TaskRef
+
+WORK, CLAIMS, RESULTS, LOGS = "TIDE_WORK", "TIDE_CLAIMS", "TIDE_RESULTS", "TIDE_LOGS"
+
+SCHEDULERS = "schedulers"
+"""The durable consumer that all schedulers share, on claims and on results."""
+
+HEARTBEATS = "tide.heartbeat.*.*"
+NUDGE = "tide.nudge"
+
+
+def token(name: str) -> str:
+    """A name as one token of a subject: what NATS gives a meaning to is written as =XX."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: _hex(found[0]), name) or "="
+
+
+def untoken(text: str) -> str:
+    """The name that `token` made this of."""
+    raw = re.sub(rb"=([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())
+    return "" if text == "=" else raw.decode("utf-8", "replace")
+
+
+def _hex(character: str) -> str:
+    return "".join(f"={byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+def work(pool: str, priority: int) -> str:
+    return f"tide.work.{token(pool)}.{PRIORITIES[priority]}"
+
+
+def work_consumer(pool: str, priority: int) -> str:
+    return f"{token(pool).replace('=', '~')}-{PRIORITIES[priority]}"
+
+
+def claim(pool: str, ref: TaskRef, fence: int) -> str:
+    return f"tide.claim.{token(pool)}.{ref.run}.{ref.ordinal}.{fence}"
+
+
+def result(pool: str, worker: str) -> str:
+    return f"tide.result.{token(pool)}.{token(worker)}"
+
+
+def heartbeat(pool: str, worker: str) -> str:
+    return f"tide.heartbeat.{token(pool)}.{token(worker)}"
+
+
+def control(worker: str) -> str:
+    return f"tide.control.{token(worker)}"
+
+
+def log(pool: str, ref: TaskRef, attempt: int, worker: str) -> str:
+    return f"tide.log.{token(pool)}.{ref.run}.{ref.ordinal}.{attempt}.{token(worker)}"
+
+
+def logs_of(run: int) -> str:
+    return f"tide.log.*.{run}.*.*.*"
+
+
+def sender(subject: str) -> tuple[str, str]:
+    """Pool and worker of a result or heartbeat: who the server let speak there."""
+    pool, worker = subject.split(".")[2:4]
+    return untoken(pool), untoken(worker)

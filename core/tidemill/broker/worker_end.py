@@ -1,0 +1,240 @@
+"""NATS JetStream as a worker sees it: see `tidemill.ports.WorkerEnd`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import defaultdict, deque
+from collections.abc import Sequence
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+
+from tidemill.broker import subjects
+from tidemill.broker.codec import NotUnderstoodError, decode, encode
+from tidemill.broker.publishing import Message, Publisher, Refused, Stored
+from tidemill.broker.queues import PoolQueues
+from tidemill.model.messages import (
+    Heartbeat,
+    Nudge,
+    Order,
+    Output,
+    Report,
+    Result,
+    Started,
+    StopAttempt,
+)
+from tidemill.model.rows import TaskRef
+from tidemill.ports import Clock, Delivery
+from tidemill.spi import Reason
+
+log = logging.getLogger(__name__)
+
+CLAIM_TRIES = 4
+"""How often a claim without an answer is asked for; then another worker may have it."""
+
+RETRY_SECONDS = 0.5
+"""Between two tries to store a result."""
+
+OUTPUT_KEPT = 8 << 20
+"""Characters of output that wait here to be sent, at most; what comes beyond is left out,
+and its readers are told."""
+
+SPARE = 4096
+
+
+class JetStreamWorkerEnd:
+    """Call `open` first, and `reconnected` whenever the client has connected again."""
+
+    def __init__(self, client: Client, clock: Clock, worker: str, pool: str) -> None:
+        self._client = client
+        self._jetstream = client.jetstream()
+        self._clock = clock
+        self._worker = worker
+        self._pool = pool
+        self._publisher = Publisher(client)
+        self._queues: dict[str, PoolQueues] = {}
+        self._answers = ""
+        self._beats = 0
+        self._sent: dict[str, float] = {}
+        self._contact = clock.now()
+        self._stops: list[StopAttempt] = []
+        self._stopped = asyncio.Event()
+        self._output: deque[Message] = deque()
+        self._waiting = 0
+        self._spoken = asyncio.Event()
+        self._numbers: dict[tuple[TaskRef, int], int] = defaultdict(int)
+        self._speaking: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        await self._publisher.open()
+        self._answers = self._client.new_inbox()
+        await self._client.subscribe(f"{self._answers}.*", cb=self._confirmed)
+        await self._client.subscribe(subjects.control(self._worker), cb=self._told)
+        self._speaking = asyncio.get_running_loop().create_task(self._speak())
+
+    async def reconnected(self) -> None:
+        for queues in self._queues.values():
+            queues.forget()
+
+    # what the engine calls
+
+    async def take(self, pool: str, slots: int) -> list[Delivery]:
+        queues = self._queues.get(pool)
+        if queues is None:
+            queues = self._queues[pool] = PoolQueues(self._client, pool)
+            await queues.open()
+        while True:
+            deliveries = []
+            for message in await queues.take(slots):
+                try:
+                    deliveries.append(Delivery(decode(Order, message.data), message))
+                except NotUnderstoodError as error:
+                    log.error("NATS: %s on %s", error, message.subject)
+                    await message.term()
+            if deliveries:
+                return deliveries
+
+    async def claim(self, order: Order, worker: str, at: float) -> bool:
+        subject = subjects.claim(order.pool, order.ref, order.fence)
+        claim = Message(
+            subject,
+            encode(Started(order.ref, order.fence, worker, at)),
+            {"Nats-Expected-Last-Subject-Sequence": "0"},
+        )
+        for tried in range(CLAIM_TRIES):
+            (answer,) = await self._publisher.publish([claim])
+            if isinstance(answer, Stored):
+                return True
+            if isinstance(answer, Refused):
+                return answer.conflict and tried > 0 and await self._is_ours(subject, worker)
+        log.warning("NATS has not confirmed the claim of %s", order.key)
+        return False
+
+    async def acknowledge(self, delivery: Delivery) -> None:
+        try:
+            await self._client.publish(delivery.tag.reply, b"+ACK")
+        except NatsError as error:
+            log.warning("NATS: %s", error)  # it comes again, and its claim fails
+
+    async def report(self, report: Report) -> None:
+        if isinstance(report, Heartbeat):
+            await self._beat(report)
+        elif isinstance(report, Nudge):
+            await self._client.publish(subjects.NUDGE, encode(report))
+        elif isinstance(report, Result):
+            await self._store(report)
+        else:
+            raise TypeError(f"a worker reports no {type(report).__name__}")
+
+    async def stops(self) -> Sequence[StopAttempt]:
+        await self._stopped.wait()
+        self._stopped.clear()
+        messages, self._stops = self._stops, []
+        return messages
+
+    def last_contact(self) -> float:
+        return self._contact
+
+    def emit(self, output: Output) -> None:
+        ref = TaskRef(output.run, output.ordinal)
+        self._numbers[ref, output.attempt] += 1
+        if self._waiting > OUTPUT_KEPT:
+            return
+        subject = subjects.log(self._pool, ref, output.attempt, self._worker)
+        piece = {"number": self._numbers[ref, output.attempt], "text": output.text}
+        self._output.append(Message(subject, json.dumps(piece).encode()))
+        self._waiting += len(output.text)
+        self._spoken.set()
+
+    async def close(self) -> None:
+        await self._send_output()
+        if self._speaking is not None:
+            self._speaking.cancel()
+        for queues in self._queues.values():
+            await queues.close()
+
+    # inside
+
+    async def _is_ours(self, subject: str, worker: str) -> bool:
+        """Whether an earlier try, whose answer was lost, has won the claim."""
+        try:
+            found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=True)
+            return decode(Started, found.data or b"").worker == worker
+        except (NatsError, JetStreamError, NotUnderstoodError):
+            return False
+
+    async def _store(self, result: Result) -> None:
+        """Until it is stored, however long that takes."""
+        message = self._result_message(result)
+        while True:
+            (answer,) = await self._publisher.publish([message])
+            if isinstance(answer, Stored):
+                self._numbers.pop((result.ref, result.fence), None)
+                return
+            why = answer.text if isinstance(answer, Refused) else "no answer"
+            log.warning("NATS has not stored a result (%s): trying again", why)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _result_message(self, result: Result) -> Message:
+        subject = subjects.result(self._pool, self._worker)
+        payload, limit = encode(result), self._client.max_payload - SPARE
+        if len(payload) > limit:
+            detail = f"its outputs are {len(payload)} bytes, and NATS carries at most {limit}"
+            payload = encode(
+                Result(
+                    result.ref,
+                    result.fence,
+                    result.worker,
+                    result.started_at,
+                    result.ended_at,
+                    Reason.BAD_OUTPUT.value,
+                    detail=f"{detail}: put large ones into files",
+                )
+            )
+        return Message(subject, payload)
+
+    async def _beat(self, beat: Heartbeat) -> None:
+        self._beats += 1
+        number = str(self._beats)
+        self._sent[number] = self._clock.now()
+        for old in list(self._sent)[:-100]:
+            del self._sent[old]
+        subject = subjects.heartbeat(beat.pool, beat.worker)
+        try:
+            await self._client.publish(subject, encode(beat), f"{self._answers}.{number}")
+        except NatsError as error:
+            log.warning("NATS: %s", error)
+
+    async def _confirmed(self, message: Msg) -> None:
+        if message.headers:
+            return  # nobody is there: a status, not an answer
+        sent = self._sent.pop(message.subject.rpartition(".")[2], None)
+        if sent is not None:
+            self._contact = max(self._contact, sent)
+
+    async def _told(self, message: Msg) -> None:
+        try:
+            self._stops.append(decode(StopAttempt, message.data))
+        except NotUnderstoodError as error:
+            log.warning("NATS: %s on %s", error, message.subject)
+        self._stopped.set()
+
+    async def _speak(self) -> None:
+        while True:
+            self._spoken.clear()
+            await self._send_output()
+            await self._spoken.wait()
+
+    async def _send_output(self) -> None:
+        while self._output:
+            message = self._output.popleft()
+            self._waiting -= len(message.payload)
+            try:
+                await self._client.publish(message.subject, message.payload)
+            except NatsError as error:
+                log.warning("NATS: output is lost: %s", error)
+        self._waiting = 0

@@ -1,0 +1,48 @@
+"""The workers that are there, as their heartbeats say: a cache of what can be heard again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tidemill.model.messages import Heartbeat
+from tidemill.model.rows import WorkerRow
+
+MAX_BUFFER = 16
+"""Offers for each slot, at most, beyond what it can take at once."""
+
+
+def worker_row(beat: Heartbeat, now: float) -> WorkerRow:
+    return WorkerRow(
+        beat.worker, beat.pool, beat.slots, beat.region, beat.labels, beat.draining, now
+    )
+
+
+class Roster:
+    """Workers count for a lease after they were heard."""
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+        self._workers: dict[str, WorkerRow] = {}
+
+    def heard(self, beat: Heartbeat, now: float) -> None:
+        self._workers[beat.worker] = worker_row(beat, now)
+
+    def gone(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._workers.pop(name, None)
+
+    def capacity(self, now: float, taken_meanwhile: float) -> dict[str, int]:
+        """By pool, what its workers can take, and a buffer: as much again, and where steps
+        are short what is taken (`taken_meanwhile`, by all) while results are gathered, so
+        that no slot that gets free waits for a turn."""
+        slots: dict[str, int] = {}
+        for name, row in list(self._workers.items()):
+            if now - row.heard_at > self._lease:
+                del self._workers[name]
+            elif not row.draining:
+                slots[row.pool] = slots.get(row.pool, 0) + row.slots
+        total = sum(slots.values()) or 1
+        return {
+            pool: 2 * count + min(int(taken_meanwhile * count / total), MAX_BUFFER * count)
+            for pool, count in slots.items()
+        }

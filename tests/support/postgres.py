@@ -1,0 +1,126 @@
+"""A PostgreSQL server for tests: real, on a socket of its own, in a temporary folder."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from functools import cached_property
+from pathlib import Path
+
+import psycopg
+
+from tidemill.store.database import upgrade_postgres
+
+_SETTINGS = {
+    "fsync": "off",
+    "listen_addresses": "",
+    "max_connections": "60",
+    "deadlock_timeout": "200ms",
+}
+
+
+def find() -> Path | None:
+    """The folder of PostgreSQL's programs; None where there are none."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return versions[-1].parent if versions else None
+
+
+class Postgres:
+    """Starts at once; `stop` removes all of it. It refuses to be run by root, so root
+    hands it to the user `postgres`."""
+
+    def __init__(self, programs: Path, **settings: str) -> None:
+        self._programs = programs
+        self._settings = _SETTINGS | settings
+        self._numbers = itertools.count()
+        self.folder = Path(tempfile.mkdtemp(prefix="tide-pg-"))
+        self._user = _unprivileged()
+        if self._user:
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._run(
+            "initdb", "-D", str(self.data), "-U", "tide", "-A", "trust", "--no-sync", "-E", "UTF8",
+            "--locale", "C",
+        )  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://tide@/{database}?host={self.folder}"
+
+    @cached_property
+    def _template(self) -> str:
+        self._sql("CREATE DATABASE template_tide")
+        upgrade_postgres(self.url("template_tide"))
+        return "template_tide"
+
+    def database(self, *, empty: bool = False) -> str:
+        """The URL of a new database, with Tidemill's tables unless it is to be `empty`."""
+        name = f"t{next(self._numbers)}"
+        self._sql(f"CREATE DATABASE {name}" + ("" if empty else f" TEMPLATE {self._template}"))
+        return self.url(name)
+
+    def start(self) -> None:
+        options = [part for pair in self._settings.items() for part in ("-c", "=".join(pair))]
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", "-D", self.data, "-k", self.folder, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "log").open("ab"),
+            **self._as_user(),
+        )
+        for _ in range(400):
+            try:
+                psycopg.connect(self.url()).close()
+            except psycopg.OperationalError:
+                time.sleep(0.025)
+            else:
+                return
+        raise AssertionError((self.folder / "log").read_text())
+
+    def send(self, number: int) -> None:
+        """SIGINT ends it at once and cleanly, SIGQUIT without a word, as a crash does."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def end(self, number: int = signal.SIGINT) -> None:
+        self.send(number)
+        if self._process is not None:
+            self._process.wait()
+
+    def stop(self) -> None:
+        self.end(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _sql(self, statement: str) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._as_user(),
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _as_user(self) -> dict[str, object]:
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    return pwd.getpwnam("postgres") if os.getuid() == 0 else None
