@@ -13,8 +13,9 @@ class SystemClock:
     """Wall-clock time, anchored once and carried on by the monotonic clock, so that a
     step of the system's time (NTP, a person) neither ends a lease nor prolongs one."""
 
-    def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+    def __init__(self, ahead: float = 0.0) -> None:
+        """`ahead` is how far the clock to follow is ahead of this system's, in seconds."""
+        self._offset = time.time() - time.monotonic() + ahead
 
     def now(self) -> float:
         return time.monotonic() + self._offset

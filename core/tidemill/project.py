@@ -11,7 +11,10 @@ _MARKS = (STATE_FOLDER, "tidemill.toml", ".git")
 
 @dataclass(frozen=True, slots=True)
 class Project:
+    """`local` looks at the runs of this project alone, whatever fleet is configured."""
+
     root: Path
+    local: bool = False
 
     @property
     def state(self) -> Path:
@@ -30,17 +33,27 @@ class Project:
         """What cached steps put out, by key."""
         return self.state / "results"
 
+    @property
+    def nats(self) -> Path:
+        """The store of the NATS server that `tidemill up` brings along."""
+        return self.state / "nats"
+
+    @property
+    def up(self) -> Path:
+        """How to reach what `tidemill up` has started here."""
+        return self.state / "up.json"
+
     def run_folder(self, number: int) -> Path:
         """Lock, bell, logs and scratch files of a run."""
         return self.state / "runs" / str(number)
 
 
-def find_project(start: Path) -> Project:
+def find_project(start: Path, *, local: bool = False) -> Project:
     """The project that `start`, a file or folder, lies in: the nearest folder upwards
     with `.tidemill`, `tidemill.toml` or `.git`; else the folder itself."""
     here = start.absolute()
     folder = here if here.is_dir() else here.parent
     for candidate in (folder, *folder.parents):
         if any((candidate / mark).exists() for mark in _MARKS):
-            return Project(candidate)
-    return Project(folder)
+            return Project(candidate, local)
+    return Project(folder, local)

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tidelang import codec
+from tidemill.app.applying import Applied, apply, nudge, retry, trigger
 from tidemill.app.doctor import Check, checks
+from tidemill.app.fleet import writing_store
 from tidemill.app.history import History
 from tidemill.app.local import LocalRun
 from tidemill.app.ownership import Owner, is_owned, ring
@@ -39,22 +41,27 @@ from tidemill.store.sql import SqlStore
 
 __all__ = [
     "Answer",
+    "Applied",
     "Check",
     "History",
     "LocalRun",
     "MistakesError",
     "PlanView",
     "Project",
+    "apply",
     "checks",
     "compiled",
     "find_project",
     "history",
+    "is_pooled",
     "one_pipeline",
     "open_retry",
     "open_run",
     "plan",
     "request_cancel",
     "request_decision",
+    "retry",
+    "trigger",
 ]
 
 
@@ -148,6 +155,8 @@ def open_retry(project: Project, number: int, max_parallel: int | None = None) -
         TidemillError: the database cannot be used.
     """
     row = history(project).row(number)
+    if row.pooled:
+        raise UsageError(f"run {number} is of the fleet", "retry it there")
     if not row.state.ended and row.root is not None:
         raise UsageError(f"run {number} is part of run {row.root}", _retry_instead(row.root))
     owner = _own(project, number) if not row.state.ended else None
@@ -183,6 +192,8 @@ def request_cancel(project: Project, number: int) -> str:
     if row.state.ended:
         was = "was " if row.state is RunState.CANCELLED else ""
         raise UsageError(f"run {number} has ended: it {was}{row.state.value}")
+    if row.pooled:
+        return _cancel_in_fleet(project, row)
     store, clock, folder = _open_store(project), SystemClock(), project.run_folder(row.family)
     if row.root is not None and not is_owned(folder):
         raise UsageError(
@@ -200,6 +211,28 @@ def request_cancel(project: Project, number: int) -> str:
     return f"run {number}, which nobody drove any more, is cancelled"
 
 
+def _cancel_in_fleet(project: Project, row: RunRow) -> str:
+    number, now = row.number, SystemClock().now()
+
+    def work(tx: Transaction) -> None:
+        tx.lock([number])
+        ask_to_cancel(tx, number, now)
+        tx.signal(number)
+
+    writing_store(project).transact_now(work)
+    return f"run {number} is being cancelled{_heard(project, number)}"
+
+
+def _heard(project: Project, number: int) -> str:
+    """What to add where no scheduler could be told."""
+    return "" if nudge(project, number) else " (as soon as a scheduler is up, and looks)"
+
+
+def is_pooled(project: Project, number: int) -> bool:
+    """Whether a run is of the fleet."""
+    return history(project).row(number).pooled
+
+
 def request_decision(project: Project, number: int, answer: Answer) -> str:
     """Approves or rejects a task that asks, in the name of whoever sits here, and says
     what was done.
@@ -208,10 +241,21 @@ def request_decision(project: Project, number: int, answer: Answer) -> str:
         UsageError: there is nothing to decide, or not for this person.
         TidemillError: the database cannot be used.
     """
-    family = history(project).row(number).family  # an unknown run is said to be so
-    store, now, person = _open_store(project), SystemClock().now(), this_person()
-    task = store.transact_now(lambda tx: record_decision(tx, number, answer, person, now))
+    row = history(project).row(number)  # an unknown run is said to be so
+    family = row.family
+    store = writing_store(project) if row.pooled else _open_store(project)
+    now, person = SystemClock().now(), this_person()
+
+    def work(tx: Transaction) -> TaskRow:
+        tx.lock([number])
+        if row.pooled:
+            tx.signal(number)
+        return record_decision(tx, number, answer, person, now)
+
+    task = store.transact_now(work)
     did = f"{task.key} of run {number} is {'approved' if answer.approved else 'rejected'}"
+    if row.pooled:
+        return f"{did}{_heard(project, number)}"
     folder = project.run_folder(family)
     if ring(folder) or is_owned(folder):
         return did

@@ -6,16 +6,17 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tidemill.app.fleet import reading_engine
 from tidemill.app.logs import log_path
 from tidemill.app.ownership import is_owned
 from tidemill.app.present import cache_view, run_view, task_views, within
 from tidemill.engine.plans import plan_of
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import RunRow, TaskRef, TaskRow, WorkerRow
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
-from tidemill.store.database import NoSchemaError, open_sqlite_readonly
+from tidemill.store.database import NoSchemaError
 from tidemill.store.history import SqlHistory
 
 
@@ -27,9 +28,9 @@ class History:
         self._plans: dict[int, Plan] = {}
         self._rows: dict[int, dict[str, TaskRow]] = {}
         self._sql: SqlHistory | None = None
-        if project.database.exists():
-            with contextlib.suppress(NoSchemaError):
-                self._sql = SqlHistory(open_sqlite_readonly(project.database))
+        with contextlib.suppress(NoSchemaError):
+            engine = reading_engine(project)
+            self._sql = None if engine is None else SqlHistory(engine)
 
     def runs(self, limit: int = 20, pipeline: str | None = None) -> list[RunView]:
         """The latest runs, the newest first."""
@@ -116,5 +117,18 @@ class History:
             self._sql.close()
 
     def _view(self, row: RunRow) -> RunView:
-        owned = row.state.ended or is_owned(self._project.run_folder(row.family))
+        owned = row.state.ended or row.pooled or is_owned(self._project.run_folder(row.family))
         return run_view(row, interrupted=not owned)
+
+    def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
+        """The workers that were heard of lately, with what they hold."""
+        return self._sql.workers() if self._sql else []
+
+    def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
+        """The tasks of a run and those below it that a step's name or a key stands for:
+        how they are called."""
+        views = self.tasks(number)
+        rows = self._rows[number]
+        return {
+            rows[view.key].ref: view.key for view in views if step in (None, view.key, view.step)
+        }

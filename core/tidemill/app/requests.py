@@ -63,7 +63,7 @@ def plan_request(project: Project, request: RunRequest) -> Planned:
     compilation = compiled(request.file)
     definition = one_pipeline(compilation, request.file, request.pipeline, "--pipeline ")
     try:
-        params = bind(definition, request.params, _constant)
+        params = bind(definition, request.params, constant)
     except ParamError as error:
         first, *others = error.problems
         raise UsageError("; ".join([first, *others])) from None
@@ -113,7 +113,12 @@ def one_pipeline(compilation: Compilation, file: Path, name: str | None, how: st
     return next(iter(by_name.values()))
 
 
-def _constant(expr: tuple[object, ...]) -> Value:
+def constant(expr: tuple[object, ...]) -> Value:
+    """The value of an expression that uses no names.
+
+    Raises:
+        ValueError: it has none.
+    """
     try:
         return evaluate(expr, Scope())
     except EvaluationError as error:

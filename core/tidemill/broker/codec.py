@@ -17,12 +17,13 @@ class NotUnderstoodError(ValueError):
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
 def encode(message: object) -> bytes:
-    adapter = _adapter(type(message))
+    kind: Any = type(message)
+    adapter: TypeAdapter[Any] = _adapter(kind)
     try:
         return adapter.dump_json(message)
     except PydanticSerializationError:
@@ -36,7 +37,8 @@ def decode(kind: type[T], data: bytes) -> T:
     Raises:
         NotUnderstoodError: it is none of this kind.
     """
-    adapter = _adapter(kind)
+    wanted: Any = kind
+    adapter: TypeAdapter[Any] = _adapter(wanted)
     try:
         return cast("T", adapter.validate_json(data))
     except ValidationError as error:

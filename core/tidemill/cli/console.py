@@ -42,8 +42,11 @@ def forgive_characters() -> None:
             stream.reconfigure(errors="replace")
 
 
-def enter(directory: str | None) -> None:
-    """`-C DIR`: work as if started there."""
+def enter(directory: str | None, *, local: bool = False) -> None:
+    """`-C DIR`: work as if started there. `--local`: without the fleet."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.obj = local
     if directory is None:
         return
     try:
@@ -56,7 +59,9 @@ def project() -> Project:
     """The project of the current folder."""
     from tidemill.app import find_project
 
-    return find_project(Path.cwd())
+    context = click.get_current_context(silent=True)
+    local = context is not None and context.find_root().obj is True
+    return find_project(Path.cwd(), local=local)
 
 
 def print_json(value: Any) -> None:

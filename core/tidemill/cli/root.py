@@ -31,6 +31,13 @@ COMMANDS: Final = {
     "approve": "Approve a step that waits for it, or reject it.",
     "cancel": "Cancel a run.",
     "retry": "Run again what failed in a run, and what depends on it.",
+    "apply": "Make files' pipelines those of the fleet.",
+    "trigger": "Start a run of a pipeline that was applied.",
+    "workers": "Show the workers of the fleet.",
+    "up": "Start a scheduler, a worker and a NATS server here.",
+    "scheduler": "Schedule the fleet's runs.",
+    "worker": "Carry out the steps of a pool.",
+    "db": "Look after the fleet's database.",
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
     "doctor": "Check this machine and project for trouble.",
@@ -71,13 +78,14 @@ class LazyGroup(click.Group):
     epilog="Start with:  tidemill validate release.tide && tidemill run release.tide",
 )
 @click.option("-C", "--project", metavar="DIR", help="Work as if started in DIR.")
+@click.option("--local", is_flag=True, help="Look at this project's own runs, not at the fleet's.")
 @click.option("--no-color", is_flag=True, help="No colour; the variable NO_COLOR does the same.")
 @click.version_option(__version__, prog_name="tidemill", message="%(prog)s %(version)s")
 @click.pass_context
-def root(ctx: click.Context, project: str | None, no_color: bool) -> None:
+def root(ctx: click.Context, project: str | None, local: bool, no_color: bool) -> None:
     """Pipelines as code: checked before they run, the same on a laptop and on a fleet."""
     ctx.color = console.colour_allowed(no_color)
-    console.enter(project)
+    console.enter(project, local=local)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

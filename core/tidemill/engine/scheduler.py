@@ -274,7 +274,9 @@ class Scheduler:
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
         more = dispatch.more or (firing is not None and firing.more)
-        todo.next_due = ledger.now if more else self._timer(tx, ledger)
+        nudged = any(isinstance(report, Nudge) for report in reports)
+        known = None if nudged and every is not None else self._next_due
+        todo.next_due = ledger.now if more else self._timer(tx, ledger, known)
         todo.must_last = dispatch.at_most_once or any(run.state.ended for run in todo.runs)
         return todo
 
@@ -315,10 +317,9 @@ class Scheduler:
             return []
         return tx.due(ledger.now)
 
-    def _timer(self, tx: Turn, ledger: Ledger) -> float | None:
+    def _timer(self, tx: Turn, ledger: Ledger, known: float | None) -> float | None:
         """When to wake at the latest. Asks the database only when the known time has
-        passed; until then what changed here can only bring it nearer."""
-        known = self._next_due
+        passed, or none is known; until then what changed here can only bring it nearer."""
         if known is None or known <= ledger.now:
             known = tx.next_due(ledger.now)
             if known is not None and known <= ledger.now:  # others have it in hand

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tidelang.definition import Output as DeclaredOutput
 from tidelang.values import Secret
 from tidemill.model.rows import TaskRef
 
@@ -96,7 +97,7 @@ class Order:
     settings: Mapping[str, Any]
     inputs: tuple[FileInput, ...] = ()
     globs: Mapping[str, str] = field(default_factory=dict)
-    values: tuple[Any, ...] = ()
+    values: tuple[DeclaredOutput, ...] = ()
     timeout: float | None = None
     secret_env: Mapping[str, Secret] = field(default_factory=dict)
     secret_settings: tuple[tuple[tuple[str | int, ...], Secret], ...] = ()
@@ -163,7 +164,8 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Nudge:
-    """Something changed in the database behind the scheduler's back: look."""
+    """Something changed in the database behind the scheduler's back: look, at a run or
+    (0) at nothing in particular."""
 
     run: int
 

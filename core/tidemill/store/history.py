@@ -7,9 +7,25 @@ from typing import Any
 from sqlalchemy import Engine, and_, or_
 from sqlmodel import Session, col, select
 
-from tidemill.model.rows import AttemptRow, ExpansionRow, RunRow, TaskRef, TaskRow
+from tidemill.model.rows import (
+    AttemptRow,
+    ExpansionRow,
+    PipelineRow,
+    RunRow,
+    TaskRef,
+    TaskRow,
+    WorkerRow,
+)
 from tidemill.store.database import said_in_words
-from tidemill.store.tables import Attempt, Expansion, Run, Task, Version
+from tidemill.store.tables import (
+    Attempt,
+    Expansion,
+    Pipeline,
+    Run,
+    Task,
+    Version,
+    Worker,
+)
 from tidemill.store.transaction import run_row, task_row
 
 
@@ -71,6 +87,19 @@ class SqlHistory:
     def definition(self, digest: str) -> bytes:
         found = self._all(select(Version).where(Version.digest == digest))
         return bytes(found[0].content)
+
+    def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
+        """The workers that were heard of lately, with what they hold."""
+        held: dict[str, list[TaskRow]] = {}
+        running = select(Task).where(Task.state == "running", col(Task.pool).is_not(None))
+        for task in self._all(running.order_by(col(Task.run), col(Task.ordinal))):
+            held.setdefault(task.worker, []).append(task_row(task.model_dump()))
+        found = self._all(select(Worker).order_by(col(Worker.name)))
+        return [(WorkerRow(**row.model_dump()), held.get(row.name, [])) for row in found]
+
+    def pipelines(self) -> list[PipelineRow]:
+        found = self._all(select(Pipeline).order_by(col(Pipeline.name)))
+        return [PipelineRow(**row.model_dump()) for row in found]
 
     def close(self) -> None:
         self._engine.dispose()

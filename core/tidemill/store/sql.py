@@ -8,6 +8,7 @@ that is far away.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -83,6 +84,21 @@ class SqlStore:
 
     def _broken(self, error: exc.DBAPIError) -> bool:
         return error.connection_invalidated
+
+    def clock_ahead(self) -> float:
+        """Seconds by which the database's clock is ahead of this system's: what all
+        schedulers of one database can agree on."""
+        if self._engine.dialect.name == "sqlite":
+            return 0.0
+        with said_in_words(self._engine.url):
+            connection = self._connected()
+            asked = time.time()
+            now = connection.exec_driver_sql(
+                "SELECT extract(epoch FROM clock_timestamp())::float8"
+            ).scalar_one()
+            answered = time.time()
+            connection.rollback()
+            return float(now) - (asked + answered) / 2
 
     async def sync(self) -> None:
         if self._engine.dialect.name == "sqlite":

@@ -41,7 +41,14 @@ def command(run: str | None, step: str | None, follow: bool, attempt: int | None
     given, step = run_and_step(run, step)
     project = console.project()
     number = number_or_latest(project, given)
-    reader = logs.Logs(history(project), number, step, attempt)
+    past = history(project)
+    if past.row(number).pooled:
+        from tidemill.cli.fleet_logs import FleetLogs
+
+        of_fleet = FleetLogs(project, past, number, step, attempt)
+        of_fleet.follow() if follow else of_fleet.show()
+        return exits.OK
+    reader = logs.Logs(past, number, step, attempt)
     if follow:
         logs.follow(reader)
     else:

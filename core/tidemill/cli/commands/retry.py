@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tidemill.cli import console
+from tidemill.cli import console, exits
 from tidemill.cli.arguments import run_number
 from tidemill.cli.latest import number_or_latest
 
@@ -32,9 +32,14 @@ def command(run: int | None, max_parallel: int | None, as_json: bool, plain: boo
     Makes a new run that takes over every result that succeeded. RUN is the latest run
     unless given; one that was cancelled or interrupted is finished the same way.
     """
-    from tidemill.app import open_retry
+    from tidemill.app import is_pooled, open_retry
+    from tidemill.app import retry as retry_in_fleet
     from tidemill.cli.drive import drive
 
     project = console.project()
     number = number_or_latest(project, run)
+    if is_pooled(project, number):
+        made = retry_in_fleet(project, number)
+        click.echo(f"run {made} goes on with run {number}: tidemill logs -f {made}")
+        return exits.OK
     return drive(open_retry(project, number, max_parallel), as_json=as_json, plain=plain)

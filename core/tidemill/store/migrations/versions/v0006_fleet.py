@@ -30,8 +30,9 @@ def _runs() -> None:
     op.add_column("run", sa.Column("schedule", sa.Integer(), nullable=True))
     op.add_column("run", sa.Column("due_at", sa.Float(), nullable=True))
     for name in ("queued", "pooled"):
-        flag = sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
-        op.add_column("run", flag)
+        op.add_column(
+            "run", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
+        )
     op.create_index("run_of_schedule", "run", ["schedule", "due_at"], unique=True)
 
 

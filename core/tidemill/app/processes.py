@@ -1,0 +1,407 @@
+"""The long-lived processes: a scheduler, a worker, and both with a NATS server of their own
+(`tidemill up`). Each starts, says that it is ready, works until it is told to stop, and
+leaves nothing half done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from tidemill.app import reach
+from tidemill.app.executors import InstalledExecutors
+from tidemill.app.fleet import Fleet
+from tidemill.app.health import Health
+from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.artifacts.folder import FolderArtifacts
+from tidemill.artifacts.results import FolderResults
+from tidemill.broker import subjects
+from tidemill.broker.connection import NatsAccess, connect
+from tidemill.broker.embedded import EmbeddedServer
+from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
+from tidemill.broker.worker_end import JetStreamWorkerEnd
+from tidemill.clock import SystemClock
+from tidemill.engine.scheduler import LEASE, Scheduler
+from tidemill.engine.worker import Worker
+from tidemill.errors import UsageError
+from tidemill.model.rows import RunRow, TaskRow
+from tidemill.ports import UnavailableError
+from tidemill.project import Project
+from tidemill.store.database import open_postgres, open_sqlite, upgrade_postgres
+from tidemill.store.sql import SqlStore
+
+log = logging.getLogger("tidemill")
+
+T = TypeVar("T")
+
+AGAIN_SECONDS = 1.0
+"""Between two tries to reach NATS or the database at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Who a worker is and what it takes. `artifacts` is a folder that all workers share."""
+
+    pool: str = "default"
+    slots: int = 0
+    name: str = ""
+    region: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Path | None = None
+
+    def settled(self) -> WorkerOptions:
+        """With what was left open: as many slots as processors, and a name of its own."""
+        return WorkerOptions(
+            self.pool,
+            self.slots or len(os.sched_getaffinity(0)),
+            self.name or f"{socket.gethostname()}-{os.getpid()}",
+            self.region,
+            self.labels,
+            self.artifacts,
+        )
+
+
+class Stop:
+    """The first signal asks to drain, the second to stop at once."""
+
+    def __init__(self) -> None:
+        self.drain = asyncio.Event()
+        self.now = asyncio.Event()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self._came)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _came(self) -> None:
+        if self.drain.is_set():
+            self.now.set()
+        self.drain.set()
+
+
+class RunLog:
+    """What the log of a scheduler says of runs and steps."""
+
+    def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
+        for run in runs:
+            if run.state.ended:
+                log.info("run %d of %s %s", run.number, run.pipeline, run.state.value)
+        for task in tasks:
+            if task.state.ended:
+                log.debug("%s of run %d %s", task.key, task.run, task.state.value)
+
+
+# --- a scheduler ---------------------------------------------------------------------
+
+
+async def run_scheduler(
+    where: Fleet, *, replicas: int, health: Health, lease: float = LEASE
+) -> None:
+    """A scheduler of a fleet, until SIGTERM.
+
+    Raises:
+        TidemillError: what is configured makes no sense, or the database is of another
+            version. What cannot be reached is waited for.
+    """
+    found = reach.access(where)
+    if where.postgres is None or found is None:
+        raise UsageError(
+            "a scheduler needs a PostgreSQL and a NATS",
+            "--postgres URL --nats URL, or `tidemill up` for both on this machine",
+        )
+    url, stop = where.postgres, Stop()
+    with stop.listening():
+        opened = await _patiently(lambda: asyncio.to_thread(open_postgres, url), stop)
+        if opened is None:
+            return
+        store = SqlStore(opened, threaded=True)
+        async with _scheduling(store, found, replicas, lease, health, stop) as driving:
+            if driving is not None:
+                await _first(driving, stop.drain)
+        log.info("stopped")
+
+
+@asynccontextmanager
+async def _scheduling(
+    store: SqlStore,
+    found: NatsAccess,
+    replicas: int,
+    lease: float,
+    health: Health,
+    stop: Stop,
+) -> AsyncIterator[asyncio.Task[None] | None]:
+    """A scheduler at work; None where it was stopped before it could begin."""
+    ahead = await asyncio.to_thread(store.clock_ahead)
+    clock = SystemClock(ahead)
+    ends: list[JetStreamSchedulerEnd] = []
+
+    async def again() -> None:
+        for end in ends:
+            await end.reconnected()
+
+    name = f"tidemill scheduler {socket.gethostname()}-{os.getpid()}"
+    client = await _patiently(lambda: connect(found, name, reconnected=again), stop)
+    if client is None:
+        await store.close()
+        yield None
+        return
+    end = JetStreamSchedulerEnd(client, clock, replicas=replicas)
+    await end.open()
+    ends.append(end)
+    scheduler = Scheduler(store, end, clock, RunLog(), lease=lease)
+    health.check("nats", lambda: client.is_connected)
+    health.check("turns", Progressing(lambda: scheduler.turns, clock, 3 * lease))
+    gc.freeze()
+    driving = asyncio.create_task(scheduler.drive())
+    log.info("scheduling (NATS %s, lease %g s)", found.shown(), lease)
+    try:
+        yield driving
+    finally:
+        driving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await driving
+        await end.close()
+        await client.close()
+        await store.close()
+
+
+class Progressing:
+    """Whether a count has grown lately."""
+
+    def __init__(self, count: Callable[[], int], clock: SystemClock, within: float) -> None:
+        self._count, self._clock, self._within = count, clock, within
+        self._last, self._at = -1, clock.now()
+
+    def __call__(self) -> bool:
+        now, count = self._clock.now(), self._count()
+        if count != self._last:
+            self._last, self._at = count, now
+        return now - self._at <= self._within
+
+
+# --- a worker ------------------------------------------------------------------------
+
+
+async def run_worker(
+    project: Project,
+    where: Fleet,
+    options: WorkerOptions,
+    *,
+    health: Health,
+    lease: float = LEASE,
+) -> None:
+    """A worker of a fleet, until SIGTERM: then it ends what it holds, and takes no more.
+
+    Raises:
+        TidemillError: what is configured makes no sense.
+    """
+    found = reach.access(where)
+    if found is None:
+        raise UsageError("a worker needs a NATS", "--nats URL, or TIDEMILL_NATS")
+    stop = Stop()
+    with stop.listening():
+        async with _working(project, found, options.settled(), lease, health, stop) as worker:
+            if worker is not None:
+                await _work(worker, stop)
+    log.info("stopped")
+
+
+async def _work(worker: Worker, stop: Stop) -> None:
+    working = asyncio.create_task(worker.run())
+    await _first(working, stop.drain)
+    log.info("draining: %d steps are still at work", worker.in_hand)
+    worker.drain()
+    await _first(working, stop.now)
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+@asynccontextmanager
+async def _working(
+    project: Project,
+    found: NatsAccess,
+    options: WorkerOptions,
+    lease: float,
+    health: Health,
+    stop: Stop,
+) -> AsyncIterator[Worker | None]:
+    clock = SystemClock()
+    ends: list[JetStreamWorkerEnd] = []
+
+    async def again() -> None:
+        for end in ends:
+            await end.reconnected()
+
+    token = subjects.token(options.name)
+    client = await _patiently(
+        lambda: connect(
+            found, f"tidemill worker {options.name}", inbox=f"_INBOX.{token}", reconnected=again
+        ),
+        stop,
+    )
+    if client is None:
+        yield None
+        return
+    end = JetStreamWorkerEnd(client, clock, options.name, options.pool)
+    await end.open()
+    ends.append(end)
+    executors = InstalledExecutors(project.state / "workers" / token / "scratch")
+    worker = Worker(
+        options.name,
+        end,
+        clock,
+        executors,
+        FolderArtifacts(options.artifacts or project.artifacts),
+        EnvironmentSecrets(),
+        FolderResults(project.results),
+        project.root,
+        slots=options.slots,
+        lease=lease,
+        pool=options.pool,
+        region=options.region,
+        labels=options.labels,
+    )
+    health.check("contact", lambda: worker.in_contact)
+    gc.freeze()
+    log.info("worker %s: pool %s, %d slots", options.name, options.pool, options.slots)
+    try:
+        yield worker
+    finally:
+        await executors.close()
+        await end.close()
+        await client.close()
+
+
+# --- both, on one machine ------------------------------------------------------------
+
+
+async def run_up(
+    project: Project, where: Fleet, options: WorkerOptions, *, health: Health, lease: float = LEASE
+) -> None:
+    """NATS (a server of its own, unless one is configured), a scheduler and a worker, on the
+    project's SQLite or a PostgreSQL.
+
+    Raises:
+        TidemillError: something is in the way, or cannot be used.
+    """
+    with _alone(project), contextlib.ExitStack() as stack:
+        store = await asyncio.to_thread(_store_of_up, project, where)
+        found = reach.access(where)
+        if found is None:
+            server = EmbeddedServer(project.nats)
+            found = server.start()
+            stack.callback(server.stop)
+            stack.enter_context(_told(project, found, where))
+        stop = Stop()
+        with stop.listening():
+            await _up(project, store, found, options.settled(), lease, health, stop)
+    log.info("stopped")
+
+
+async def _up(
+    project: Project,
+    store: SqlStore,
+    found: NatsAccess,
+    options: WorkerOptions,
+    lease: float,
+    health: Health,
+    stop: Stop,
+) -> None:
+    async with (
+        _scheduling(store, found, 1, lease, health, stop) as driving,
+        _working(project, found, options, lease, health, stop) as worker,
+    ):
+        if driving is None or worker is None:
+            return
+        working = asyncio.create_task(_work(worker, stop))
+        await asyncio.wait({driving, working}, return_when=asyncio.FIRST_COMPLETED)
+        if driving.done():
+            working.cancel()
+            driving.result()
+        await working
+
+
+def _store_of_up(project: Project, where: Fleet) -> SqlStore:
+    if where.postgres is None:
+        return SqlStore(open_sqlite(project.database))
+    upgrade_postgres(where.postgres)
+    return SqlStore(open_postgres(where.postgres), threaded=True)
+
+
+@contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """One `up` a project: its SQLite has one scheduler."""
+    project.state.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(project.state / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UsageError(
+            f"`tidemill up` runs in {project.root} already", "there can be but one"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _told(project: Project, found: NatsAccess, where: Fleet) -> Iterator[None]:
+    """Tells the commands in this project how to reach what runs here, while it does."""
+    told = {"pid": os.getpid(), "nats": found.url, "nats_token": found.token}
+    if where.postgres:
+        told["postgres"] = where.postgres
+    descriptor = os.open(project.up, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(told, file)
+    try:
+        yield
+    finally:
+        project.up.unlink(missing_ok=True)
+
+
+# --- waiting -------------------------------------------------------------------------
+
+
+async def _first(task: asyncio.Task[None], event: asyncio.Event) -> None:
+    """Until the task has ended, and with its error, or the event has happened."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if task.done():
+        task.result()
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]], stop: Stop) -> T | None:
+    """Asks until it can be reached; None if it is told to stop before."""
+    said = ""
+    while not stop.drain.is_set():
+        try:
+            return await ask()
+        except UnavailableError as error:
+            if said != str(error):
+                log.warning("%s: waiting for it", error)
+            said = str(error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.drain.wait(), AGAIN_SECONDS)
+    return None

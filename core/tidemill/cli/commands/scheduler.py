@@ -1,0 +1,54 @@
+"""`tidemill scheduler`: one of the fleet's schedulers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tidemill.cli import console, serving
+
+if TYPE_CHECKING:
+    from tidemill.app.health import Health
+
+
+@click.command(
+    epilog="""\b
+Example:
+  tidemill scheduler --postgres postgresql://tide@db/tide --nats nats://nats:4222
+"""
+)
+@serving.POSTGRES
+@serving.NATS
+@click.option(
+    "--replicas",
+    type=click.Choice(["1", "3", "5"]),
+    default="1",
+    show_default=True,
+    help="Copies of each stream, in a NATS cluster of at least so many servers.",
+)
+@serving.LEASE
+@serving.HEALTH
+@serving.LOG
+def command(
+    postgres: str | None,
+    nats: str | None,
+    replicas: str,
+    lease: float,
+    health: str | None,
+    form: str,
+) -> int:
+    """Schedule the fleet's runs.
+
+    Any number of them share the work; when one dies, the others do all of it. The first
+    SIGTERM ends it cleanly.
+    """
+    from tidemill.app.fleet import fleet
+    from tidemill.app.processes import run_scheduler
+
+    where = fleet(console.project(), postgres=postgres, nats=nats)
+
+    async def run(checks: Health) -> None:
+        await run_scheduler(where, replicas=int(replicas), health=checks, lease=lease)
+
+    return serving.serve(run, health, form)

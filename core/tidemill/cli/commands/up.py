@@ -1,0 +1,59 @@
+"""`tidemill up`: the whole fleet on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tidemill.cli import console, serving
+
+if TYPE_CHECKING:
+    from tidemill.app.health import Health
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tidemill up
+  tidemill up --postgres postgresql://tide@localhost/tide --slots 8
+"""
+)
+@serving.POSTGRES
+@serving.NATS
+@serving.worker_options
+@serving.LEASE
+@serving.HEALTH
+@serving.LOG
+def command(
+    postgres: str | None,
+    nats: str | None,
+    slots: int | None,
+    pool: str,
+    labels: tuple[str, ...],
+    region: str,
+    name: str,
+    artifacts: str | None,
+    lease: float,
+    health: str | None,
+    form: str,
+) -> int:
+    """Start a scheduler, a worker and a NATS server here.
+
+    Runs are kept in the project's SQLite, or in a PostgreSQL. `tidemill apply` and
+    `tidemill trigger` in this project then reach it. The first Ctrl-C waits for the steps
+    that are at work, a second one stops them.
+    """
+    from tidemill.app.fleet import fleet
+    from tidemill.app.processes import WorkerOptions, run_up
+
+    project = console.project()
+    folder = None if artifacts is None else Path(artifacts)
+    options = WorkerOptions(pool, slots or 0, name, region, serving.labels_of(labels), folder)
+    where = fleet(project, postgres=postgres, nats=nats)
+
+    async def run(checks: Health) -> None:
+        await run_up(project, where, options, health=checks, lease=lease)
+
+    return serving.serve(run, health, form)

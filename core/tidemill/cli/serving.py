@@ -1,0 +1,127 @@
+"""What the long-lived commands share: their log, and their options."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tidemill.cli import exits
+from tidemill.errors import UsageError
+
+if TYPE_CHECKING:
+    from tidemill.app.health import Health
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_RESERVED = frozenset(logging.makeLogRecord({}).__dict__)
+
+LOG = click.option(
+    "--log",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the log on stderr is written.",
+)
+HEALTH = click.option(
+    "--health", metavar="HOST:PORT", help="Answer /livez and /readyz there, over HTTP."
+)
+LEASE = click.option(
+    "--lease",
+    type=click.FloatRange(min=1, max=3600),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a worker that is not heard is believed. The same for the whole fleet.",
+)
+POSTGRES = click.option("--postgres", metavar="URL", help="The fleet's PostgreSQL.")
+NATS = click.option("--nats", metavar="URL", help="The fleet's NATS; several with commas.")
+
+
+def worker_options(command: F) -> F:
+    """The options that say who a worker is."""
+    for option in (
+        click.option("--slots", type=click.IntRange(1, 10_000), metavar="N",
+                     show_default="one for each processor", help="Steps at a time."),
+        click.option("--pool", default="default", show_default=True, metavar="NAME",
+                     help="Whose work to take."),
+        click.option("--label", "labels", multiple=True, metavar="NAME=VALUE",
+                     help="What this worker is. Repeatable."),
+        click.option("--region", default="", metavar="NAME", help="Where this worker is."),
+        click.option("--name", default="", metavar="NAME", show_default="host and process",
+                     help="What it is called: no two may be called the same."),
+        click.option("--artifacts", type=click.Path(file_okay=False), metavar="DIR",
+                     show_default=".tidemill/artifacts",
+                     help="Where files pass from step to step: shared by all workers."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def labels_of(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--label {text!r}", "write it as NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def serve(
+    run: Callable[[Health], Coroutine[Any, Any, None]], address: str | None, form: str
+) -> int:
+    """Runs it to its end, with a log and, if asked for, answers about its health."""
+    from tidemill.app.health import Health
+
+    _log(form)
+
+    async def main() -> None:
+        health = Health()
+        server = None if address is None else health.serve(address)
+        try:
+            await run(health)
+        finally:
+            if server is not None:
+                server.shutdown()
+
+    asyncio.run(main())
+    return exits.OK
+
+
+def _log(form: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if form == "json" else _TextLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # the broker says what it means
+
+
+class _TextLines(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+        self.converter = time.gmtime
+        self.default_time_format = "%Y-%m-%dT%H:%M:%S"
+        self.default_msec_format = "%s.%03dZ"
+
+
+class _JsonLines(_TextLines):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
