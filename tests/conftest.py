@@ -10,9 +10,12 @@ import os
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
-from postgres import Postgres, find
+
+if TYPE_CHECKING:
+    from postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,8 @@ def own_postgres() -> Iterator[Postgres]:
 
 @contextmanager
 def _postgres() -> Iterator[Postgres]:
+    from postgres import Postgres, find
+
     programs = find()
     if programs is None:
         pytest.skip("PostgreSQL's programs are not installed")

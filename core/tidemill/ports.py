@@ -272,6 +272,10 @@ class SchedulerEnd(Protocol):
         """Claims an offer in nobody's name, so that no worker can; reports `Voided`.
         False if a worker has claimed it, or nobody can tell now."""
 
+    def remembers_since(self) -> float:
+        """Since when claims are kept, as far as is known here: a broker that has lost
+        everything knows nothing of who has claimed what before."""
+
     async def stop(self, messages: Sequence[StopAttempt]) -> None: ...
 
     async def inbox(self, until: float | None) -> Inbox:

@@ -40,8 +40,17 @@ ORDER = Order(
     [
         ORDER,
         Started(REF, 1, "w", 2.5),
-        Result(REF, 1, "w", 1.0, 2.0, "exited", 0, outputs={"a": ["\udc80", {"b": None}]},
-               cache=CacheReport("k", {"a": "b"}, 3)),  # fmt: skip
+        Result(
+            REF,
+            1,
+            "w",
+            1.0,
+            2.0,
+            "exited",
+            0,
+            outputs={"a": ["\udc80", {"b": None}]},
+            cache=CacheReport("k", {"a": "b"}, 3),
+        ),
         Heartbeat("w", "p", 3, (Claimed(REF, 1),), "eu", {"a": "b"}, True),
         StopAttempt(REF, 1, 2.0, "w"),
     ],
@@ -81,5 +90,5 @@ def test_any_name_is_one_token_of_a_subject_and_comes_back(name: str) -> None:
     assert not set(token) & set(".*> \t\r\n")
     if all(not 0xD800 <= ord(c) <= 0xDFFF for c in name):
         assert subjects.untoken(token) == name
-    pool, worker = subjects.sender(subjects.result(name, "w"))
+    _pool, worker = subjects.sender(subjects.result(name, "w"))
     assert worker == "w"

@@ -32,6 +32,9 @@ class BothEnds:
     async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
         return await self.scheduler.void(ref, fence, pool)
 
+    def remembers_since(self) -> float:
+        return self.scheduler.remembers_since()
+
     async def stop(self, messages: Sequence[StopAttempt]) -> None:
         await self.scheduler.stop(messages)
 

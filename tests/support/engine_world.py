@@ -149,6 +149,7 @@ class World:
             chosen,
             carried,
             fresh=self.fresh,
+            pooled=True,
         )
         return self.store.transact_now(lambda tx: create_run(tx, new, self.clock.now()))
 

@@ -84,6 +84,10 @@ class InProcessBroker:
         del pool
         return self._claim(ref, fence, Voided(ref, fence))
 
+    def remembers_since(self) -> float:
+        """It loses nothing but itself, and then its workers are gone too."""
+        return float("-inf")
+
     async def stop(self, messages: Sequence[StopAttempt]) -> None:
         self._stops.extend(messages)
         self._stopped.set()

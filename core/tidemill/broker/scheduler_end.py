@@ -70,6 +70,8 @@ class JetStreamSchedulerEnd:
         self._ack_wait = ack_wait
         self._publisher = Publisher(client)
         self._pools: set[str] = set()
+        self._epoch = ""
+        self._epoch_since = clock.now()
         self._holders: OrderedDict[tuple[TaskRef, int], str] = OrderedDict()
         self._reports: list[tuple[Report, Msg | None]] = []
         self._arrived = asyncio.Event()
@@ -112,12 +114,17 @@ class JetStreamSchedulerEnd:
 
     async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
         claim = Message(
-            subjects.claim(pool, ref, fence),
+            subjects.claim(self._epoch, pool, ref, fence),
             encode(Started(ref, fence, "", self._clock.now())),
             {"Nats-Expected-Last-Subject-Sequence": "0"},
         )
         (answer,) = await self._publisher.publish([claim])
+        if isinstance(answer, Unanswered) and answer.no_stream:
+            await self._declare()
         return isinstance(answer, Stored)
+
+    def remembers_since(self) -> float:
+        return self._epoch_since
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None:
         for message in messages:
@@ -154,7 +161,7 @@ class JetStreamSchedulerEnd:
         ref = order.ref
         return Message(
             subjects.work(order.pool, order.priority),
-            encode(order),
+            encode(replace(order, epoch=self._epoch)),
             {"Nats-Msg-Id": f"{ref.run}.{ref.ordinal}.{order.fence}"},
         )
 
@@ -195,7 +202,9 @@ class JetStreamSchedulerEnd:
 
     async def _declare(self) -> None:
         try:
-            await streams.declare(self._jetstream, self._replicas)
+            epoch = await streams.declare(self._jetstream, self._replicas)
+            if epoch != self._epoch:
+                self._epoch, self._epoch_since = epoch, self._clock.now()
             for pool in self._pools or {"default"}:
                 await streams.declare_pool(self._jetstream, pool, self._ack_wait)
                 self._pools.add(pool)
@@ -252,7 +261,7 @@ class JetStreamSchedulerEnd:
 
     async def _look_up(self, result: Result, pool: str, message: Msg) -> None:
         """Who holds the claim, where another scheduler was told."""
-        subject = subjects.claim(pool, result.ref, result.fence)
+        subject = subjects.claim(self._epoch, pool, result.ref, result.fence)
         claimed = False
         try:
             found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=True)

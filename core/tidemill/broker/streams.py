@@ -5,6 +5,7 @@ Workers find them; they are not allowed to make any.
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from nats.js import JetStreamContext
@@ -40,7 +41,7 @@ MAX_UNACKNOWLEDGED = 20_000
 """Messages that all who share a consumer hold together, at most."""
 
 
-def stream_configs(replicas: int) -> list[StreamConfig]:
+def stream_configs(replicas: int, epoch: str) -> list[StreamConfig]:
     common: dict[str, Any] = {"storage": StorageType.FILE, "num_replicas": replicas}
     return [
         StreamConfig(
@@ -53,7 +54,7 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
         ),
         StreamConfig(
             subjects.CLAIMS,
-            subjects=["tide.claim.*.*.*.*"],
+            subjects=[subjects.claims_of(epoch)],
             retention=RetentionPolicy.LIMITS,
             max_age=CLAIMS_KEPT,
             duplicate_window=CLAIMS_KEPT / 10,
@@ -78,9 +79,10 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
     ]
 
 
-async def declare(jetstream: JetStreamContext, replicas: int = 1) -> None:
-    """Makes what is not there, and brings what is up to date."""
-    for config in stream_configs(replicas):
+async def declare(jetstream: JetStreamContext, replicas: int = 1) -> str:
+    """Makes what is not there, and brings what is up to date; the epoch of claims."""
+    epoch = await _epoch(jetstream)
+    for config in stream_configs(replicas, epoch):
         try:
             await jetstream.stream_info(config.name or "")
         except NotFoundError:
@@ -98,6 +100,16 @@ async def declare(jetstream: JetStreamContext, replicas: int = 1) -> None:
                 max_waiting=512,
             ),
         )
+    return epoch
+
+
+async def _epoch(jetstream: JetStreamContext) -> str:
+    """That of the claims that are kept, or a new one where there are none."""
+    try:
+        info = await jetstream.stream_info(subjects.CLAIMS)
+    except NotFoundError:
+        return secrets.token_hex(8)
+    return subjects.epoch_of((info.config.subjects or [""])[0])
 
 
 async def declare_pool(jetstream: JetStreamContext, pool: str, ack_wait: float = ACK_WAIT) -> None:

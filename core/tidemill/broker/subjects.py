@@ -1,7 +1,8 @@
 """The names of everything in NATS: subjects, streams, consumers.
 
     tide.work.<pool>.<priority>                 orders, to whoever is free in the pool
-    tide.claim.<pool>.<run>.<task>.<fence>      the first message on it is the claim
+    tide.claim.<epoch>.<pool>.<run>.<task>.<fence>
+                                                the first message on it is the claim
     tide.result.<pool>.<worker>                 how attempts ended
     tide.heartbeat.<pool>.<worker>              a request; a scheduler's answer is contact
     tide.control.<worker>                       stop this attempt
@@ -50,8 +51,17 @@ def work_consumer(pool: str, priority: int) -> str:
     return f"{token(pool).replace('=', '~')}-{PRIORITIES[priority]}"
 
 
-def claim(pool: str, ref: TaskRef, fence: int) -> str:
-    return f"tide.claim.{token(pool)}.{ref.run}.{ref.ordinal}.{fence}"
+def claim(epoch: str, pool: str, ref: TaskRef, fence: int) -> str:
+    return f"tide.claim.{epoch}.{token(pool)}.{ref.run}.{ref.ordinal}.{fence}"
+
+
+def claims_of(epoch: str) -> str:
+    """All claims of an epoch: it ends when the stream that keeps them is lost."""
+    return f"tide.claim.{epoch}.*.*.*.*"
+
+
+def epoch_of(claims: str) -> str:
+    return claims.split(".")[2]
 
 
 def result(pool: str, worker: str) -> str:

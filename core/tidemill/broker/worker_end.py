@@ -99,18 +99,15 @@ class JetStreamWorkerEnd:
                 return deliveries
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
-        subject = subjects.claim(order.pool, order.ref, order.fence)
-        claim = Message(
-            subject,
-            encode(Started(order.ref, order.fence, worker, at)),
-            {"Nats-Expected-Last-Subject-Sequence": "0"},
-        )
+        subject = subjects.claim(order.epoch, order.pool, order.ref, order.fence)
+        started = Started(order.ref, order.fence, worker, at)
+        claim = Message(subject, encode(started), {"Nats-Expected-Last-Subject-Sequence": "0"})
         for tried in range(CLAIM_TRIES):
             (answer,) = await self._publisher.publish([claim])
             if isinstance(answer, Stored):
                 return True
             if isinstance(answer, Refused):
-                return answer.conflict and tried > 0 and await self._is_ours(subject, worker)
+                return answer.conflict and tried > 0 and await self._is_this(subject, started)
         log.warning("NATS has not confirmed the claim of %s", order.key)
         return False
 
@@ -159,11 +156,12 @@ class JetStreamWorkerEnd:
 
     # inside
 
-    async def _is_ours(self, subject: str, worker: str) -> bool:
-        """Whether an earlier try, whose answer was lost, has won the claim."""
+    async def _is_this(self, subject: str, started: Started) -> bool:
+        """Whether an earlier try, whose answer was lost, has won the claim. Not just any
+        claim of ours: the order may have come twice."""
         try:
             found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=True)
-            return decode(Started, found.data or b"").worker == worker
+            return decode(Started, found.data or b"") == started
         except (NatsError, JetStreamError, NotUnderstoodError):
             return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import sys
@@ -79,6 +78,8 @@ def serve(
     run: Callable[[Health], Coroutine[Any, Any, None]], address: str | None, form: str
 ) -> int:
     """Runs it to its end, with a log and, if asked for, answers about its health."""
+    import asyncio
+
     from tidemill.app.health import Health
 
     _log(form)

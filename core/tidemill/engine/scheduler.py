@@ -186,7 +186,7 @@ class Scheduler:
         if todo.must_last:
             await self._store.sync()
         await self._broker.publish(todo.orders)
-        for task in todo.voids:
+        for task in self._voidable(todo.voids):
             await self._broker.void(task.ref, task.fence, task.pool or POOL)
         if todo.stops:
             await self._broker.stop(todo.stops)
@@ -196,6 +196,12 @@ class Scheduler:
             if run.state.ended:
                 self.plans.forget(run.number)
         return any(run.number == self._run and run.state.ended for run in todo.runs)
+
+    def _voidable(self, tasks: Sequence[TaskRow]) -> Sequence[TaskRow]:
+        """A broker that has lost everything would let us claim what a worker claimed
+        before. Within a lease that worker is heard of, or has given up what it holds."""
+        since = self._broker.remembers_since()
+        return tasks if self._clock.now() - since >= self._lease else ()
 
     async def _persist(self, reports: Sequence[Report]) -> _Todo:
         """A turn, however long the database cannot be reached: what was reported stays

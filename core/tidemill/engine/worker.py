@@ -43,6 +43,7 @@ class Worker:
     _draining: bool = False
     _taking: asyncio.Task[None] | None = None
     _held: dict[tuple[TaskRef, int], Attempt] = field(default_factory=dict)
+    _claiming: set[tuple[TaskRef, int]] = field(default_factory=set)
     _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -105,7 +106,15 @@ class Worker:
         """Claims first, and only then takes the message off the queue: whoever dies in
         between leaves a message whose claim fails, not a task without one."""
         order = delivery.order
-        won = await self.broker.claim(order, self.name, self.clock.now())
+        name = (order.ref, order.fence)
+        if name in self._held or name in self._claiming:  # it came twice
+            await self.broker.acknowledge(delivery)
+            return
+        self._claiming.add(name)
+        try:
+            won = await self.broker.claim(order, self.name, self.clock.now())
+        finally:
+            self._claiming.discard(name)
         if won and self.clock.now() - taken_at > self._patience:
             # It stood still in between, and may have been taken for dead.
             group.create_task(self._decline(order))

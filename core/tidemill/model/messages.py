@@ -102,6 +102,9 @@ class Order:
     secret_env: Mapping[str, Secret] = field(default_factory=dict)
     secret_settings: tuple[tuple[tuple[str | int, ...], Secret], ...] = ()
     cache: CacheRule | None = None
+    epoch: str = ""
+    """Which claims count for it: a broker that has lost them all begins another epoch, in
+    which nothing of an earlier one can be claimed."""
 
     @property
     def claimed(self) -> Claimed:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Example:
-  tidemill scheduler --postgres postgresql://tide@db/tide --nats nats://nats:4222
+  tidemill scheduler --postgres postgresql://tide@db/tide --nats nats://nats
 """
 )
 @serving.POSTGRES

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Examples:
-  tidemill worker --nats nats://nats:4222
-  tidemill worker --nats nats://nats:4222 --pool gpu --slots 2 --label gpu=a100
+  tidemill worker --nats nats://nats
+  tidemill worker --nats nats://nats --pool gpu --slots 2 --label gpu=a100
 """
 )
 @serving.NATS
