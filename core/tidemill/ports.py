@@ -262,19 +262,30 @@ class Inbox:
     tag: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """`since` is when it was first seen here; now, where the broker cannot be asked."""
+
+    name: str
+    since: float
+
+
 class SchedulerEnd(Protocol):
     """The end of a broker that a scheduler holds."""
 
     async def publish(self, orders: Sequence[Order]) -> None:
         """Offers orders to workers. Publishing a (task, fence) again does nothing."""
 
-    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
-        """Claims an offer in nobody's name, so that no worker can; reports `Voided`.
+    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+        """Claims an offer of this epoch in nobody's name, so that no worker can; reports `Voided`.
         False if a worker has claimed it, or nobody can tell now."""
 
-    def remembers_since(self) -> float:
-        """Since when claims are kept, as far as is known here: a broker that has lost
-        everything knows nothing of who has claimed what before."""
+    def known_epoch(self) -> Epoch:
+        """As far as is known here, without asking."""
+
+    async def epoch(self) -> Epoch:
+        """Which claims the broker knows, and since when: one that has lost everything
+        knows nothing of who has claimed what before, and begins another epoch."""
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
 from tidemill.model.messages import Order, Output, Report, StopAttempt
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Broker, Delivery, Inbox
+from tidemill.ports import Broker, Delivery, Epoch, Inbox
 from tidemill.testing.broker import BrokerConformance
 
 
@@ -29,11 +30,15 @@ class BothEnds:
     async def publish(self, orders: Sequence[Order]) -> None:
         await self.scheduler.publish(orders)
 
-    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
-        return await self.scheduler.void(ref, fence, pool)
+    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+        epoch = epoch or self.known_epoch().name
+        return await self.scheduler.void(ref, fence, pool, epoch)
 
-    def remembers_since(self) -> float:
-        return self.scheduler.remembers_since()
+    def known_epoch(self) -> Epoch:
+        return self.scheduler.known_epoch()
+
+    async def epoch(self) -> Epoch:
+        return await self.scheduler.epoch()
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None:
         await self.scheduler.stop(messages)
@@ -48,7 +53,9 @@ class BothEnds:
         return await self.worker.take(pool, slots)
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
-        return await self.worker.claim(order, worker, at)
+        """As a worker that was given the order."""
+        epoch = (await self.scheduler.epoch()).name
+        return await self.worker.claim(replace(order, epoch=epoch), worker, at)
 
     async def acknowledge(self, delivery: Delivery) -> None:
         await self.worker.acknowledge(delivery)

@@ -42,7 +42,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 def children(bench: Bench, run: RunRow) -> list[RunRow]:
     """All runs that were made for tasks of this one, in their order."""
-    numbers = bench.query(f"SELECT number FROM run WHERE parent = {run.number} ORDER BY number")  # noqa: S608
+    numbers = bench.query(f"SELECT number FROM run WHERE parent = {run.number} ORDER BY number")
     return [bench.run(number) for (number,) in numbers]
 
 
@@ -143,7 +143,7 @@ async def test_another_argument_makes_a_run_of_its_own(bench: Bench) -> None:
     await bench.to_the_end(run)
     again = bench.retry(bench.run(run.number))
     update = (
-        f"UPDATE run SET params = '{{\"n\": 2}}' WHERE number = {again.number} RETURNING number"  # noqa: S608
+        f"UPDATE run SET params = '{{\"n\": 2}}' WHERE number = {again.number} RETURNING number"
     )
     assert bench.query(update) == [(again.number,)]
     bench.drive(again)

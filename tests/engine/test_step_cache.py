@@ -61,7 +61,7 @@ async def ran(
 def report(world: World, key: str = "a") -> dict[str, Any]:
     ordinal = world.row(key).ordinal
     query = (
-        "SELECT cache FROM attempt"  # noqa: S608 - numbers of our own
+        "SELECT cache FROM attempt"
         f" WHERE run = {world.run.number} AND ordinal = {ordinal} ORDER BY fence DESC"
     )
     with world.engine.connect() as connection:

@@ -22,7 +22,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Clock, Delivery, Inbox, Timer
+from tidemill.ports import Clock, Delivery, Epoch, Inbox, Timer
 
 ACK_WAIT = 30.0
 """Seconds after which what was taken and not acknowledged is offered again."""
@@ -80,13 +80,16 @@ class InProcessBroker:
                 self._published.add((order.ref, order.fence))
                 self._pool(order.pool).put(order)
 
-    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
-        del pool
+    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+        del pool, epoch
         return self._claim(ref, fence, Voided(ref, fence))
 
-    def remembers_since(self) -> float:
+    def known_epoch(self) -> Epoch:
         """It loses nothing but itself, and then its workers are gone too."""
-        return float("-inf")
+        return Epoch("", float("-inf"))
+
+    async def epoch(self) -> Epoch:
+        return self.known_epoch()
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None:
         self._stops.extend(messages)

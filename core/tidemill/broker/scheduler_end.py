@@ -29,7 +29,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Clock, Inbox
+from tidemill.ports import Clock, Epoch, Inbox
 from tidemill.spi import Reason
 
 log = logging.getLogger(__name__)
@@ -112,9 +112,9 @@ class JetStreamSchedulerEnd:
                 await self._too_large(order, len(messages.pop(order.claimed).payload), limit)
         await self._deliver(list(messages.values()))
 
-    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
+    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
         claim = Message(
-            subjects.claim(self._epoch, pool, ref, fence),
+            subjects.claim(epoch, pool, ref, fence),
             encode(Started(ref, fence, "", self._clock.now())),
             {"Nats-Expected-Last-Subject-Sequence": "0"},
         )
@@ -123,8 +123,22 @@ class JetStreamSchedulerEnd:
             await self._declare()
         return isinstance(answer, Stored)
 
-    def remembers_since(self) -> float:
-        return self._epoch_since
+    def known_epoch(self) -> Epoch:
+        return Epoch(self._epoch, self._epoch_since)
+
+    async def epoch(self) -> Epoch:
+        try:
+            found = await streams.epoch(self._jetstream)
+        except (NatsError, JetStreamError):
+            return replace(self.known_epoch(), since=self._clock.now())
+        if found is None:
+            await self._declare()
+        elif found != self._epoch:
+            self._begin(found)
+        return self.known_epoch()
+
+    def _begin(self, epoch: str) -> None:
+        self._epoch, self._epoch_since = epoch, self._clock.now()
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None:
         for message in messages:
@@ -161,7 +175,7 @@ class JetStreamSchedulerEnd:
         ref = order.ref
         return Message(
             subjects.work(order.pool, order.priority),
-            encode(replace(order, epoch=self._epoch)),
+            encode(order),
             {"Nats-Msg-Id": f"{ref.run}.{ref.ordinal}.{order.fence}"},
         )
 
@@ -182,7 +196,7 @@ class JetStreamSchedulerEnd:
     async def _too_large(self, order: Order, size: int, limit: int) -> None:
         """Nobody can carry it: its attempt fails, and says why."""
         log.error("the order for %s is too large for NATS", order.key)
-        if not await self.void(order.ref, order.fence, order.pool):
+        if not await self.void(order.ref, order.fence, order.pool, order.epoch):
             return
         now = self._clock.now()
         detail = (
@@ -204,7 +218,7 @@ class JetStreamSchedulerEnd:
         try:
             epoch = await streams.declare(self._jetstream, self._replicas)
             if epoch != self._epoch:
-                self._epoch, self._epoch_since = epoch, self._clock.now()
+                self._begin(epoch)
             for pool in self._pools or {"default"}:
                 await streams.declare_pool(self._jetstream, pool, self._ack_wait)
                 self._pools.add(pool)

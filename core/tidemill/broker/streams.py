@@ -81,8 +81,8 @@ def stream_configs(replicas: int, epoch: str) -> list[StreamConfig]:
 
 async def declare(jetstream: JetStreamContext, replicas: int = 1) -> str:
     """Makes what is not there, and brings what is up to date; the epoch of claims."""
-    epoch = await _epoch(jetstream)
-    for config in stream_configs(replicas, epoch):
+    name = await epoch(jetstream) or secrets.token_hex(8)
+    for config in stream_configs(replicas, name):
         try:
             await jetstream.stream_info(config.name or "")
         except NotFoundError:
@@ -100,15 +100,15 @@ async def declare(jetstream: JetStreamContext, replicas: int = 1) -> str:
                 max_waiting=512,
             ),
         )
-    return epoch
+    return name
 
 
-async def _epoch(jetstream: JetStreamContext) -> str:
-    """That of the claims that are kept, or a new one where there are none."""
+async def epoch(jetstream: JetStreamContext) -> str | None:
+    """That of the claims that are kept; None where there are none."""
     try:
         info = await jetstream.stream_info(subjects.CLAIMS)
     except NotFoundError:
-        return secrets.token_hex(8)
+        return None
     return subjects.epoch_of((info.config.subjects or [""])[0])
 
 

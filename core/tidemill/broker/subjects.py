@@ -36,11 +36,11 @@ def token(name: str) -> str:
 def untoken(text: str) -> str:
     """The name that `token` made this of."""
     raw = re.sub(rb"=([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())
-    return "" if text == "=" else raw.decode("utf-8", "replace")
+    return "" if text == "=" else raw.decode("utf-8", "surrogatepass")
 
 
 def _hex(character: str) -> str:
-    return "".join(f"={byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
+    return "".join(f"={byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
 def work(pool: str, priority: int) -> str:

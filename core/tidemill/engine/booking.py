@@ -127,6 +127,16 @@ class Booking:
         self.stops.append(StopAttempt(task.ref, task.fence, 0, task.worker))
         self._end(task, TaskEvent.LOSE, detail=detail)
 
+    def forgotten(self, task: TaskRow) -> None:
+        """The broker has lost whether anybody had claimed the offer. Who has is not at work
+        any more; a step that may be done again is offered again."""
+        detail = "the broker lost it, and whether anybody had begun with it"
+        if self.plan_of(task.run).steps[task.step].step.idempotent:
+            self.ledger.move(task, TaskEvent.VOID)
+        else:
+            self._attempt_lost(task, detail)
+            self._end(task, TaskEvent.LOSE, detail=detail)
+
     def interrupted(self, task: TaskRow, detail: str, *, again: bool) -> None:
         """The process that held the attempt is gone, and a person asked to go on."""
         self._attempt_lost(task, detail)

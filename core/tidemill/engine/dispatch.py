@@ -33,6 +33,8 @@ class Dispatch:
     capacity: Mapping[str, int]
     pooled: bool
     """Whether steps go to their pools; else there is but one, for all of them."""
+    epoch: str
+    """That of the broker."""
     orders: list[Order] = field(default_factory=list)
     at_most_once: bool = False
     """Whether an order is for a step that must never be started twice."""
@@ -188,7 +190,7 @@ class Dispatch:
         if not self._is_running(task.run):
             return False
         run = self.ledger.run(task.run)
-        offered = self.ledger.move(task, TaskEvent.DISPATCH, worker="")
+        offered = self.ledger.move(task, TaskEvent.DISPATCH, worker="", epoch=self.epoch)
         try:
             order = make_order(run, self.plans.of(task.run), offered, self.outputs)
         except OrderError as error:

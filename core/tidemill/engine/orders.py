@@ -71,6 +71,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             timeout=None if step.timeout is None else step.timeout / 1000,
             secret_env=secrets,
             secret_settings=tuple(secret_settings),
+            epoch=task.epoch,
             cache=_cache_rule(run, plan, planned, scope, outputs),
         )
     except FillError as error:

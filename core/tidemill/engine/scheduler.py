@@ -42,6 +42,7 @@ from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
 from tidemill.ports import (
     Clock,
+    Epoch,
     Inbox,
     Lease,
     SchedulerEnd,
@@ -126,12 +127,15 @@ class Scheduler:
         self._roster = Roster(lease)
         self._next_due: float | None = 0.0  # whatever the last one here has left is due
         self._judge_from = 0.0
+        self._epoch = Epoch("", clock.now())
         self._pace = Pace()
         self._offered = 0
         """Orders that no worker has taken yet, as far as was heard: a guess that only
         decides how long reports are gathered."""
         self.grace = GRACE
         """Seconds that a cancelled step is given to end by itself."""
+        self._turn_seconds = 0.0
+        """What a turn takes, as a moving mean: so long no slot that gets free is filled."""
         self.turns = 0
         """Turns since the start: whoever asks whether it is alive sees this grow."""
 
@@ -178,7 +182,13 @@ class Scheduler:
 
     async def _tick(self, reports: Sequence[Report]) -> bool:
         """One transaction and what follows it. True if the driven run has ended."""
+        begun = self._clock.now()
+        if self._next_due is not None and begun >= self._next_due:
+            self._epoch = await self._broker.epoch()
+        else:
+            self._epoch = self._broker.known_epoch()
         todo = await self._persist(reports)
+        self._turn_seconds += (self._clock.now() - begun - self._turn_seconds) / 5
         self.plans.kept()
         self._next_due = todo.next_due
         self._offered += len(todo.orders)
@@ -186,8 +196,8 @@ class Scheduler:
         if todo.must_last:
             await self._store.sync()
         await self._broker.publish(todo.orders)
-        for task in self._voidable(todo.voids):
-            await self._broker.void(task.ref, task.fence, task.pool or POOL)
+        for task in todo.voids:
+            await self._broker.void(task.ref, task.fence, task.pool or POOL, task.epoch)
         if todo.stops:
             await self._broker.stop(todo.stops)
         if todo.runs or todo.tasks:
@@ -196,12 +206,6 @@ class Scheduler:
             if run.state.ended:
                 self.plans.forget(run.number)
         return any(run.number == self._run and run.state.ended for run in todo.runs)
-
-    def _voidable(self, tasks: Sequence[TaskRow]) -> Sequence[TaskRow]:
-        """A broker that has lost everything would let us claim what a worker claimed
-        before. Within a lease that worker is heard of, or has given up what it holds."""
-        since = self._broker.remembers_since()
-        return tasks if self._clock.now() - since >= self._lease else ()
 
     async def _persist(self, reports: Sequence[Report]) -> _Todo:
         """A turn, however long the database cannot be reached: what was reported stays
@@ -270,7 +274,9 @@ class Scheduler:
         firing = None if every is None else Firing(every, children)
         if firing is not None and self._timer_passed(ledger):
             firing.fire(ledger.now)
-        dispatch = Dispatch(children, self._capacity(ledger.now), pooled=every is not None)
+        dispatch = Dispatch(
+            children, self._capacity(ledger.now), pooled=every is not None, epoch=self._epoch.name
+        )
         dispatch.fill()
         while ledger.ended or ledger.ended_children:  # what could not be begun has ended
             children.settle()
@@ -415,14 +421,27 @@ class Scheduler:
             if task.state is TaskState.RUNNING:
                 booking.lost(task, "its worker has not been heard of for a lease")
             elif task.state is TaskState.QUEUED:
-                ledger.push_timer(task)
-                booking.voids.append(task)
+                self._withdraw(booking, task)
             elif task.state is TaskState.AWAITING_APPROVAL:
                 booking.undecided(task)
             elif task.state is TaskState.DELEGATED:
                 ledger.push_timer(task)  # it ends when its run has been stopped
                 children.cancel([task], self.grace)
 
+    def _withdraw(self, booking: Booking, task: TaskRow) -> None:
+        """Nobody has been heard to have begun with an offer. Where the broker has lost what
+        it knew of it, a lease must pass in which whoever has begun is heard of, or gives
+        up."""
+        ledger, epoch = booking.ledger, self._epoch
+        if task.epoch == epoch.name:
+            ledger.push_timer(task)
+            booking.voids.append(task)
+        elif ledger.now - epoch.since >= self._lease:
+            booking.forgotten(task)
+        else:
+            ledger.push_timer(task)
+
     def _capacity(self, now: float) -> dict[str, int]:
-        capacity = self._roster.capacity(now, 2 * GATHER * self._pace.rate(now))
+        between = 2 * (GATHER + self._turn_seconds)
+        capacity = self._roster.capacity(now, between * self._pace.rate(now))
         return capacity if self._run is None else {POOL: sum(capacity.values())}

@@ -108,7 +108,8 @@ class TaskRow(NamedTuple):
     when its run has taken too long (delegated). `child` is the run that it was handed over
     to last. `outputs` is JSON: see `tidemill.model.outputs`. `pool` is which workers it is
     offered to: None where the run is driven by the process that made it, and
-    `NO_WORKER` where no worker takes part. `worker` is who has claimed it last."""
+    `NO_WORKER` where no worker takes part. `worker` is who has claimed it last,
+    `epoch` that of the broker in which it was offered last."""
 
     run: int
     ordinal: int
@@ -129,6 +130,7 @@ class TaskRow(NamedTuple):
     child: int | None = None
     pool: str | None = None
     worker: str = ""
+    epoch: str = ""
 
     @property
     def ref(self) -> TaskRef:

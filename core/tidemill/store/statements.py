@@ -74,6 +74,7 @@ TASK_CHANGES = {
     "cached_from": int,
     "child": int,
     "worker": str,
+    "epoch": str,
 }
 ATTEMPT_COLUMNS = {
     "run": int,

@@ -182,6 +182,7 @@ class Task(SQLModel, table=True):
     child: int | None = None
     pool: str | None = None
     worker: str = ""
+    epoch: str = ""
 
     __table_args__ = (
         _partial("task_ready", "pool", "priority", "run", "ordinal", where=READY),

@@ -245,6 +245,7 @@ class SqlTransaction:
                 after.cached_from,
                 after.child,
                 after.worker,
+                after.epoch,
             )
             for before, after in changes
         ]

@@ -79,11 +79,11 @@ class BrokerConformance:
         self,
         broker: Broker,
     ) -> None:
-        assert await broker.void(TaskRef(1, 0), 1, "default")
+        assert await broker.void(TaskRef(1, 0), 1, "default", "")
         assert not await broker.claim(order(0), "w1", 5.0)
         assert (await broker.inbox(None)).reports == [Voided(TaskRef(1, 0), 1)]
         assert await broker.claim(order(1), "w1", 5.0)
-        assert not await broker.void(TaskRef(1, 1), 1, "default")
+        assert not await broker.void(TaskRef(1, 1), 1, "default", "")
 
     async def test_what_is_not_acknowledged_comes_again(self, broker: Broker, clock: Any) -> None:
         await broker.publish([order(0), order(1)])
@@ -103,7 +103,7 @@ class BrokerConformance:
         await self.settle(clock)
         assert not waiting.done()
         await broker.publish([order(0)])
-        assert [d.order for d in await waiting] == [order(0)]
+        assert [d.order.claimed for d in await waiting] == [order(0).claimed]
 
     async def test_an_inbox_waits_for_reports_but_not_beyond_its_time(
         self, broker: Broker, clock: Any

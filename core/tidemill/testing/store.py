@@ -89,6 +89,7 @@ class StoreConformance:
             cached_from=4,
             child=5,
             worker="w",
+            epoch="e",
         )
         store.transact_now(lambda tx: tx.save_tasks([(task(0), after)]))
         assert store.transact_now(lambda tx: tx.tasks([TaskRef(1, 0)])) == [after]

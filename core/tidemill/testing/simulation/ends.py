@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from tidemill.model.messages import (
@@ -17,7 +16,7 @@ from tidemill.model.messages import (
     StopAttempt,
 )
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Delivery, Inbox
+from tidemill.ports import Delivery, Epoch, Inbox
 from tidemill.testing.simulation.network import Network, Node, Parcel
 
 PULL_SECONDS = 5.0
@@ -39,23 +38,29 @@ class SimulatedSchedulerEnd:
 
     async def publish(self, orders: Sequence[Order]) -> None:
         for order in orders:
-            epoch = replace(order, epoch=str(self._epoch))
             for _ in range(PUBLISH_TRIES):
-                if await self._network.ask(self._node, partial(self._network.publish, epoch)):
+                if await self._network.ask(self._node, partial(self._network.publish, order)):
                     break
                 self._learn()
 
-    async def void(self, ref: TaskRef, fence: int, pool: str) -> bool:
+    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
         del pool
         at = self._node.clock.now()
-        claim = partial(self._network.claim, ref, fence, "", at, self._epoch)
+        claim = partial(self._network.claim, ref, fence, "", at, int(epoch))
         voided = await self._network.ask(self._node, claim)
         if voided is None:
             self._learn()
         return bool(voided)
 
-    def remembers_since(self) -> float:
-        return self._since
+    def known_epoch(self) -> Epoch:
+        return Epoch(str(self._epoch), self._since)
+
+    async def epoch(self) -> Epoch:
+        network = self._network
+        if await self._network.ask(self._node, lambda: str(network.generation)) is None:
+            return Epoch(str(self._epoch), self._node.clock.now())
+        self._learn()
+        return self.known_epoch()
 
     def _learn(self) -> None:
         """Whoever gets no answer looks whether the server is another one."""

@@ -38,7 +38,8 @@ def _runs() -> None:
 
 def _tasks() -> None:
     op.add_column("task", sa.Column("pool", sa.String(), nullable=True))
-    op.add_column("task", sa.Column("worker", sa.String(), nullable=False, server_default=""))
+    for name in ("worker", "epoch"):
+        op.add_column("task", sa.Column(name, sa.String(), nullable=False, server_default=""))
     for name in ("task_ready", "task_active", "task_timer"):
         op.drop_index(name, "task")
     _index("task_ready", "task", ["pool", "priority", "run", "ordinal"], _READY)
