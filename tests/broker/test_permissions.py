@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleet import free_ports, nats_program
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from fleet import free_ports, nats_program
 from tidemill.broker.connection import NatsAccess, connect
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from pathlib import Path
@@ -132,9 +133,7 @@ def test_when_one_scheduler_is_gone_the_other_fires_every_time_once(
     gone = _count(fleet)
     fleet.until(lambda: _count(fleet) > gone + 6)
     due = [float(str(at)) for (at,) in fleet.query("SELECT due_at FROM run ORDER BY due_at")]
-    assert [after - before for before, after in zip(due, due[1:], strict=False)] == [1.0] * (
-        len(due) - 1
-    )
+    assert {after - before for before, after in itertools.pairwise(due)} == {1.0}
 
 
 def test_all_that_nats_knew_may_be_lost(new_fleet: NewFleet, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -102,6 +103,8 @@ class Session:
     def close(self) -> None:
         """What goes on beside must come to its end by itself, and have printed its lines."""
         for command, process, path in self.beside:
+            if command.typed.startswith("tidemill up"):  # it ends when it is told to
+                process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
             printed = path.read_text()
             assert not missing(command, printed), printed

@@ -56,6 +56,9 @@ class Booking:
             if task is None or task.fence != report.fence:
                 self._refuse(report.ref, report.fence, report.reason, report.worker)
             return
+        if task.state not in {TaskState.QUEUED, TaskState.RUNNING}:  # its offer was forgotten
+            self._refuse(report.ref, report.fence, report.reason, report.worker)
+            return
         if task.state is TaskState.RUNNING and task.worker != report.worker:
             self._refuse(report.ref, report.fence, "not the one who claimed it", report.worker)
             return
