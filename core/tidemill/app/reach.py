@@ -51,7 +51,7 @@ def nudge(project: Project, run: int) -> bool:
 
 
 async def _nudge(found: NatsAccess, run: int) -> None:
-    client = await connect(found, "tidemill nudge")
+    client = await connect(found, "tidemill nudge", brief=True)
     await client.publish(subjects.NUDGE, encode(Nudge(run)))
     await client.flush()
     await client.close()

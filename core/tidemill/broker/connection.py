@@ -60,27 +60,17 @@ async def connect(
     name: str,
     *,
     inbox: str = "_INBOX",
+    brief: bool = False,
     reconnected: Callable[[], Awaitable[None]] | None = None,
 ) -> Client:
-    """Connects, and from then on reconnects for ever. `reconnected` is called after each.
+    """Connects, and from then on reconnects for ever (not for a `brief` errand).
+    `reconnected` is called after each.
 
     Raises:
         UsageError: the access makes no sense.
         UnavailableError: nobody is there, or they do not let us in.
     """
-    options: dict[str, Any] = {}
-    try:
-        if access.ca or access.certificate:
-            options["tls"] = _tls(access)
-        if access.credentials:
-            options["user_credentials"] = str(access.credentials.resolve(strict=True))
-        if access.nkey:
-            options["nkeys_seed"] = str(access.nkey.resolve(strict=True))
-    except (OSError, ssl.SSLError) as error:
-        what = getattr(error, "filename", None) or access.ca or access.certificate
-        raise UsageError(f"access to NATS: {what}: {error.strerror or error}") from None
-    if access.token:
-        options["token"] = access.token
+    options = _options(access)
     problems: list[str] = []
 
     async def said(error: Exception) -> None:
@@ -104,6 +94,8 @@ async def connect(
             connect_timeout=3,
             **options,
         )
+        if brief:
+            return client
         await client.close()
         client = await nats.connect(
             access.servers,
@@ -124,6 +116,28 @@ async def connect(
             f"NATS at {access.shown()} cannot be reached: {why}", "is it up, and the URL right?"
         ) from None
     return client
+
+
+def _options(access: NatsAccess) -> dict[str, Any]:
+    """How to get in, as the client takes it.
+
+    Raises:
+        UsageError: a file is not there, or not what it should be.
+    """
+    options: dict[str, Any] = {}
+    try:
+        if access.ca or access.certificate:
+            options["tls"] = _tls(access)
+        if access.credentials:
+            options["user_credentials"] = str(access.credentials.resolve(strict=True))
+        if access.nkey:
+            options["nkeys_seed"] = str(access.nkey.resolve(strict=True))
+    except (OSError, ssl.SSLError) as error:
+        what = getattr(error, "filename", None) or access.ca or access.certificate
+        raise UsageError(f"access to NATS: {what}: {error.strerror or error}") from None
+    if access.token:
+        options["token"] = access.token
+    return options
 
 
 def _tls(access: NatsAccess) -> ssl.SSLContext:

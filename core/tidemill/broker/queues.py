@@ -59,8 +59,8 @@ class PoolQueues:
         self._pulls = [
             Pull(client, subjects.WORK, consumer, self._receive) for consumer in self._consumers
         ]
-        self._parked: Subscription | None = None
-        self._parked_at = ""
+        self._taking = False
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         for pull in self._pulls:
@@ -68,13 +68,15 @@ class PoolQueues:
 
     async def take(self, slots: int) -> list[Msg]:
         """Waits for work, and takes at most so many messages."""
-        while True:
-            await self._scan(slots)
-            if not self._arrived:
-                await self._park()
+        self._taking = True
+        try:
+            while not self._arrived:
                 await self._scan(slots)
-            if self._arrived:
-                return await self._some(slots)
+                if not self._arrived:
+                    await self._park()
+            return await self._some(slots)
+        finally:
+            self._taking = False
 
     def forget(self) -> None:
         """The server is another one: it knows nothing of what was asked."""
@@ -83,7 +85,8 @@ class PoolQueues:
         self._came.set()
 
     async def close(self) -> None:
-        await self._unpark()
+        for task in self._leaving:
+            task.cancel()
         for pull in self._pulls:
             await pull.close()
         for message in self._arrived:
@@ -103,8 +106,7 @@ class PoolQueues:
         """Waits until something has come, or for `PARK_SECONDS`."""
         self._came.clear()
         inbox = self._client.new_inbox()
-        self._parked_at = inbox
-        self._parked = await self._client.subscribe(f"{inbox}.*", cb=self._woken)
+        parked = await self._client.subscribe(f"{inbox}.*", cb=self._woken)
         request = json.dumps({"batch": 1, "expires": int(PARK_SECONDS * 1e9)}).encode()
         for at, consumer in enumerate(self._consumers):
             subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.WORK}.{consumer}"
@@ -117,21 +119,23 @@ class PoolQueues:
         except TimeoutError:
             pass
         finally:
-            await self._unpark()
+            leaving = asyncio.get_running_loop().create_task(self._unpark(parked))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
 
-    async def _unpark(self) -> None:
-        """Ends the waiting pulls: who has no ear any more is sent nothing. What is on its
-        way is still received."""
-        parked, self._parked = self._parked, None
-        if parked is not None:
-            try:
-                await parked.drain()  # type: ignore[no-untyped-call]
-            except NatsError:
-                log.debug("the connection is gone, and with it what waited")
+    async def _unpark(self, parked: Subscription) -> None:
+        """Ends the waiting pulls, beside the work that has come: who has no ear any more is
+        sent nothing. What is on its way is still received."""
+        try:
+            await parked.drain()  # type: ignore[no-untyped-call]
+        except NatsError:
+            log.debug("the connection is gone, and with it what waited")
 
     async def _woken(self, message: Msg) -> None:
         status = message.headers.get("Status") if message.headers else None
-        if status is None:
+        if status is None and not self._taking:  # too late: there may be no slot for it
+            await message.nak()
+        elif status is None:
             self._receive(message)
             self._came.set()
         elif status == "503":  # no consumer yet: not so fast

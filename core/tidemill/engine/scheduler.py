@@ -8,6 +8,7 @@ caches of what can be read or heard again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -129,6 +130,7 @@ class Scheduler:
         self._judge_from = 0.0
         self._epoch = Epoch("", clock.now())
         self._pace = Pace()
+        self._publishing: asyncio.Future[None] | None = None
         self._offered = 0
         """Orders that no worker has taken yet, as far as was heard: a guess that only
         decides how long reports are gathered."""
@@ -195,7 +197,7 @@ class Scheduler:
         self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
         if todo.must_last:
             await self._store.sync()
-        await self._broker.publish(todo.orders)
+        await self._publish(todo.orders)
         for task in todo.voids:
             await self._broker.void(task.ref, task.fence, task.pool or POOL, task.epoch)
         if todo.stops:
@@ -206,6 +208,17 @@ class Scheduler:
             if run.state.ended:
                 self.plans.forget(run.number)
         return any(run.number == self._run and run.state.ended for run in todo.runs)
+
+    async def _publish(self, orders: Sequence[Order]) -> None:
+        """Offers them; where all runs are driven, beside the next turn: whoever dies before
+        it is done leaves offers whose lease ends, as if a moment earlier."""
+        if self._publishing is not None:
+            await self._publishing
+            self._publishing = None
+        if self._run is not None:
+            await self._broker.publish(orders)
+        elif orders:
+            self._publishing = asyncio.ensure_future(self._broker.publish(orders))
 
     async def _persist(self, reports: Sequence[Report]) -> _Todo:
         """A turn, however long the database cannot be reached: what was reported stays
@@ -240,7 +253,9 @@ class Scheduler:
 
     def _turn(self, tx: Transaction, reports: Sequence[Report]) -> _Todo:
         if self.mirror is None:
-            signals = tx.take_signals(SIGNALS)
+            told = any(isinstance(report, Nudge) for report in reports)
+            look = told or self._next_due is None or self._clock.now() >= self._next_due
+            signals = tx.take_signals(SIGNALS) if look else {}
             wishes = [number for number, cancel in signals.items() if cancel]
             nudges = [Nudge(number) for number in signals]
             return self._work(tx, [*reports, *nudges], tx, wishes)

@@ -85,12 +85,12 @@ class Fleet:
             return connection.execute(sql.encode()).fetchall()
 
     def run(self, pipeline: str, within: float = 120) -> float:
-        """Seconds from the moment a run is stored to the end that the database knows of."""
+        """Seconds from when a scheduler has seen a run to the end that the database knows of."""
         number = int(self.tidemill("trigger", pipeline).split()[1])
         until = time.monotonic() + within
         while time.monotonic() < until:
             ((created, ended, state),) = self.query(
-                f"SELECT created_at, ended_at, state FROM run WHERE number = {number}"
+                f"SELECT started_at, ended_at, state FROM run WHERE number = {number}"
             )
             if ended is not None:
                 assert state == "succeeded", state
