@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench lock clean
+.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench chaos lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ lint-imports: $(DEV)
 
 bench: $(DEV) ## Compare with the Python floor, make, ninja, doit, luigi and snakemake
 	@$(BIN)/python tests/benchmarks $(ARGS)
+
+chaos: $(DEV) ## Kill and stop parts of a real fleet, for long (ARGS=-s shows what)
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-100} CHAOS_RUNS=$${CHAOS_RUNS:-60} \
+		$(BIN)/python -m pytest -p no:xdist tests/chaos $(ARGS)
 
 lock: $(DEV) ## Write requirements/*.lock anew (UPGRADE=--upgrade for newer releases)
 	@$(COMPILE) pyproject.toml --group build -o requirements/run.lock
