@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
-
 from tidelang.suggest import nearest
 from tidemill.errors import UsageError
 from tidemill.project import Project
@@ -22,6 +20,7 @@ from tidemill.store.database import (
     open_sqlite_readonly,
     upgrade_postgres,
 )
+from tidemill.store.history import SqlHistory
 from tidemill.store.migrations import HEAD
 from tidemill.store.sql import SqlStore
 
@@ -107,7 +106,7 @@ def writing_store(project: Project, where: Fleet | None = None) -> SqlStore:
     return SqlStore(open_sqlite(project.database))
 
 
-def reading_engine(project: Project) -> Engine | None:
+def past(project: Project) -> SqlHistory | None:
     """The database to look at; None where there is none yet.
 
     Raises:
@@ -116,8 +115,10 @@ def reading_engine(project: Project) -> Engine | None:
     """
     where = fleet(project)
     if where.replica or where.postgres:
-        return open_postgres(where.replica or where.postgres or "", readonly=True)
-    return open_sqlite_readonly(project.database) if project.database.exists() else None
+        return SqlHistory(open_postgres(where.replica or where.postgres or "", readonly=True))
+    if not project.database.exists():
+        return None
+    return SqlHistory(open_sqlite_readonly(project.database))
 
 
 def upgrade_database(url: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tidemill.app.fleet import reading_engine
+from tidemill.app.fleet import past
 from tidemill.app.logs import log_path
 from tidemill.app.ownership import is_owned
 from tidemill.app.present import cache_view, run_view, task_views, within
@@ -29,8 +29,7 @@ class History:
         self._rows: dict[int, dict[str, TaskRow]] = {}
         self._sql: SqlHistory | None = None
         with contextlib.suppress(NoSchemaError):
-            engine = reading_engine(project)
-            self._sql = None if engine is None else SqlHistory(engine)
+            self._sql = past(project)
 
     def runs(self, limit: int = 20, pipeline: str | None = None) -> list[RunView]:
         """The latest runs, the newest first."""

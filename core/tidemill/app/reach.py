@@ -17,6 +17,8 @@ from tidemill.model.messages import Nudge
 from tidemill.ports import UnavailableError
 from tidemill.project import Project
 
+__all__ = ["Piece", "access", "nudge", "pieces"]
+
 
 def access(where: Fleet) -> NatsAccess | None:
     if where.nats is None:

@@ -17,7 +17,7 @@ from tidemill.model.rows import TaskRef
 
 if TYPE_CHECKING:
     from tidemill.app import History, Project
-    from tidemill.broker.log_reader import Piece
+    from tidemill.app.reach import Piece
 
 _BETWEEN = 0.5
 """Seconds between two looks at whether the run has ended, or has others below it."""

@@ -15,9 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import StaticPool
 
 from tidemill.errors import TidemillError, UsageError
 from tidemill.ports import UnavailableError
+from tidemill.store import tables
 from tidemill.store.migrations import HEAD, stored_revision, upgrade
 
 BUSY_SECONDS = 30.0
@@ -44,6 +46,15 @@ def open_sqlite(path: Path) -> Engine:
         revision = stored_revision(connection)
         if revision != HEAD:
             upgrade(connection, revision)
+    return engine
+
+
+def open_in_memory() -> Engine:
+    """A database that is gone with its engine: for simulations."""
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+    tables.metadata().create_all(engine)
     return engine
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    MetaData,
     UniqueConstraint,
     text,
 )
@@ -237,3 +238,8 @@ class Outbox(SQLModel, table=True):
     run: int = Field(foreign_key="run.number", ondelete="CASCADE", index=True)
     ordinal: int | None = None
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+def metadata() -> MetaData:
+    """All tables."""
+    return SQLModel.metadata

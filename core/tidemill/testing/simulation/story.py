@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel
-from sqlalchemy import create_engine
-from sqlalchemy.pool import StaticPool
-from sqlmodel import SQLModel
 
 from tidelang import codec
 from tidelang.definition import Argv, Definition, Loop, Retry, Schedule, Step
@@ -29,6 +26,7 @@ from tidemill.model.rows import PipelineRow, RunRow, ScheduleRow, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import CachedResult, StoredFile, Transaction
 from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited, killed
+from tidemill.store.database import open_in_memory
 from tidemill.store.sql import SqlStore
 from tidemill.testing.simulation.ends import SimulatedSchedulerEnd, SimulatedWorkerEnd
 from tidemill.testing.simulation.network import Network, Node
@@ -249,11 +247,7 @@ class Story:
         self.dice = random.Random(self.seed)  # noqa: S311 - not for secrets
         self.network = Network(self.loop, random.Random(self.seed + 1))  # noqa: S311
         self.promises = Promises(self.loop.time, self._fail, LIMITS, ONCE)
-        engine = create_engine(
-            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-        )
-        SQLModel.metadata.create_all(engine)
-        self.store = SqlStore(engine)
+        self.store = SqlStore(open_in_memory())
 
     async def tell(self) -> Report:
         self._failed = self.loop.create_future()
