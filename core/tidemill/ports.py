@@ -7,6 +7,7 @@ Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -65,10 +66,14 @@ class Turn(Protocol):
 
     def definition(self, digest: str) -> bytes: ...
 
-    def lock(self, runs: Iterable[int]) -> None:
+    def lock(self, runs: Iterable[int]) -> list[RunRow]:
         """Waits until no other scheduler has the families of these runs in hand, and
-        keeps them to the end of the transaction. To be called once, before anything else
-        is read for a change."""
+        keeps them to the end of the transaction; the runs at their heads. To be called
+        once, before anything else is read for a change."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written inside goes to the database in one go; a `StaleError` comes at
+        the end. Nothing is read inside."""
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]: ...
 

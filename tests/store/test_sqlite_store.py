@@ -79,7 +79,7 @@ def test_a_batch_is_as_many_statements_as_a_row(store: SqlStore) -> None:
 def test_the_hot_statements_use_their_indexes(engine: Engine) -> None:
     statements = Statements(engine.dialect)
     hot = {
-        "ready": statements.ready[False],
+        "ready": statements.ready,
         "active": statements.active,
         "due": statements.due,
         "tasks": statements.tasks,
@@ -107,7 +107,7 @@ def test_every_statement_has_a_form_for_postgresql() -> None:
     for name in names:
         if name != "prepared":
             assert str(getattr(statements, name).compile(dialect=postgresql.dialect()))
-    assert "SKIP LOCKED" in str(statements.ready[True].compile(dialect=postgresql.dialect()))
+    assert "SKIP LOCKED" in str(statements.ready_beside_full.compile(dialect=postgresql.dialect()))
 
 
 def test_the_migrations_make_what_the_tables_say(engine: Engine) -> None:

@@ -64,7 +64,7 @@ class Dispatch:
         return self.children.progress.tx
 
     def fill(self) -> None:
-        self.ledger.flush(self.tx)
+        self.ledger.show(self.tx)
         self._count()
         waiting = self._offer_work()
         while self._room(NO_WORKER) > 0 and self._begin(waiting):
@@ -118,7 +118,7 @@ class Dispatch:
                 elif self._offer(task):
                     self._take(ref)
                     self._free[pool] -= 1
-            self.ledger.flush(self.tx)
+            self.ledger.show(self.tx)
         return waiting
 
     def _begin(self, waiting: list[TaskRow]) -> bool:
@@ -135,7 +135,7 @@ class Dispatch:
                 begun += 1
                 self._begun += 1
                 self._take(ref)
-        self.ledger.flush(self.tx)
+        self.ledger.show(self.tx)
         return begun > 0
 
     def _take(self, ref: StageRef) -> None:

@@ -7,7 +7,7 @@ of row in one statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidemill.model.rows import (
@@ -174,29 +174,48 @@ class Ledger:
     def record(self, kind: str, run: int, ordinal: int | None, **data: Any) -> None:
         self._events.append(EventRow(self.now, kind, run, ordinal, data))
 
+    def show(self, tx: Turn) -> None:
+        """Writes, of what changed since the last time, what the choice of work reads:
+        tasks, and runs that start or end."""
+        self._expand(tx)
+        self._save_tasks(tx)
+        moved = {n: row for n, row in self._runs_before.items() if row.state != self._runs[n].state}
+        self._save_runs(tx, moved)
+
     def flush(self, tx: Turn) -> None:
-        """Writes what changed since the last flush."""
+        """Writes all that changed and was not written yet."""
+        self._expand(tx)
+        with tx.together():
+            self._save_tasks(tx)
+            self._save_runs(tx, self._runs_before)
+            stages, self._dirty_stages = self._dirty_stages, set()
+            if stages:
+                tx.save_stages([self._stages[ref] for ref in stages])
+            attempts, self._attempts = self._attempts, []
+            if attempts:
+                tx.save_attempts(attempts)
+            events, self._events = self._events, []
+            if events:
+                tx.record(events)
+
+    def _expand(self, tx: Turn) -> None:
+        """Inserts tasks that were made."""
         new, self._new = self._new, {}
         expansions, self._expansions = self._expansions, []
         if expansions:
             tx.expand(expansions, [self._tasks[ref] for ref in new])
-        before, self._before = self._before, {}
         for ref in new:
-            before.pop(ref, None)
+            self._before.pop(ref, None)
+
+    def _save_tasks(self, tx: Turn) -> None:
+        before, self._before = self._before, {}
         if before:
             tx.save_tasks([(row, self._tasks[ref]) for ref, row in before.items()])
-        stages, self._dirty_stages = self._dirty_stages, set()
-        if stages:
-            tx.save_stages([self._stages[ref] for ref in stages])
-        runs, self._runs_before = self._runs_before, {}
-        if runs:
-            tx.save_runs([(row, self._runs[number]) for number, row in runs.items()])
-        attempts, self._attempts = self._attempts, []
-        if attempts:
-            tx.save_attempts(attempts)
-        events, self._events = self._events, []
-        if events:
-            tx.record(events)
+
+    def _save_runs(self, tx: Turn, before: Mapping[int, RunRow]) -> None:
+        if before:
+            tx.save_runs([(row, self._runs[number]) for number, row in before.items()])
+        self._runs_before = {n: r for n, r in self._runs_before.items() if n not in before}
 
     def take_new(self) -> tuple[list[StageRow], list[TaskRow]]:
         """For a run that is being made: all rows as they are now, to be inserted; the

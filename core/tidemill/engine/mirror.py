@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any
 
@@ -82,24 +83,31 @@ class Mirror:
         if self._expansions:
             tx.expand(self._expansions, [tasks[ref] for ref in self._new])
             self._changed = {r: row for r, row in self._changed.items() if r not in set(self._new)}
-        if self._changed:
-            tx.save_tasks([(before, tasks[ref]) for ref, before in self._changed.items()])
-        if self._changed_stages:
-            tx.save_stages([self._stages[ref] for ref in sorted(self._changed_stages)])
-        if self._runs_before:
-            tx.save_runs([(before, self._runs[n]) for n, before in self._runs_before.items()])
-        if self._attempts:
-            tx.save_attempts(self._attempts)
-        if self._events:
-            tx.record(self._events)
+        with tx.together():
+            if self._changed:
+                tx.save_tasks([(before, tasks[ref]) for ref, before in self._changed.items()])
+            if self._changed_stages:
+                tx.save_stages([self._stages[ref] for ref in sorted(self._changed_stages)])
+            if self._runs_before:
+                tx.save_runs([(before, self._runs[n]) for n, before in self._runs_before.items()])
+            if self._attempts:
+                tx.save_attempts(self._attempts)
+            if self._events:
+                tx.record(self._events)
         self._changed, self._changed_stages, self._runs_before = {}, set(), {}
         self._attempts, self._events = [], []
         self._expansions, self._new = [], []
 
     # reading
 
-    def lock(self, runs: Iterable[int]) -> None:
+    def lock(self, runs: Iterable[int]) -> list[RunRow]:
         """Nobody else changes what is mirrored."""
+        del runs
+        return []
+
+    def together(self) -> AbstractContextManager[None]:
+        """All is written at the end."""
+        return nullcontext()
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]:
         wanted = set(numbers)

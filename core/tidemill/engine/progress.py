@@ -83,7 +83,8 @@ class Progress:
             for stage in closed
             for dependent in self.plans.of(stage.run).steps[stage.step].dependents
         )
-        self._read_around(told)
+        if self.ledger.missing_stages(self._asked_of(told)):
+            self._read_around(told)
         freed = []
         for ref, count in told.items():
             stage = self.ledger.stage(ref)
@@ -213,6 +214,13 @@ class Progress:
         self.ledger.move_run(number, _last_event(run.state, run.failed))
 
     # reading what is missing
+
+    def _asked_of(self, freed: Iterable[StageRef]) -> list[StageRef]:
+        """What deciding on these stages asks for: themselves, and what they need."""
+        wanted = list(freed)
+        for run, index in list(wanted):
+            wanted += [StageRef(run, need) for need in self.plans.of(run).steps[index].needs]
+        return wanted
 
     def _read_around(self, refs: Iterable[StageRef]) -> None:
         """The stages, what needs them, and what that needs: all that a step further

@@ -278,7 +278,7 @@ class Scheduler:
         booking = Booking(ledger, self.plans.of)
         todo = _Todo(stops=booking.stops, voids=booking.voids)
         children = Children(Progress(ledger, self.plans, self._outputs, tx), booking)
-        self._take_in_hand(tx, reports)
+        ledger.add_runs(self._take_in_hand(tx, reports))
         due = self._due(tx, ledger)
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
@@ -309,11 +309,12 @@ class Scheduler:
 
     # reading
 
-    def _take_in_hand(self, tx: Turn, reports: Sequence[Report]) -> None:
+    @staticmethod
+    def _take_in_hand(tx: Turn, reports: Sequence[Report]) -> list[RunRow]:
         """Locks what was reported on, before anything is read: who waits for a family
         must hold none, so that no two wait for each other."""
         runs = {r.ref.run for r in reports if isinstance(r, Started | Voided | Result)}
-        tx.lock(runs | {report.run for report in reports if isinstance(report, Nudge)})
+        return tx.lock(runs | {report.run for report in reports if isinstance(report, Nudge)})
 
     def _load(
         self, tx: Turn, ledger: Ledger, reports: Sequence[Report], due: list[TaskRow]

@@ -67,6 +67,10 @@ def as_json(value: Any) -> str | None:
     return None if value is None else json.dumps(value, separators=(",", ":"))
 
 
+def from_json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
 def _jsonb() -> TypeEngine[Any]:
     from sqlalchemy.dialects.postgresql import JSONB
 

@@ -6,7 +6,7 @@ one JSON parameter (see `tidemill.store.batch`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -30,9 +30,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tidemill.model.rows import ExpansionRow, RunRow, StageRow, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.store import tables
 from tidemill.store.batch import unfold
+from tidemill.store.driver import Prepared, prepare
 from tidemill.store.tables import (
     Approval,
     Attempt,
@@ -104,6 +106,13 @@ WORKER_COLUMNS = {
 STAGE_CHANGES = dict.fromkeys(("waiting_on", "open", "failed", "skipped", "unmet", "tasks"), int)
 
 
+RUN_COLUMNS = [RUN.c[name] for name in RunRow._fields]
+STAGE_COLUMNS = [STAGE.c[name] for name in StageRow._fields]
+EXPANSION_COLUMNS = [EXPANSION.c[name] for name in ExpansionRow._fields]
+TASK_COLUMNS = [TASK.c[name] for name in TaskRow._fields]
+"""In the order of the rows' fields."""
+
+
 def _words(condition: str) -> ColumnElement[bool]:
     """The very words of a partial index, so that it is used."""
     return literal_column(f"({_qualified(condition)})")
@@ -121,21 +130,13 @@ AWAITING: ColumnElement[bool] = literal_column(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A statement whose one parameter is `rows`."""
-
-    text: str
-    positional: bool
-
-    def parameters(self, rows: str) -> Any:
-        return (rows,) if self.positional else {"rows": rows}
+def _words_of(states: Iterable[TaskState | RunState]) -> list[ColumnElement[str]]:
+    """States as they stand in the text of a statement: they are no parameters."""
+    return [literal_column(f"'{state.value}'") for state in states]
 
 
 class Statements:
-    """`ready` comes for some stages or runs that are full (True), and for none.
-
-    Who changes anything of a run first locks the head of its family: those it was told of
+    """Who changes anything of a run first locks the head of its family: those it was told of
     by `lock`, which waits, and those it looks for by what skips. All other reads are then
     of rows that nobody else changes, and lock nothing."""
 
@@ -143,15 +144,11 @@ class Statements:
         self._dialect = dialect.name
         self._compiler = dialect
         self._prepared: dict[str, Prepared] = {}
-        self.ready = {full: self._ready(some_full=full) for full in (True, False)}
 
     def prepared(self, name: str) -> Prepared:
-        """The statement of this name as text. The hottest writes go to the driver like
-        this: they take one parameter, return nothing, and at a thousand turns a second
-        what SQLAlchemy does for each execution is the larger part of a turn."""
+        """The statement of this name as the driver takes it: see `tidemill.store.driver`."""
         if name not in self._prepared:
-            compiled: Any = getattr(self, name).compile(dialect=self._compiler)
-            self._prepared[name] = Prepared(str(compiled), bool(compiled.positional))
+            self._prepared[name] = prepare(getattr(self, name), self._compiler)
         return self._prepared[name]
 
     def _rows(self, **columns: type) -> Any:
@@ -174,7 +171,7 @@ class Statements:
     @cached_property
     def runs(self) -> Select[Any]:
         rows = self._rows(number=int)
-        return select(RUN).join(rows, RUN.c.number == rows.c.number)
+        return select(*RUN_COLUMNS).join(rows, RUN.c.number == rows.c.number)
 
     @cached_property
     def lock(self) -> Select[Any]:
@@ -183,47 +180,43 @@ class Statements:
         heads = select(func.coalesce(RUN.c.root, RUN.c.number)).join(
             rows, RUN.c.number == rows.c.number
         )
-        return (
-            select(RUN.c.number)
-            .where(RUN.c.number.in_(heads))
-            .order_by(RUN.c.number)
-            .with_for_update(key_share=True)
-        )
+        found = select(*RUN_COLUMNS).where(RUN.c.number.in_(heads)).order_by(RUN.c.number)
+        return found if self._dialect == "sqlite" else found.with_for_update(key_share=True)
 
     @cached_property
     def stages(self) -> Select[Any]:
         rows = self._rows(run=int, step=int)
         matches = and_(STAGE.c.run == rows.c.run, STAGE.c.step == rows.c.step)
-        return select(STAGE).join(rows, matches)
+        return select(*STAGE_COLUMNS).join(rows, matches)
 
     @cached_property
     def stages_of_run(self) -> Select[Any]:
-        return select(STAGE).where(STAGE.c.run == bindparam("run"))
+        return select(*STAGE_COLUMNS).where(STAGE.c.run == bindparam("run"))
 
     @cached_property
     def tasks(self) -> Select[Any]:
         rows = self._rows(run=int, ordinal=int)
         matches = and_(TASK.c.run == rows.c.run, TASK.c.ordinal == rows.c.ordinal)
-        return select(TASK).join(rows, matches)
+        return select(*TASK_COLUMNS).join(rows, matches)
 
     @cached_property
     def tasks_of_stages(self) -> Select[Any]:
         rows = self._rows(run=int, step=int)
         matches = and_(TASK.c.run == rows.c.run, TASK.c.step == rows.c.step)
-        return select(TASK).join(rows, matches).order_by(TASK.c.run, TASK.c.ordinal)
+        return select(*TASK_COLUMNS).join(rows, matches).order_by(TASK.c.run, TASK.c.ordinal)
 
     @cached_property
     def open_tasks(self) -> Select[Any]:
-        ended = [state.value for state in TaskState if state.ended]
+        ended = _words_of(state for state in TaskState if state.ended)
         return (
-            select(TASK)
+            select(*TASK_COLUMNS)
             .where(TASK.c.run == bindparam("run"), TASK.c.state.not_in(ended))
             .order_by(TASK.c.ordinal)
         )
 
     @cached_property
     def all_tasks(self) -> Select[Any]:
-        return select(TASK).where(TASK.c.run == bindparam("run")).order_by(TASK.c.ordinal)
+        return select(*TASK_COLUMNS).where(TASK.c.run == bindparam("run")).order_by(TASK.c.ordinal)
 
     @cached_property
     def outputs(self) -> Select[Any]:
@@ -239,7 +232,7 @@ class Statements:
     def latest_successes(self) -> Select[Any]:
         rows = self._rows(key=str)
         return (
-            select(TASK)
+            select(*TASK_COLUMNS)
             .join(rows, TASK.c.key == rows.c.key)
             .join(RUN, RUN.c.number == TASK.c.run)
             .where(
@@ -253,10 +246,10 @@ class Statements:
     def latest_expansions(self) -> Select[Any]:
         """With the keys of the stand-ins, the latest last."""
         rows = self._rows(key=str)
-        known = (TaskState.EXPANDED.value, TaskState.SUCCEEDED.value)
+        known = _words_of((TaskState.EXPANDED, TaskState.SUCCEEDED))
         matches = and_(TASK.c.run == EXPANSION.c.run, TASK.c.step == EXPANSION.c.step)
         return (
-            select(TASK.c.key, EXPANSION)
+            select(TASK.c.key, *EXPANSION_COLUMNS)
             .select_from(EXPANSION)
             .join(TASK, matches)
             .join(rows, TASK.c.key == rows.c.key)
@@ -268,7 +261,7 @@ class Statements:
     @cached_property
     def expansions(self) -> Select[Any]:
         rows = self._rows(run=int)
-        return select(EXPANSION).join(rows, EXPANSION.c.run == rows.c.run)
+        return select(*EXPANSION_COLUMNS).join(rows, EXPANSION.c.run == rows.c.run)
 
     @cached_property
     def decisions(self) -> Select[Any]:
@@ -282,7 +275,7 @@ class Statements:
 
     @cached_property
     def due(self) -> Select[Any]:
-        late = select(TASK).where(TIMED, TASK.c.run_at <= bindparam("now"))
+        late = select(*TASK_COLUMNS).where(TIMED, TASK.c.run_at <= bindparam("now"))
         return self._skipping(late.order_by(TASK.c.run, TASK.c.ordinal))
 
     @cached_property
@@ -303,10 +296,10 @@ class Statements:
     @cached_property
     def family(self) -> Select[Any]:
         """A run, and those below it that have not ended."""
-        ended = [state.value for state in RunState if state.ended]
+        ended = _words_of(state for state in RunState if state.ended)
         number: Any = bindparam("run")
         below = and_(RUN.c.root.is_not(None), RUN.c.root == number, RUN.c.state.not_in(ended))
-        return select(RUN).where(or_(RUN.c.number == number, below)).order_by(RUN.c.number)
+        return select(*RUN_COLUMNS).where(or_(RUN.c.number == number, below)).order_by(RUN.c.number)
 
     @cached_property
     def child(self) -> Select[Any]:
@@ -315,8 +308,17 @@ class Statements:
             TASK.c.run == bindparam("run"), TASK.c.key == bindparam("key")
         )
 
+    @cached_property
+    def ready(self) -> Select[Any]:
+        return self._ready(some_full=False)
+
+    @cached_property
+    def ready_beside_full(self) -> Select[Any]:
+        """None of stages or runs that are full."""
+        return self._ready(some_full=True)
+
     def _ready(self, *, some_full: bool) -> Select[Any]:
-        statement = select(TASK).where(
+        statement = select(*TASK_COLUMNS).where(
             READY, TASK.c.pool == bindparam("pool"), TASK.c.run_at <= bindparam("now")
         )
         if some_full:
@@ -337,7 +339,7 @@ class Statements:
             TASK.c.ordinal == rows.c.ordinal,
             TASK.c.fence == rows.c.fence,
         )
-        at_work = (TaskState.QUEUED.value, TaskState.RUNNING.value)
+        at_work = _words_of((TaskState.QUEUED, TaskState.RUNNING))
         return (
             select(TASK.c.run, TASK.c.ordinal, TASK.c.fence, TASK.c.state, RUN.c.state)
             .select_from(TASK)
@@ -363,7 +365,7 @@ class Statements:
     @cached_property
     def open_runs_of(self) -> Select[Any]:
         """The runs of a schedule that have not ended."""
-        ended = [state.value for state in RunState if state.ended]
+        ended = _words_of(state for state in RunState if state.ended)
         return (
             select(RUN.c.number)
             .where(RUN.c.schedule == bindparam("schedule"), RUN.c.state.not_in(ended))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -23,7 +24,8 @@ from tidemill.model.rows import (
 )
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Lease, StaleError
-from tidemill.store.batch import as_json, fold
+from tidemill.store.batch import as_json, fold, from_json
+from tidemill.store.driver import Driver
 from tidemill.store.statements import (
     APPROVAL,
     EXPANSION,
@@ -48,6 +50,15 @@ class SqlTransaction:
     def __init__(self, connection: Connection, statements: Statements) -> None:
         self._connection = connection
         self._sql = statements
+        self._driver = Driver(connection)
+        self._read = Rows(connection.dialect.name)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._driver.together() as complaints:
+            yield
+        if complaints:
+            raise StaleError("; ".join(complaints))
 
     def new_run(self, run: RunRow) -> int:
         values = {
@@ -98,48 +109,48 @@ class SqlTransaction:
         self.insert([], tasks)
 
     def expansions(self, runs: Iterable[int]) -> list[ExpansionRow]:
-        found = self._select(self._sql.expansions, [(number,) for number in runs])
-        return [ExpansionRow(**row) for row in found]
+        found = self._select("expansions", [(number,) for number in runs])
+        return [
+            ExpansionRow(run, step, first, self._read.json(items))
+            for run, step, first, items in found
+        ]
 
     def runs(self, numbers: Iterable[int]) -> list[RunRow]:
-        return [run_row(r) for r in self._select(self._sql.runs, [(n,) for n in numbers])]
+        found = self._select("runs", [(number,) for number in numbers])
+        return [self._read.run(row) for row in found]
 
     def family(self, run: int) -> list[RunRow]:
-        rows = self._connection.execute(self._sql.family, {"run": run}).mappings()
-        return [run_row(r) for r in rows]
+        return [self._read.run(row) for row in self._fetch("family", run=run)]
 
     def child(self, run: int, key: str) -> int | None:
         found = self._connection.execute(self._sql.child, {"run": run, "key": key}).scalar()
         return None if found is None else int(found)
 
     def stages(self, refs: Iterable[StageRef]) -> list[StageRow]:
-        return [StageRow(**r) for r in self._select(self._sql.stages, refs)]
+        return [StageRow(*row) for row in self._select("stages", refs)]
 
     def stages_of(self, run: int) -> list[StageRow]:
-        rows = self._connection.execute(self._sql.stages_of_run, {"run": run}).mappings()
-        return [StageRow(**r) for r in rows]
+        return [StageRow(*row) for row in self._fetch("stages_of_run", run=run)]
 
     def tasks(self, refs: Iterable[TaskRef]) -> list[TaskRow]:
-        return [task_row(r) for r in self._select(self._sql.tasks, refs)]
+        return [self._read.task(row) for row in self._select("tasks", refs)]
 
     def tasks_of(self, stages: Iterable[StageRef]) -> list[TaskRow]:
-        return [task_row(r) for r in self._select(self._sql.tasks_of_stages, stages)]
+        return [self._read.task(row) for row in self._select("tasks_of_stages", stages)]
 
     def open_tasks(self, run: int) -> list[TaskRow]:
-        rows = self._connection.execute(self._sql.open_tasks, {"run": run}).mappings()
-        return [task_row(r) for r in rows]
+        return [self._read.task(row) for row in self._fetch("open_tasks", run=run)]
 
     def all_tasks(self, run: int) -> list[TaskRow]:
-        rows = self._connection.execute(self._sql.all_tasks, {"run": run}).mappings()
-        return [task_row(r) for r in rows]
+        return [self._read.task(row) for row in self._fetch("all_tasks", run=run)]
 
     def outputs(
         self, stages: Iterable[StageRef]
     ) -> dict[StageRef, dict[TaskRef, dict[str, Any] | None]]:
         found: dict[StageRef, dict[TaskRef, dict[str, Any] | None]] = {}
-        for row in self._select(self._sql.outputs, stages):
-            stage = found.setdefault(StageRef(row["run"], row["step"]), {})
-            stage[TaskRef(row["run"], row["ordinal"])] = row["outputs"]
+        for run, step, ordinal, outputs in self._select("outputs", stages):
+            stage = found.setdefault(StageRef(run, step), {})
+            stage[TaskRef(run, ordinal)] = self._read.json(outputs)
         return found
 
     def latest_successes(self, pipeline: str, keys: Iterable[str]) -> dict[str, TaskRow]:
@@ -153,14 +164,14 @@ class SqlTransaction:
         return {key: ExpansionRow(*row) for key, *row in rows}
 
     def due(self, now: float) -> list[TaskRow]:
-        rows = self._connection.execute(self._sql.due, {"now": now}).mappings()
-        return [task_row(row) for row in rows]
+        return [self._read.task(row) for row in self._fetch("due", now=now)]
 
-    def lock(self, runs: Iterable[int]) -> None:
+    def lock(self, runs: Iterable[int]) -> list[RunRow]:
         numbers = sorted(set(runs))
-        if numbers and self._connection.dialect.name != "sqlite":
-            values = {"rows": fold((number,) for number in numbers)}
-            self._connection.execute(self._sql.lock, values)
+        if not numbers:
+            return []
+        found = self._select("lock", [(number,) for number in numbers])
+        return [self._read.run(row) for row in found]
 
     def decisions(self, run: int) -> list[DecisionRow]:
         rows = self._connection.execute(self._sql.decisions, {"run": run}).mappings()
@@ -175,16 +186,15 @@ class SqlTransaction:
         self._connection.execute(insert(APPROVAL).values(decision._asdict()))
 
     def next_due(self, now: float) -> float | None:
-        timers = (
-            self._connection.execute(self._sql.next_timer).scalar(),
-            self._connection.execute(self._sql.next_ready, {"now": now}).scalar(),
-            self._connection.execute(self._sql.next_schedule).scalar(),
-        )
-        return min((float(at) for at in timers if at is not None), default=None)
+        timers = [
+            *self._fetch("next_timer"),
+            *self._fetch("next_ready", now=now),
+            *self._fetch("next_schedule"),
+        ]
+        return min((float(at) for (at,) in timers if at is not None), default=None)
 
     def active(self) -> dict[StageRef, int]:
-        rows = self._connection.execute(self._sql.active)
-        return {StageRef(r, step): count for r, step, count in rows}
+        return {StageRef(run, step): count for run, step, count in self._fetch("active")}
 
     def ready(
         self,
@@ -196,12 +206,13 @@ class SqlTransaction:
         pool: str,
     ) -> list[TaskRow]:
         stages, runs = list(full), [(number,) for number in full_runs]
-        some_full = bool(stages or runs)
-        statement = self._sql.ready[some_full]
         values: dict[str, Any] = {"now": now, "limit": limit, "pool": pool}
-        if some_full:
+        if not stages and not runs:
+            found = self._fetch("ready", **values)
+        else:
             values |= {"full": fold(stages), "full_runs": fold(runs)}
-        return [task_row(r) for r in self._connection.execute(statement, values).mappings()]
+            found = self._fetch("ready_beside_full", **values)
+        return [self._read.task(row) for row in found]
 
     def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
         rows = [
@@ -253,7 +264,7 @@ class SqlTransaction:
 
     def renew(self, leases: Sequence[Lease], until: float) -> None:
         rows = fold((ref.run, ref.ordinal, fence, worker) for ref, fence, worker in leases)
-        self._connection.execute(self._sql.renew, {"rows": rows, "until": until})
+        self._driver.write(self._sql.prepared("renew"), {"rows": rows, "until": until})
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         latest = {(row.run, row.ordinal, row.fence): row for row in rows}
@@ -349,27 +360,54 @@ class SqlTransaction:
         values = {"schedule": schedule, "due_at": due_at}
         return self._connection.execute(self._sql.fired, values).first() is not None
 
-    def _select(self, statement: Any, rows: Iterable[Sequence[Any]]) -> Any:
-        return self._connection.execute(statement, {"rows": fold(rows)}).mappings()
+    def _fetch(self, name: str, **values: Any) -> list[Any]:
+        return self._driver.fetch(self._sql.prepared(name), values)
+
+    def _select(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
+        return self._fetch(name, rows=fold(rows))
 
     def _update(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
-        changed = self._write(name, fold(rows))
-        if changed != len(rows):
-            raise StaleError(f"{name}: {len(rows) - changed} of {len(rows)} rows had changed")
-
-    def _write(self, name: str, rows: str) -> int:
-        """Runs a prepared statement; how many rows it wrote. In a file on the driver's own
-        cursor; over a connection that may break, by SQLAlchemy, which says so."""
         prepared = self._sql.prepared(name)
-        parameters = prepared.parameters(rows)
-        if not prepared.positional:
-            return self._connection.exec_driver_sql(prepared.text, parameters).rowcount
-        cursor = self._connection.connection.cursor()
-        try:
-            cursor.execute(prepared.text, parameters)
-            return int(cursor.rowcount)
-        finally:
-            cursor.close()
+        complaints = self._driver.write(prepared, {"rows": fold(rows)}, (name, len(rows)))
+        if complaints:
+            raise StaleError("; ".join(complaints))
+
+    def _write(self, name: str, rows: str) -> None:
+        self._driver.write(self._sql.prepared(name), {"rows": rows})
+
+
+class Rows:
+    """Rows as the driver gives them, as values: columns stand in the order of the fields."""
+
+    def __init__(self, dialect: str) -> None:
+        # PostgreSQL's driver has read what is JSON already.
+        self.json: Callable[[Any], Any] = from_json if dialect == "sqlite" else _as_it_is
+
+    def run(self, row: Sequence[Any]) -> RunRow:
+        found = RunRow(*row)
+        return found._replace(
+            state=RunState(found.state),
+            params=self.json(found.params),
+            excluded=tuple(self.json(found.excluded)),
+            picked=tuple(self.json(found.picked)),
+            fresh=bool(found.fresh),
+            queued=bool(found.queued),
+            pooled=bool(found.pooled),
+        )
+
+    def task(self, row: Sequence[Any]) -> TaskRow:
+        values = list(row)
+        values[_STATE] = _TASK_STATES[values[_STATE]]
+        if values[_OUTPUTS] is not None:
+            values[_OUTPUTS] = self.json(values[_OUTPUTS])
+        return TaskRow(*values)
+
+
+_STATE, _OUTPUTS = TaskRow._fields.index("state"), TaskRow._fields.index("outputs")
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def run_row(row: Any) -> RunRow:
