@@ -154,3 +154,14 @@ def test_output_that_nobody_reads_ends_quietly(clean_environment: dict[str, str]
         check=False,
     )
     assert done.stderr == ""
+
+
+def test_a_folder_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'rmdir "$PWD" && exec "$0" -m tidemill.cli runs'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable], cwd=gone, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the current folder is gone\n")

@@ -47,12 +47,15 @@ def enter(directory: str | None, *, local: bool = False) -> None:
     context = click.get_current_context(silent=True)
     if context is not None:
         context.obj = local
-    if directory is None:
-        return
     try:
-        os.chdir(directory)
+        if directory is not None:
+            os.chdir(directory)
     except OSError as error:
         raise UsageError(f"cannot enter {directory}: {error.strerror}") from None
+    try:
+        Path.cwd()
+    except OSError:
+        raise UsageError("the current folder is gone", "`cd` to one that is there") from None
 
 
 def project() -> Project:
