@@ -67,7 +67,8 @@ LINGER = 0.02
 """Seconds that news of starts may wait for more."""
 
 GATHER = 0.01
-"""Seconds that results may wait for more while workers have work left to take."""
+"""Seconds that results may wait for more while workers have work left to take, so that
+nobody waits for what follows from them."""
 
 SIGNALS = 500
 """Signals that are heeded in one turn."""
@@ -172,8 +173,13 @@ class Scheduler:
                 else:
                     return 0
         if results:
-            return GATHER if offered > 0 else 0
+            return GATHER if offered > self._taken_meanwhile(GATHER) else 0
         return LINGER if offered < self._offered else 0
+
+    def _taken_meanwhile(self, waiting: float) -> float:
+        """Orders that workers take while reports wait for so many seconds, and then for
+        their turn."""
+        return (waiting + self._turn_seconds) * self._pace.rate(self._clock.now())
 
     def _notice_absence(self) -> None:
         """Who overslept (a suspended machine, SIGSTOP) has missed heartbeats too: no
@@ -458,6 +464,5 @@ class Scheduler:
             ledger.push_timer(task)
 
     def _capacity(self, now: float) -> dict[str, int]:
-        between = 2 * (GATHER + self._turn_seconds)
-        capacity = self._roster.capacity(now, between * self._pace.rate(now))
+        capacity = self._roster.capacity(now, 2 * self._taken_meanwhile(GATHER))
         return capacity if self._run is None else {POOL: sum(capacity.values())}
