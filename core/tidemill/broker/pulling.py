@@ -16,6 +16,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
+from tidemill.broker import subjects
+
 Receive = Callable[[Msg], None]
 
 _LATE = 1.0
@@ -28,7 +30,7 @@ class Pull:
 
     def __init__(self, client: Client, stream: str, consumer: str, receive: Receive) -> None:
         self._client = client
-        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._subject = subjects.next_message(stream, consumer)
         self._receive = receive
         self._subscription: Subscription | None = None
         self._inbox = ""

@@ -51,6 +51,11 @@ def work_consumer(pool: str, priority: int) -> str:
     return f"{token(pool).replace('=', '~')}-{PRIORITIES[priority]}"
 
 
+def next_message(stream: str, consumer: str) -> str:
+    """Where one asks a consumer for messages."""
+    return f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+
+
 def claim(epoch: str, pool: str, ref: TaskRef, fence: int) -> str:
     return f"tide.claim.{epoch}.{token(pool)}.{ref.run}.{ref.ordinal}.{fence}"
 
