@@ -5,6 +5,7 @@ breaking change of it.
 """
 
 from tidelang.schema import Template
+from tidemill.spi.clock import boot_time
 from tidemill.spi.errors import SpiError, StartError
 from tidemill.spi.executor import Executor, ExecutorContext, ExecutorType, Handle, StepIO
 from tidemill.spi.hooks import PROJECT, Hooks, hookimpl
@@ -56,6 +57,7 @@ __all__ = [
     "Usage",
     "Work",
     "bad_output",
+    "boot_time",
     "cancelled",
     "exited",
     "failed_to_start",
