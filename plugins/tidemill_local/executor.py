@@ -35,8 +35,10 @@ _TRIES = 3
 class LocalExecutor:
     """Runs steps as process trees on this machine."""
 
+    self_fencing = True
+
     def __init__(self, context: ExecutorContext) -> None:
-        self._keepers = Keepers(context.scratch, self._heard, self._gone)
+        self._keepers = Keepers(context.scratch, self._heard, self._gone, leased=context.leased)
         self._steps: dict[str, Step] = {}
         self._environments: dict[tuple[str, ...], dict[str, str]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
@@ -70,6 +72,15 @@ class LocalExecutor:
 
     async def stop(self, handle: Handle, grace: float) -> None:
         self._find(handle).stop(grace)
+
+    def extend(self, seconds: float, since: float) -> None:
+        """Keepers that stood still may not have seen that the time was over: what it was
+        over for is given up here, too, before it is set anew."""
+        if self._keepers.time_is_over():
+            for step in self._steps.values():
+                if not step.over.done():
+                    step.give_up()
+        self._keepers.extend(since + seconds)
 
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
         """A private workdir is gone when its step has ended: nothing is put there."""
@@ -121,6 +132,8 @@ class LocalExecutor:
                 self._drop(step, keeper)
                 raise
             if await self._sees_it_begin(step, keeper, argv, env):
+                if step.given_up:
+                    step.give_up()
                 return
         raise StartError("the local executor's helper processes are being killed: try again")
 
@@ -210,6 +223,8 @@ class LocalExecutor:
         elif kind == protocol.STUCK:
             pids = packet[1:].decode()
             self._lost(step, keeper, f"some of its processes cannot be killed: {pids}")
+        elif kind == protocol.EXPIRED:
+            self._lost(step, keeper, "killed: its worker had lost contact with the schedulers")
         elif kind == protocol.ABANDONED:
             self._lost(step, keeper, "the local executor's warden was killed, and so the step")
 

@@ -61,6 +61,9 @@ class KeeperLink:
     def kill(self) -> None:
         self._tell(protocol.KILL)
 
+    def give_up(self) -> None:
+        self._tell(protocol.GIVE_UP)
+
     def release(self) -> None:
         """The keeper ends, and whatever it has running."""
         if self.open:

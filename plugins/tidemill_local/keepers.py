@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tidemill.spi import StartError
 from tidemill_local.keeper_link import KeeperLink
+from tidemill_local.switch import Switch
 from tidemill_local.tenancy import Tenancy, wait_for_the_dead
 from tidemill_local.warden import protocol
 from tidemill_local.warden_link import WardenLink
@@ -29,12 +30,15 @@ class Keepers:
         scratch: Path,
         heard: Callable[[KeeperLink, bytes], None],
         gone: Callable[[KeeperLink, str], None],
+        *,
+        leased: bool,
     ) -> None:
         self._folder = scratch / f"local-{secrets.token_hex(6)}"
         self._tenancy: Tenancy | None = None
         self._settled = False
         self._report = heard
         self._gone = gone
+        self._switch = Switch() if leased else None
         self._warden: WardenLink | None = None
         self._all: dict[int, KeeperLink] = {}
         self._idle: list[KeeperLink] = []
@@ -50,9 +54,22 @@ class Keepers:
         if self._warden is None or not self._warden.alive:
             folder, tenancy = self._make_folder()
             self._warden = WardenLink(
-                folder, tenancy.helpers, self._buried, self._refused, self._warden_lost
+                folder,
+                tenancy.helpers,
+                None if self._switch is None else self._switch.descriptor,
+                self._buried,
+                self._refused,
+                self._warden_lost,
             )
         return self._warden
+
+    def extend(self, end: float) -> None:
+        """Sets the moment of `boot_time()` at which keepers kill what they have in hand."""
+        if self._switch is not None:
+            self._switch.set(end)
+
+    def time_is_over(self) -> bool:
+        return self._switch is not None and self._switch.is_over
 
     async def settle(self) -> None:
         """Waits for the helpers of a `tidemill` that was killed; only once.
@@ -96,6 +113,9 @@ class Keepers:
             await asyncio.gather(*self._sweeps)
         if self._warden is not None:
             await self._warden.close(PATIENCE)
+        if self._switch is not None:
+            self._switch.close()
+            self._switch = None
         if self._tenancy is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
             self._tenancy.end()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 class Step:
     """`begun` is done when the step runs, with the packet that says why not if it does
-    not; `over` is done with the outcome. `end_at` is when it will be killed."""
+    not; `over` is done with the outcome. `given_up` tells that its time was over."""
 
     def __init__(self, work: Work, io: StepIO, loop: asyncio.AbstractEventLoop) -> None:
         self.work = work
@@ -28,6 +28,7 @@ class Step:
         self.pipe: OutputPipe | None = None
         self.layout: Layout | None = None
         self.keeper: KeeperLink | None = None
+        self.given_up = False
         self._killer: asyncio.TimerHandle | None = None
 
     def has_begun(self, refusal: bytes = b"") -> None:
@@ -69,6 +70,12 @@ class Step:
         else:
             self._killer.cancel()
         self._killer = self.loop.call_at(end, self._kill)
+
+    def give_up(self) -> None:
+        """Its time is over: whatever it comes to, it is lost."""
+        self.given_up = True
+        if self.keeper is not None:
+            self.keeper.give_up()
 
     def _kill(self) -> None:
         if self.keeper is not None:

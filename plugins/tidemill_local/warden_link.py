@@ -17,19 +17,21 @@ from tidemill_local.warden import protocol
 
 _PROGRAM = (
     "import sys; sys.path.insert(0, ''); from warden.main import main; "
-    "main(int(sys.argv[1]), int(sys.argv[2]))"
+    "main(*map(int, sys.argv[1:]))"
 )
 
 
 class WardenLink:
     """One warden. `on_buried(number, clean)` tells that a keeper has died and whether
     its tree is gone, `on_refused(number, errno)` that it could not be forked.
-    `tenancy` is a descriptor that warden and keepers keep open for as long as they live."""
+    `tenancy` is a descriptor that warden and keepers keep open for as long as they live,
+    `switch` the timer that tells them that what they have in hand must end."""
 
     def __init__(
         self,
         scratch: Path,
         tenancy: int,
+        switch: int | None,
         on_buried: Callable[[int, bool], None],
         on_refused: Callable[[int, int], None],
         on_lost: Callable[[], None],
@@ -42,7 +44,7 @@ class WardenLink:
         self._gone: asyncio.Future[None] | None = None
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._process = _spawn(theirs, tenancy)
+            self._process = _spawn(theirs, tenancy, switch)
         except BaseException:
             self._socket.close()
             raise
@@ -117,21 +119,22 @@ class WardenLink:
         self._on_lost()
 
 
-def _spawn(theirs: socket.socket, tenancy: int) -> subprocess.Popen[bytes]:
+def _spawn(theirs: socket.socket, tenancy: int, switch: int | None) -> subprocess.Popen[bytes]:
     """The command line holds neither the word "tidemill" nor a path of the project, so
     that `pkill -9 -f tidemill` leaves the warden its work of ending the steps. For the
     same reason it is the interpreter behind a virtual environment that is started."""
     descriptor = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, 3)
+    passed = [descriptor, tenancy] + ([] if switch is None else [switch])
     program = [os.path.realpath(sys.executable), "-I", "-S", "-c", _PROGRAM]
     try:
         return subprocess.Popen(
-            [*program, str(descriptor), str(tenancy)],
+            [*program, *map(str, passed)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=Path(__file__).parent,
             env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-            pass_fds=(descriptor, tenancy),
+            pass_fds=passed,
             start_new_session=True,
         )
     except OSError as error:

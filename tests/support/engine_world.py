@@ -46,6 +46,8 @@ class Started:
 class ScriptedExecutor:
     """`on_stop` False makes steps that ignore being stopped."""
 
+    self_fencing = False
+
     def __init__(self) -> None:
         self.started: dict[str, list[Started]] = {}
         self.on_stop = True
@@ -72,6 +74,8 @@ class ScriptedExecutor:
         if self.on_stop and not step.over.done():
             step.over.set_result(killed(15))
 
+    def extend(self, seconds: float, since: float) -> None: ...
+
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
         for file in files:
             path = work.project / work.workdir / file.name
@@ -96,6 +100,8 @@ class _Executors:
     def settings(self, kind: str, values: Mapping[str, Any]) -> Any:
         del kind, values
         return None
+
+    def extend(self, seconds: float, since: float) -> None: ...
 
     async def close(self) -> None: ...
 

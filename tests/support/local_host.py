@@ -38,4 +38,5 @@ async def main(scratch: Path, project: Path, mark: str) -> None:
     await asyncio.gather(run(0, NASTY + "echo ready; sleep 1000"), many())
 
 
-asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))

@@ -42,6 +42,11 @@ class Executor(Protocol):
     Every method is called on the worker's event loop and must not block it.
     """
 
+    @property
+    def self_fencing(self) -> bool:
+        """Whether `extend` is honoured: steps end when their time is over, also while the
+        worker's process stands still. Always the same for one executor."""
+
     async def prepare(self, work: Work) -> None:
         """Does ahead of time what `start` would have to wait for (pull an image). May
         be called for work that is never started. Errors are logged, never fatal."""
@@ -75,6 +80,24 @@ class Executor(Protocol):
             SpiError: no step of this executor has this handle.
         """
 
+    def extend(self, seconds: float, since: float) -> None:
+        """All that was started, and all that will be, may be at work for `seconds` from
+        `since` on, a moment of `boot_time()`. The last call counts; before the first one
+        there is no limit. Does nothing where `ExecutorContext.leased` is not set.
+
+        What is at work when that time is over must end then, at once, as `lost`, whatever
+        has become of this process: somebody else is about to be given the same step. The
+        worker itself calls `stop` in good time, but one that is stopped (SIGSTOP), starved
+        or hung cannot. So an executor has somebody outside of this process see to it: a
+        helper process, the container's supervisor, the far end of its connection. What is
+        started after the time is over ends as `lost` too, and what has been over is never
+        brought back by a later call.
+
+        An executor that cannot do this says so by `self_fencing`, and does nothing here.
+        Called a few times in each lease. Never blocks and never raises: what has to travel
+        does so in a task of the executor's own, in less than a tenth of `seconds`, and its
+        far end counts from when it was asked, not from when it heard of it."""
+
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
         """In the place of a start, where the result of an earlier attempt is used: puts
         its files where that attempt would have left them, so that people and steps that
@@ -97,9 +120,15 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExecutorContext:
-    """What a factory may know of the worker: a folder of its own for scratch files."""
+    """What a factory may know of the worker.
+
+    `scratch` is a folder of the executor's own for temporary files. `leased` tells that
+    steps are held on leases, and others are given them when one ends: `extend` is called
+    before the first start, and on and on. It is not set for a run on one machine, whose
+    steps nobody else could be given: such a run may be stopped for hours and go on."""
 
     scratch: Path
+    leased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 It is a child subreaper in a session of its own. When the executor's end of its socket
 closes (tidemill has ended, by whatever means) or the warden dies, it kills its tree,
-empties its folder and ends.
+empties its folder and ends. When the switch goes off, it kills its tree.
 """
 
 # pathlib would take as long to import as all the rest of this program:
@@ -17,6 +17,7 @@ import socket
 import struct
 
 from . import folders, linux, protocol
+from .alarm import NO_SWITCH, wake
 from .protocol import Ended, Order
 from .tree import Tree
 
@@ -42,20 +43,24 @@ class AbandonedError(Exception):
 
 
 class Keeper:
-    def __init__(self, sock: socket.socket, folder: str, warden: int) -> None:
+    def __init__(self, sock: socket.socket, folder: str, warden: int, switch: int) -> None:
         self.socket = sock
         self.folder = folder
         self.tmp = os.path.join(folder, folders.TMP)
         self.output = os.path.join(folder, folders.OUTPUT)
         self.busy = False
+        self.expired = False
         self.had_output = False
         self.fresh = False
         self.mark = 0
         self.tree = Tree()
         self.warden = warden
+        self.switch = switch
         self.poller = select.poll()
         self.poller.register(sock, select.POLLIN)
         self.poller.register(warden, select.POLLIN)
+        if switch != NO_SWITCH:
+            self.poller.register(switch, select.POLLIN)
 
     def serve(self) -> None:
         """Works until executor or warden have gone."""
@@ -80,6 +85,9 @@ class Keeper:
         order, pipe = self.receive_order()
         self.busy = True
         try:
+            if self.expired:
+                self.say(protocol.EXPIRED)
+                return
             main = self.start(order, pipe)
         except NotStartedError as failure:
             self.say(failure.packet)
@@ -92,7 +100,7 @@ class Keeper:
     # -- starting
 
     def receive_order(self) -> tuple[Order, int]:
-        self.poll()
+        self.expired = self.idle()
         data, ancillary = protocol.receive(self.socket, _DESCRIPTORS)
         if not data:
             raise ReleasedError
@@ -103,6 +111,18 @@ class Keeper:
             with open(descriptors[1], "rb") as file:
                 data = b"." + file.read()
         return protocol.unpack_order(data[1:]), descriptors[0]
+
+    def idle(self) -> bool:
+        """Until there is something to read. Whether it comes too late, since the switch
+        has gone off."""
+        found = self.poll()
+        if self.socket.fileno() not in found:
+            wake(self.warden)
+            self.poller.unregister(self.switch)
+            self.poll()
+            self.poller.register(self.switch, select.POLLIN)
+            found = self.poll(0)
+        return self.switch in found
 
     def start(self, order: Order, pipe: int) -> int:
         try:
@@ -156,6 +176,8 @@ class Keeper:
         stuck = self.tree.kill()
         if stuck:
             return protocol.STUCK + b" ".join(b"%d" % pid for pid in stuck)
+        if self.expired:
+            return protocol.EXPIRED
         return self.account(main)
 
     def watch(self, handle: int) -> bool:
@@ -166,6 +188,9 @@ class Keeper:
         if not found:
             self.say(protocol.STARTED)
         while handle not in found:
+            if self.switch in found:
+                self.expired = True
+                return False
             if self.socket.fileno() in found:
                 if self.obey():
                     return False
@@ -185,6 +210,9 @@ class Keeper:
                 for handle in handles:
                     self.poller.unregister(handle)
                     os.close(handle)
+            if self.switch in ready:
+                self.expired = True
+                return
             if self.socket.fileno() in ready and self.obey():
                 return
 
@@ -200,7 +228,8 @@ class Keeper:
         request, _ = protocol.receive(self.socket)
         if not request:
             raise ReleasedError
-        if request == protocol.KILL:
+        if request in (protocol.KILL, protocol.GIVE_UP):
+            self.expired = request == protocol.GIVE_UP
             return True
         self.tree.terminate()
         return False

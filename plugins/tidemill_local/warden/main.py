@@ -16,6 +16,7 @@ import struct
 import time
 
 from . import folders, linux, protocol
+from .alarm import NO_SWITCH, Alarm, wake
 from .keeper import Keeper, ReleasedError
 from .tree import PATIENCE, Tree
 
@@ -23,8 +24,9 @@ _DESCRIPTOR = socket.CMSG_SPACE(struct.calcsize("i"))
 
 
 class Warden:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, switch: int) -> None:
         self.control = control
+        self.switch = switch
         self.scratch = os.fsdecode(protocol.receive(control)[0])
         self.keepers: dict[int, tuple[int, bytes]] = {}
         """By pidfd: pid and number."""
@@ -32,6 +34,9 @@ class Warden:
         self.poller = select.poll()
         self.poller.register(control, select.POLLIN)
         self.own = os.pidfd_open(os.getpid())
+        self.alarm = None if switch == NO_SWITCH else Alarm(switch)
+        if self.alarm is not None:
+            self.poller.register(self.alarm, select.POLLIN)
 
     def serve(self) -> None:
         self.say(protocol.READY)
@@ -39,6 +44,8 @@ class Warden:
             for descriptor, _ in self.poller.poll():
                 if descriptor in self.keepers:
                     self.bury(descriptor)
+                elif descriptor != self.control.fileno():
+                    self.rouse()
                 elif not self.take_order():
                     return
 
@@ -63,16 +70,26 @@ class Warden:
         self.poller.register(handle, select.POLLIN)
         return True
 
+    def rouse(self) -> None:
+        """The switch has gone off. Keepers see to that by themselves, unless they are
+        stopped."""
+        if self.alarm is not None:
+            self.alarm.take()
+        for keeper in self.keepers:
+            wake(keeper)
+
     def become_keeper(self, sock: socket.socket, folder: str) -> None:
         """Only in the child: gives up all that belongs to the warden, and never returns."""
         try:
             os.setsid()
             gc.enable()
             self.control.close()
+            if self.alarm is not None:
+                self.alarm.close()
             for descriptor in self.keepers:
                 os.close(descriptor)
             with contextlib.suppress(ReleasedError):
-                Keeper(sock, folder, self.own).serve()
+                Keeper(sock, folder, self.own, self.switch).serve()
         finally:
             os._exit(0)
 
@@ -92,7 +109,10 @@ class Warden:
         end = time.monotonic() + 2 * PATIENCE
         while self.keepers and (left := end - time.monotonic()) > 0:
             for descriptor, _ in self.poller.poll(left * 1000):
-                self.bury(descriptor)
+                if descriptor in self.keepers:
+                    self.bury(descriptor)
+                else:
+                    self.rouse()
         self.tree.spare.clear()
         self.tree.kill()
         if self.scratch:
@@ -103,13 +123,16 @@ class Warden:
             self.control.send(packet, socket.MSG_NOSIGNAL)
 
 
-def main(descriptor: int, tenancy: int) -> None:
+def main(descriptor: int, tenancy: int, switch: int = NO_SWITCH) -> None:
     """The whole program. Signals are as a step should find them: nothing is ignored.
 
+    `switch` is the timer of `tidemill_local.switch`, where there is one.
     `tenancy` is held open, here and in the keepers, and closed in their steps: the lock
     on it shows that something of this executor still lives.
     """
     os.set_inheritable(tenancy, False)
+    if switch != NO_SWITCH:
+        os.set_inheritable(switch, False)
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -119,7 +142,7 @@ def main(descriptor: int, tenancy: int) -> None:
     os.chdir("/")
     linux.become_subreaper()
     linux.set_name(b"tide-warden")
-    warden = Warden(control)
+    warden = Warden(control, switch)
     try:
         warden.serve()
     finally:

@@ -34,11 +34,16 @@ LONG_ORDER = b"M"
 """The order is in a memory file, which comes with the packet behind the pipe."""
 TERMINATE = b"T"
 KILL = b"K"
+GIVE_UP = b"G"
+"""As `KILL`, and it is told as `EXPIRED`: its time was over, and this keeper may have
+slept through that."""
 
 # keeper to executor
 STARTED = b"S"
 ENDED = b"E"
 NOT_STARTED = b"F"
+EXPIRED = b"X"
+"""The tree was killed, or never started, because the switch had gone off."""
 ABANDONED = b"L"
 """The tree was killed because the warden died."""
 STUCK = b"U"

@@ -127,6 +127,10 @@ class Steps:
         del kind, values
         return NoSettings()
 
+    self_fencing = False
+
+    def extend(self, seconds: float, since: float) -> None: ...
+
     async def prepare(self, work: Work) -> None: ...
 
     async def start(self, work: Work, io: StepIO) -> Handle:
