@@ -358,6 +358,10 @@ class Executors(Protocol):
             TidemillError: they do not fit.
         """
 
+    def extend(self, seconds: float, since: float) -> None:
+        """Tells every executor, those that are made later too, how long what is held may
+        be at work: see `Executor.extend`. Never raises."""
+
     async def close(self) -> None: ...
 
 

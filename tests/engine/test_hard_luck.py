@@ -55,6 +55,19 @@ async def test_a_worker_that_gets_no_answer_stops_before_its_lease_ends(bench: B
     assert bench.task(run, "a").state == "running", "the lease has not ended"
 
 
+async def test_steps_are_given_time_by_contact_alone(bench: Bench) -> None:
+    """Whoever ends them if the worker stands still goes by what it said before."""
+    bench.executor.ends = lambda _: None
+    way = CutOff(bench)
+    bench.drive(bench.create(pipeline(step("a"))), broker=way)
+    for _ in range(50):
+        await bench.clock.advance(LEASE / 10)
+        assert bench.executor.until[-1] > bench.clock.now() + LEASE / 4
+    way.broken = True
+    await bench.clock.advance(2 * LEASE)
+    assert max(bench.executor.until) == pytest.approx(way.last_contact() + 2 / 3 * LEASE)
+
+
 async def test_a_heartbeat_with_an_old_fence_keeps_nobody_alive(bench: Bench) -> None:
     bench.executor.ends = lambda _: None
     bench.executor.stubborn = True

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import ledger
 import pytest
 
 from fleet import Fleet, NewFleet
@@ -107,6 +108,31 @@ def test_a_worker_that_is_killed_loses_its_step_to_another_within_a_lease(
     assert float(str(started)) - killed < LEASE + 1
     outcomes = fleet.query(f"SELECT worker, outcome FROM attempt WHERE run = {run} ORDER BY fence")
     assert outcomes == [("w1", "lost"), ("w2", "exited")]
+
+
+def test_a_worker_that_is_stopped_for_two_leases_has_no_step_at_work_beside_another(
+    new_fleet: NewFleet, tmp_path: Path
+) -> None:
+    """Its process cannot kill the step, and says late what became of it."""
+    script = ledger.STEP.format(ledger=tmp_path / "ledger", pause=0.8)
+    retry = "retry { attempts = 5, backoff = 100ms }"
+    source = f'pipeline p {{ step work {{ {retry}\n run = """\n    {script}\n    """ }} }}'
+    fleet = new_fleet(source, lease=LEASE)
+    fleet.scheduler("s1")
+    fleet.worker("w1")
+    run = fleet.trigger("p")
+    fleet.until(lambda: _running(fleet, run))
+    fleet.worker("w2")
+    time.sleep(1.5)  # it is known before the other one is stopped
+    fleet.signal("w1", signal.SIGSTOP)
+    time.sleep(2 * LEASE)  # the length is the test
+    fleet.signal("w1", signal.SIGCONT)
+    assert fleet.to_the_end(run) == "succeeded"
+    outcomes = fleet.query(f"SELECT worker, outcome FROM attempt WHERE run = {run} ORDER BY fence")
+    assert outcomes == [("w1", "lost"), ("w2", "exited")]
+    (attempts,) = ledger.read(tmp_path / "ledger").values()
+    assert [attempt.ended for attempt in attempts.values()] == [False, True]
+    assert ledger.overlaps(attempts) == []
 
 
 def test_a_worker_that_drains_ends_its_step_and_takes_no_other(new_fleet: NewFleet) -> None:

@@ -29,7 +29,7 @@ from tidemill.model.plan import Plan, make_plan
 from tidemill.model.rows import RunRow, TaskRef, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction
-from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited, killed
+from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, boot_time, exited, killed
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
 from tidemill.testing.clock import VirtualClock
@@ -54,7 +54,10 @@ def subrun(name: str, called: Definition, *needs: str, **fields: Any) -> Step:
 
 class Scripted:
     """An executor (`tidemill.spi.Executor`). What `ends` answers for a step is how it
-    ends, at once; where it answers None, `end` decides later, or `stop` does."""
+    ends, at once; where it answers None, `end` decides later, or `stop` does.
+    `until` are the moments until which steps may be at work, as it was told of them."""
+
+    self_fencing = False
 
     def __init__(self, ends: Callable[[Work], Outcome | None]) -> None:
         self.ends = ends
@@ -62,6 +65,7 @@ class Scripted:
         self.at_work: dict[str, Work] = {}
         self.side_by_side: list[str] = []
         self.stubborn = False
+        self.until: list[float] = []
         self.files: dict[str, dict[str, Path]] = {}
         self._outcomes: dict[str, asyncio.Future[Outcome]] = {}
         self._ios: dict[str, StepIO] = {}
@@ -90,6 +94,8 @@ class Scripted:
     async def stop(self, handle: Handle, grace: float) -> None:
         if not self.stubborn or grace == 0:
             self._end(handle.token, killed(9))
+
+    def extend(self, seconds: float, since: float) -> None: ...
 
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
         for file in files:
@@ -126,6 +132,7 @@ class OneExecutor:
     """`tidemill.ports.Executors` of a single kind."""
 
     executor: Scripted
+    clock: VirtualClock
 
     def get(self, kind: str) -> Scripted:
         del kind
@@ -134,6 +141,10 @@ class OneExecutor:
     def settings(self, kind: str, values: Mapping[str, Any]) -> NoSettings:
         del kind, values
         return NoSettings()
+
+    def extend(self, seconds: float, since: float) -> None:
+        assert since <= boot_time()
+        self.executor.until.append(self.clock.now() + seconds)
 
     async def close(self) -> None:
         await self.executor.close()
@@ -236,7 +247,7 @@ class Bench:
             name,
             broker or self.broker,
             self.clock,
-            OneExecutor(self.executor),
+            OneExecutor(self.executor, self.clock),
             FolderArtifacts(self.folder / "artifacts"),
             EnvironmentSecrets(),
             FolderResults(self.folder / "results"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,17 @@ from tidemill.errors import TidemillError
 from tidemill.plugins import Plugins, load
 from tidemill.spi import Executor, ExecutorContext
 
+log = logging.getLogger(__name__)
+
 
 class InstalledExecutors:
-    """See `tidemill.ports.Executors`."""
+    """See `tidemill.ports.Executors`. Steps of a worker that is not `leased` are nobody
+    else's, whatever happens to it."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, *, leased: bool = False) -> None:
         self._scratch = scratch
+        self._leased = leased
+        self._time: tuple[float, float] | None = None
         self._made: dict[str, Executor] = {}
         self._defaults: dict[str, Any] = {}
 
@@ -27,8 +33,9 @@ class InstalledExecutors:
 
     def get(self, kind: str) -> Executor:
         if kind not in self._made:
-            context = ExecutorContext(self._scratch / kind)
+            context = ExecutorContext(self._scratch / kind, self._leased)
             self._made[kind] = self._plugins.executor_type(kind).factory(context)
+            self._tell(kind)
         return self._made[kind]
 
     def warm(self, kinds: Iterable[str]) -> None:
@@ -45,6 +52,19 @@ class InstalledExecutors:
         if kind not in self._defaults:
             self._defaults[kind] = self._plugins.settings(kind, {})
         return self._defaults[kind]
+
+    def extend(self, seconds: float, since: float) -> None:
+        self._time = (seconds, since)
+        for kind in self._made:
+            self._tell(kind)
+
+    def _tell(self, kind: str) -> None:
+        if self._time is None:
+            return
+        try:
+            self._made[kind].extend(*self._time)
+        except Exception:  # logged with its traceback: a plugin's bug must not cost the worker
+            log.exception("executor %r cannot be told how long its steps may be at work", kind)
 
     async def close(self) -> None:
         for executor in self._made.values():

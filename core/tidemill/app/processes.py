@@ -264,7 +264,8 @@ async def _working(
     end = JetStreamWorkerEnd(client, clock, options.name, options.pool)
     await end.open()
     ends.append(end)
-    executors = InstalledExecutors(project.state / "workers" / token / "scratch")
+    scratch = project.state / "workers" / token / "scratch"
+    executors = InstalledExecutors(scratch, leased=True)
     worker = Worker(
         options.name,
         end,

@@ -17,7 +17,7 @@ from tidemill.engine.waiting import sleep
 from tidemill.model.messages import Claimed, Heartbeat, Order, Result
 from tidemill.model.rows import TaskRef
 from tidemill.ports import ArtifactStore, Clock, Delivery, Executors, Results, Secrets, WorkerEnd
-from tidemill.spi import Reason
+from tidemill.spi import Reason, boot_time
 
 HEARTBEATS = 3
 """Heartbeats in a lease."""
@@ -49,6 +49,7 @@ class Worker:
     async def run(self) -> None:
         """Works until it is cancelled, and then stops at once what it still holds; or, told
         to drain, until nothing is left in hand."""
+        self._extend()
         async with asyncio.TaskGroup() as group:
             others = [
                 group.create_task(part) for part in (self._beat(), self._fence(), self._obey())
@@ -76,7 +77,7 @@ class Worker:
     @property
     def in_contact(self) -> bool:
         """Whether a scheduler has confirmed lately that it knows of this worker."""
-        return self.clock.now() - self.broker.last_contact() < self._patience
+        return self._left > 0
 
     @property
     def _patience(self) -> float:
@@ -157,6 +158,7 @@ class Worker:
             sent = self.clock.now()
             await self._say(draining=self._draining)
             await sleep(self.clock, often)
+            self._extend()
             if self.broker.last_contact() >= sent:
                 await sleep(self.clock, seldom - often)
 
@@ -166,11 +168,23 @@ class Worker:
             Heartbeat(self.name, self.pool, self.slots, held, self.region, self.labels, draining)
         )
 
+    def _extend(self) -> None:
+        """Tells those who run the steps until when these may be at work: if this process
+        stands still, it is they who end them. They count from a moment before this one's
+        clock is read: to stand still in between gives nobody more time."""
+        since = boot_time()
+        self.executors.extend(self._left, since)
+
+    @property
+    def _left(self) -> float:
+        """Seconds until what is held is given up, unless there is contact before."""
+        return self.broker.last_contact() + self._patience - self.clock.now()
+
     async def _fence(self) -> None:
         """Gives up everything once there has been no contact for too long. Apart from
         `_beat`, whose report may itself be what gets no answer."""
         while True:
-            left = self.broker.last_contact() + self._patience - self.clock.now()
+            left = self._left
             if left <= 0:
                 for attempt in list(self._held.values()):
                     await attempt.give_up()

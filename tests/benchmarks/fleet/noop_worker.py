@@ -18,8 +18,10 @@ from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited
 
 
 class Noop:
-    def __init__(self, scratch: Path) -> None:
-        del scratch
+    self_fencing = False
+
+    def __init__(self, scratch: Path, *, leased: bool) -> None:
+        del scratch, leased
 
     def get(self, kind: str) -> Noop:
         del kind
@@ -43,6 +45,8 @@ class Noop:
         return exited(0)
 
     async def stop(self, handle: Handle, grace: float) -> None: ...
+
+    def extend(self, seconds: float, since: float) -> None: ...
 
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None: ...
 
