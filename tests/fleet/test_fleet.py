@@ -181,13 +181,13 @@ def test_postgres_may_be_restarted(new_fleet: NewFleet, number: signal.Signals) 
     fleet = new_fleet(PIPELINES, fsync="on")
     fleet.scheduler("s1")
     fleet.worker("w1")
-    runs = [fleet.trigger("long"), fleet.trigger("small")]
-    fleet.until(lambda: _running(fleet, runs[0]))
+    runs = [fleet.trigger("small"), fleet.trigger("long")]
+    fleet.until(lambda: _running(fleet, runs[1]))
     fleet.postgres.end(number)
     time.sleep(1)
     fleet.postgres.start()
     assert [fleet.to_the_end(run) for run in runs] == ["succeeded"] * 2
-    outcomes = fleet.query(f"SELECT outcome FROM attempt WHERE run = {runs[0]}")
+    outcomes = fleet.query(f"SELECT outcome FROM attempt WHERE run = {runs[1]}")
     assert outcomes == [("exited",)], "it went on while the database was away"
 
 
