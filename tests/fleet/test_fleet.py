@@ -119,7 +119,7 @@ def test_a_worker_that_is_stopped_for_two_leases_has_no_step_at_work_beside_anot
     source = f'pipeline p {{ step work {{ {retry}\n run = """\n    {script}\n    """ }} }}'
     fleet = new_fleet(source, lease=LEASE)
     fleet.scheduler("s1")
-    fleet.worker("w1")
+    fleet.worker("w1", 1)  # full, it asks for no more work
     run = fleet.trigger("p")
     fleet.until(lambda: _running(fleet, run))
     fleet.worker("w2")
