@@ -39,9 +39,10 @@ class NotEncryptedError(NatsError):
 
 
 class Connection(Client):
-    """The library's client, but for two things. It says nothing in the clear where TLS is
+    """The library's client, but for three things. It says nothing in the clear where TLS is
     wanted, though a server, or who stands before it, may ask for that. And it takes no
-    error for the end: a user whose time is over may be given more.
+    error for the end: a user whose time is over may be given more. And it can be closed while
+    it is trying to connect again.
     """
 
     def __init__(self, *, encrypted: bool) -> None:
@@ -57,6 +58,14 @@ class Connection(Client):
             await self.close()
         elif self._transport is not None:
             self._transport.close()  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        """Also where the connection is lost already: then there is nobody to tell."""
+        try:
+            await super().close()
+        except OSError:
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         if initial_connection and self._encrypted and not info.get("tls_required"):
