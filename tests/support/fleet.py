@@ -120,8 +120,8 @@ class Fleet:
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql.encode()).fetchall()
 
-    def trigger(self, pipeline: str) -> int:
-        return int(self.tidemill("trigger", pipeline).split()[1])
+    def trigger(self, pipeline: str, *options: str) -> int:
+        return int(self.tidemill("trigger", pipeline, *options).split()[1])
 
     def until(self, reached: Callable[[], bool], within: float = PATIENCE) -> None:
         until = time.monotonic() + within

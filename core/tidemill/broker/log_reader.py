@@ -1,13 +1,19 @@
 """Reading the output of steps out of the stream of logs, live or afterwards.
 
 Each piece of an attempt has a number; a reader is told how many are missing before the one
-it gets, whoever lost them: a connection, a limit, the server.
+it gets, whoever lost them: a worker, a connection, a limit, the server. When the output has
+ended one more number comes, without text, so that what is missing at the end is told, too.
+
+What is only lost on its way from the server to us is read again: the consumer numbers what
+it sends, and where a number or the consumer itself is missing, another one goes on behind
+the last message that came.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -22,10 +28,15 @@ from tidemill.broker.pulling import Pull
 from tidemill.model.rows import TaskRef
 from tidemill.ports import UnavailableError
 
+log = logging.getLogger(__name__)
+
 BATCH = 500
 WAIT_SECONDS = 1.0
 FORGOTTEN_AFTER = 30.0
 """Seconds after which the server forgets a reader that asks no more."""
+
+PATIENCE = 10.0
+"""Seconds for which a server that has gone is waited for; for ever by who follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,61 +56,157 @@ async def read_logs(
     it, None says that nothing has come for a while.
 
     Raises:
-        UnavailableError: the stream is not there.
+        UnavailableError: the stream is not there, or its server has gone.
     """
-    arrived: list[Msg] = []
-    try:
-        info = await client.jetstream().add_consumer(
-            subjects.LOGS,
-            ConsumerConfig(
-                filter_subjects=[subjects.logs_of(run) for run in runs],
-                deliver_policy=DeliverPolicy.ALL,
-                ack_policy=AckPolicy.NONE,
-                inactive_threshold=FORGOTTEN_AFTER,
-                mem_storage=True,
-            ),
-        )
-    except (NatsError, JetStreamError) as error:
-        raise UnavailableError(f"the logs cannot be read: {error}", "is a scheduler up?") from None
-    pull = Pull(client, subjects.LOGS, info.name, arrived.append)
-    await pull.open()
-    seen: dict[tuple[TaskRef, int, str], int] = {}
+    place, seen = _Place(client, runs, follow=follow), _Seen()
+    await place.find()
     try:
         while True:
-            await pull.ask(BATCH, WAIT_SECONDS if follow else None)
-            await _some(pull, arrived)
-            messages, arrived[:] = list(arrived), []
+            messages = await place.more()
             for message in messages:
-                yield _piece(message, seen)
-            if not messages and pull.ended.is_set():
-                if not follow:
-                    return
+                if piece := seen.piece(message):
+                    yield piece
+            if not messages and follow:
                 yield None
-    finally:
-        await pull.close()
-
-
-async def _some(pull: Pull, arrived: list[Msg]) -> None:
-    """Until the pull has ended; a little of it is enough where somebody watches."""
-    while not pull.ended.is_set():
-        try:
-            await asyncio.wait_for(pull.ended.wait(), 0.05)
-        except TimeoutError:
-            if arrived and len(arrived) >= BATCH:
+            elif place.at_end and not follow:
                 return
-            if arrived:
-                pull.forget()
+    finally:
+        await place.leave()
 
 
-def _piece(message: Msg, seen: dict[tuple[TaskRef, int, str], int]) -> Piece:
-    _, _, _, run, ordinal, attempt, worker = message.subject.split(".")
-    ref, number = TaskRef(int(run), int(ordinal)), 0
-    try:
-        found = json.loads(message.data)
-        number, text = int(found["number"]), str(found["text"])
-    except (ValueError, KeyError, TypeError):
-        text = "[tidemill: a piece of output that cannot be read]\n"
-    key = (ref, int(attempt), worker)
-    missing = max(number - seen.get(key, 0) - 1, 0)
-    seen[key] = max(number, seen.get(key, 0))
-    return Piece(ref, int(attempt), text, missing)
+class _Place:
+    """Where in the stream a reader is. Call `find` first."""
+
+    def __init__(self, client: Client, runs: Sequence[int], *, follow: bool) -> None:
+        self._client = client
+        self._filters = [subjects.logs_of(run) for run in runs]
+        self._follow = follow
+        self._arrived: list[Msg] = []
+        self._pull: Pull | None = None
+        self._consumer = ""
+        self._connection = -1
+        self._stream = ""
+        self._last = 0
+        self._next = 1
+        self._pending = 0
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all that was there has come."""
+        return self._pull is not None and self._pending == 0
+
+    async def more(self) -> list[Msg]:
+        """What has come, without a hole; none where nothing has, for a while."""
+        if self._connection != self._client.stats["reconnects"]:
+            await self.leave()  # what was on its way to us is lost
+        if self._pull is None:
+            await self._find_again()
+        if self._pull is None:
+            return []
+        await self._pull.ask(BATCH, WAIT_SECONDS if self._follow else None)
+        await self._some(self._pull)
+        arrived, self._arrived[:] = list(self._arrived), []
+        messages = self._without_hole(arrived)
+        if self._pull.no_consumer or len(messages) < len(arrived) or self._stuck(messages):
+            await self.leave()
+        return messages
+
+    def _stuck(self, messages: list[Msg]) -> bool:
+        """There is more, and it does not come: it was sent, and lost."""
+        pull = self._pull
+        return not messages and self._pending > 0 and pull is not None and pull.ended.is_set()
+
+    def _without_hole(self, arrived: list[Msg]) -> list[Msg]:
+        messages = []
+        for message in arrived:
+            metadata = message.metadata
+            if metadata.consumer != self._consumer:
+                continue  # it was asked for before, and is read again
+            if metadata.sequence.consumer != self._next:
+                break
+            self._next += 1
+            self._last, self._pending = metadata.sequence.stream, metadata.num_pending
+            messages.append(message)
+        return messages
+
+    async def _some(self, pull: Pull) -> None:
+        """Until the pull has ended; a little of it is enough where somebody watches."""
+        while not pull.ended.is_set():
+            try:
+                await asyncio.wait_for(pull.ended.wait(), 0.05)
+            except TimeoutError:
+                if self._arrived:
+                    return
+
+    async def _find_again(self) -> None:
+        """Who follows may try for ever, a little later each time."""
+        until = asyncio.get_running_loop().time() + (WAIT_SECONDS if self._follow else PATIENCE)
+        while self._pull is None:
+            try:
+                await self.find()
+            except UnavailableError as error:
+                if asyncio.get_running_loop().time() < until:
+                    await asyncio.sleep(0.2)
+                elif self._follow:
+                    log.warning("%s", error)
+                    return
+                else:
+                    raise
+
+    async def find(self) -> None:
+        """Begins behind the last message that came, or with the first of a new stream."""
+        connection = self._client.stats["reconnects"]
+        try:
+            stream = await self._client.jetstream().stream_info(subjects.LOGS)
+            if str(stream.created) != self._stream:
+                self._stream, self._last = str(stream.created), 0
+            info = await self._client.jetstream().add_consumer(subjects.LOGS, self._config())
+        except (NatsError, JetStreamError, TimeoutError) as error:
+            raise UnavailableError(
+                f"the logs cannot be read: {error}", "is a scheduler up?"
+            ) from None
+        self._arrived.clear()
+        self._consumer, self._next, self._pending = info.name, 1, info.num_pending or 0
+        pull = Pull(self._client, subjects.LOGS, info.name, self._arrived.append)
+        await pull.open()
+        self._pull, self._connection = pull, connection
+
+    def _config(self) -> ConsumerConfig:
+        behind = {
+            "deliver_policy": DeliverPolicy.BY_START_SEQUENCE,
+            "opt_start_seq": self._last + 1,
+        }
+        start = behind if self._last else {"deliver_policy": DeliverPolicy.ALL}
+        return ConsumerConfig(
+            filter_subjects=self._filters,
+            ack_policy=AckPolicy.NONE,
+            inactive_threshold=FORGOTTEN_AFTER,
+            mem_storage=True,
+            **start,
+        )
+
+    async def leave(self) -> None:
+        pull, self._pull = self._pull, None
+        if pull is not None:
+            await pull.close()
+
+
+class _Seen:
+    """The last number of each attempt's output on each worker."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[TaskRef, int, str], int] = {}
+
+    def piece(self, message: Msg) -> Piece | None:
+        """What is to be shown of a message, if anything."""
+        _, _, _, run, ordinal, attempt, worker = message.subject.split(".")
+        ref = TaskRef(int(run), int(ordinal))
+        try:
+            found = json.loads(message.data)
+            number, text = int(found["number"]), str(found["text"])
+        except (ValueError, KeyError, TypeError):
+            return Piece(ref, int(attempt), "[tidemill: a piece of output that cannot be read]\n")
+        last = self._last.get((ref, int(attempt), worker), 0)
+        self._last[ref, int(attempt), worker] = number
+        missing = number - 1 - (last if last < number else 0)
+        return Piece(ref, int(attempt), text, missing) if text or missing else None

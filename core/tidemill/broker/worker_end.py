@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Sequence
 
 from nats.aio.client import Client
@@ -40,7 +40,7 @@ RETRY_SECONDS = 0.5
 """Between two tries to store a result."""
 
 OUTPUT_KEPT = 8 << 20
-"""Characters of output that wait here to be sent, at most; what comes beyond is left out,
+"""Bytes of output that wait here to be sent, at most; what comes beyond is left out,
 and its readers are told."""
 
 SPARE = 4096
@@ -66,7 +66,7 @@ class JetStreamWorkerEnd:
         self._output: deque[Message] = deque()
         self._waiting = 0
         self._spoken = asyncio.Event()
-        self._numbers: dict[tuple[TaskRef, int], int] = defaultdict(int)
+        self._numbers: dict[TaskRef, tuple[int, int]] = {}
         self._speaking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -138,14 +138,9 @@ class JetStreamWorkerEnd:
 
     def emit(self, output: Output) -> None:
         ref = TaskRef(output.run, output.ordinal)
-        self._numbers[ref, output.attempt] += 1
-        if self._waiting > OUTPUT_KEPT:
-            return
-        subject = subjects.log(self._pool, ref, output.attempt, self._worker)
-        piece = {"number": self._numbers[ref, output.attempt], "text": output.text}
-        self._output.append(Message(subject, json.dumps(piece).encode()))
-        self._waiting += len(output.text)
-        self._spoken.set()
+        number = self._number(ref, output.attempt)
+        if self._waiting <= OUTPUT_KEPT:
+            self._say(ref, output.attempt, number, output.text)
 
     async def close(self) -> None:
         await self._send_output()
@@ -155,6 +150,25 @@ class JetStreamWorkerEnd:
             await queues.close()
 
     # inside
+
+    def _number(self, ref: TaskRef, attempt: int) -> int:
+        """The next one of an attempt's output."""
+        before, last = self._numbers.get(ref, (attempt, 0))
+        number = last + 1 if before == attempt else 1
+        self._numbers[ref] = attempt, number
+        return number
+
+    def _end_output(self, ref: TaskRef) -> None:
+        """Whoever reads it then knows how much there was."""
+        if ref in self._numbers:
+            attempt, last = self._numbers.pop(ref)
+            self._say(ref, attempt, last + 1, "")
+
+    def _say(self, ref: TaskRef, attempt: int, number: int, text: str) -> None:
+        payload = json.dumps({"number": number, "text": text}).encode()
+        self._output.append(Message(subjects.log(self._pool, ref, attempt, self._worker), payload))
+        self._waiting += len(payload)
+        self._spoken.set()
 
     async def _is_this(self, subject: str, started: Started) -> bool:
         """Whether an earlier try, whose answer was lost, has won the claim. Not just any
@@ -167,11 +181,11 @@ class JetStreamWorkerEnd:
 
     async def _store(self, result: Result) -> None:
         """Until it is stored, however long that takes."""
+        self._end_output(result.ref)
         message = self._result_message(result)
         while True:
             (answer,) = await self._publisher.publish([message])
             if isinstance(answer, Stored):
-                self._numbers.pop((result.ref, result.fence), None)
                 return
             why = answer.text if isinstance(answer, Refused) else "no answer"
             log.warning("NATS has not stored a result (%s): trying again", why)
@@ -235,4 +249,3 @@ class JetStreamWorkerEnd:
                 await self._client.publish(message.subject, message.payload)
             except NatsError as error:
                 log.warning("NATS: output is lost: %s", error)
-        self._waiting = 0

@@ -116,6 +116,8 @@ class FleetLogs:
         if piece.missing:
             gap = f"[tidemill: {plural(piece.missing, 'piece')} of the output missing]"
             sys.stdout.write(f"{prefix}{gap}\n")
+        if not piece.text:
+            return  # all that is known is that something is missing
         colour = console.colour()
         for line in piece.text.removesuffix("\n").split("\n"):
             sys.stdout.write(f"{prefix}{clean(line, colour=colour)}\n")

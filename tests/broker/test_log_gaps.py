@@ -1,0 +1,272 @@
+"""What is missing in the output of steps is told, and how much; what only was lost on its way
+to a reader is read again. Against real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from postgres import find
+
+from fleet import Fleet, NatsServer, free_ports
+from tidemill.broker import log_reader, worker_end
+from tidemill.broker.connection import NatsAccess, connect
+from tidemill.broker.log_reader import Piece, read_logs
+from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
+from tidemill.broker.worker_end import JetStreamWorkerEnd
+from tidemill.clock import SystemClock
+from tidemill.model.messages import Output, Result
+from tidemill.model.rows import TaskRef
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+REF = TaskRef(7, 0)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path, "n0", free_ports(1)[0], {})
+    yield server
+    server.kill()
+
+
+class Speaker:
+    """A worker whose step prints, and somebody who reads that."""
+
+    def __init__(self, client: Client, end: JetStreamWorkerEnd) -> None:
+        self.client, self.end = client, end
+
+    def say(self, *texts: str, attempt: int = 1) -> None:
+        for text in texts:
+            self.end.emit(Output(REF.run, REF.ordinal, "t", attempt, text))
+
+    async def finish(self) -> None:
+        await self.end.report(Result(REF, 3, "w1", 1.0, 2.0, "exited", 0))
+        await self.end._send_output()  # noqa: SLF001 - it is sent beside the result
+        await self.client.flush()
+
+    async def drop(self, *sequences: int) -> None:
+        for sequence in sequences:
+            assert await self.client.jetstream().delete_msg("TIDE_LOGS", sequence)
+
+    async def read(self) -> list[Piece]:
+        async with aclosing(read_logs(self.client, [REF.run], follow=False)) as pieces:
+            return [piece async for piece in pieces if piece]
+
+
+@pytest_asyncio.fixture
+async def speaker(server: NatsServer) -> AsyncIterator[Speaker]:
+    clock, access = SystemClock(), NatsAccess(server.url)
+    scheduler = JetStreamSchedulerEnd(await connect(access, "scheduler"), clock)
+    await scheduler.open()
+    client = await connect(access, "worker")
+    worker = JetStreamWorkerEnd(client, clock, "w1", "default")
+    await worker.open()
+    yield Speaker(client, worker)
+    await scheduler.close()
+    await scheduler._client.close()  # noqa: SLF001
+    if worker._speaking is not None:  # noqa: SLF001 - its server may be gone
+        worker._speaking.cancel()  # noqa: SLF001
+    await client.close()
+
+
+def shown(pieces: list[Piece]) -> list[tuple[int, str]]:
+    return [(piece.missing, piece.text) for piece in pieces]
+
+
+async def test_nothing_is_said_to_be_missing_where_nothing_is(speaker: Speaker) -> None:
+    speaker.say("a\n", "b\n", "\n")
+    await speaker.finish()
+    assert shown(await speaker.read()) == [(0, "a\n"), (0, "b\n"), (0, "\n")]
+
+
+async def test_pieces_that_the_server_has_lost_are_counted(speaker: Speaker) -> None:
+    """At the beginning, in the middle and at the end, where none comes after them."""
+    speaker.say(*(f"{number}\n" for number in range(1, 8)))
+    await speaker.finish()
+    await speaker.drop(1, 3, 4, 6, 7)
+    assert shown(await speaker.read()) == [(1, "2\n"), (2, "5\n"), (2, "")]
+
+
+async def test_all_of_it_may_be_missing(speaker: Speaker) -> None:
+    speaker.say("a\n", "b\n")
+    await speaker.finish()
+    await speaker.drop(1, 2)
+    assert shown(await speaker.read()) == [(2, "")]
+
+
+async def test_each_attempt_is_counted_by_itself(speaker: Speaker) -> None:
+    speaker.say("a\n", "b\n")
+    await speaker.finish()
+    speaker.say("c\n", "d\n", attempt=2)
+    await speaker.finish()
+    await speaker.drop(4)
+    found = [(piece.attempt, piece.missing, piece.text) for piece in await speaker.read()]
+    assert found == [(1, 0, "a\n"), (1, 0, "b\n"), (2, 1, "d\n")]
+
+
+async def test_what_a_worker_has_no_room_for_is_told(
+    speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step is not held up, and the reader knows how many pieces there would be more."""
+    monkeypatch.setattr(worker_end, "OUTPUT_KEPT", 10_000)
+    speaker.say(*(f"{number:0100}\n" for number in range(500)))  # faster than they are sent
+    await speaker.finish()
+    pieces = await speaker.read()
+    kept = [piece for piece in pieces if piece.text]
+    assert 50 < len(kept) < 200
+    assert pieces[-1].text == ""
+    assert sum(piece.missing for piece in pieces) == 500 - len(kept)
+
+
+async def test_room_that_has_got_free_is_used_again(
+    speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_end, "OUTPUT_KEPT", 1000)
+    for _ in range(20):
+        speaker.say(*('"\n' * 50 for _ in range(5)))
+        await asyncio.sleep(0.02)
+    await speaker.finish()
+    assert shown(await speaker.read()) == [(0, '"\n' * 50)] * 100
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_a_reader_gets_over_the_end_of_the_server(
+    server: NatsServer, speaker: Speaker, monkeypatch: pytest.MonkeyPatch, follow: bool
+) -> None:
+    """It loses nothing, though its consumer is gone and what was sent to it may be, too."""
+    monkeypatch.setattr(log_reader, "BATCH", 50)
+    speaker.say(*(f"{number}\n" for number in range(300)))
+    await speaker.finish()
+    reader = await connect(NatsAccess(server.url), "reader")
+    texts: list[str] = []
+    async with aclosing(read_logs(reader, [REF.run], follow=follow)) as pieces:
+        async for piece in pieces:
+            if piece is None:
+                continue
+            assert piece.missing == 0
+            texts.append(piece.text)
+            if len(texts) in {70, 210}:
+                server.kill()
+                server.start()
+            if len(texts) == 300:
+                break
+    assert texts == [f"{number}\n" for number in range(300)]
+    await reader.close()
+
+
+async def test_what_was_lost_on_its_way_is_read_again(
+    server: NatsServer, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection may lose what the server took for sent."""
+    monkeypatch.setattr(log_reader, "BATCH", 20)
+    speaker.say(*(f"{number}\n" for number in range(100)))
+    await speaker.finish()
+    reader = await connect(NatsAccess(server.url), "reader")
+    lost = _losing(reader, 25, 60, 99, 100)
+    texts = [piece.text async for piece in read_logs(reader, [REF.run], follow=False) if piece]
+    assert texts == [f"{number}\n" for number in range(100)]
+    assert not lost, "it was not tried"
+    await reader.close()
+
+
+def _losing(client: Client, *sequences: int) -> set[int]:
+    """Makes a client lose these messages of the stream, once each; those still to come."""
+    left = set(sequences)
+    receive = client._process_msg  # noqa: SLF001
+
+    async def some(sid: int, subject: bytes, reply: bytes, *rest: Any) -> None:
+        place = reply.split(b".")
+        if subject.startswith(b"tide.log.") and (number := int(place[-4])) in left:
+            left.remove(number)
+            return
+        await receive(sid, subject, reply, *rest)
+
+    client._process_msg = some  # type: ignore[method-assign] # noqa: SLF001
+    return left
+
+
+async def test_who_reads_what_is_there_does_not_wait_for_ever(
+    server: NatsServer, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "BATCH", 10)
+    monkeypatch.setattr(log_reader, "PATIENCE", 0.5)
+    speaker.say(*(f"{number}\n" for number in range(30)))
+    await speaker.finish()
+    pieces = read_logs(speaker.client, [REF.run], follow=False)
+    assert (await anext(pieces)) is not None
+    server.kill()
+    with pytest.raises(log_reader.UnavailableError, match="the logs cannot be read"):
+        async for _ in pieces:
+            pass
+    server.start()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    programs = find()
+    if programs is None:
+        pytest.skip("PostgreSQL's programs are not installed")
+    fleet = Fleet(tmp_path, programs)
+    try:
+        fleet.scheduler("s1")
+        fleet.worker("w1")
+        (tmp_path / "t.tide").write_text(PIPELINE)
+        fleet.tidemill("apply", "t.tide")
+        yield fleet
+    finally:
+        fleet.stop()
+
+
+PIPELINE = """
+pipeline p {
+  param lines: int
+  step a { run = "for i in $(seq {{ lines }}); do echo $i; sleep 0.2; done" }
+}
+"""
+
+
+def test_the_command_tells_what_is_missing(fleet: Fleet) -> None:
+    run = fleet.trigger("p", "-p", "lines=3")
+    assert fleet.to_the_end(run) == "succeeded"
+    assert fleet.tidemill("logs", str(run)).split() == ["1", "2", "3"]
+
+    async def drop() -> None:
+        client = await connect(NatsAccess(fleet.nats), "test")
+        await client.jetstream().delete_msg("TIDE_LOGS", 2)
+        await client.jetstream().delete_msg("TIDE_LOGS", 3)
+        await client.close()
+
+    asyncio.run(drop())
+    gap = "[tidemill: 2 pieces of the output missing]"
+    assert fleet.tidemill("logs", str(run)).splitlines() == ["1", gap]
+    assert fleet.tidemill("logs", "-f", str(run)).splitlines() == ["1", gap]
+
+
+def test_the_command_follows_over_the_end_of_the_server(fleet: Fleet) -> None:
+    """All is shown, or it is said what is not: what the worker had just sent may be lost."""
+    run = fleet.trigger("p", "-p", "lines=20")
+    reader = subprocess.Popen(
+        [sys.executable, "-m", "tidemill.cli", "logs", "-f", str(run)],
+        cwd=fleet.folder, env=fleet.env, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert reader.stdout is not None
+    lines = [reader.stdout.readline().strip() for _ in range(5)]
+    fleet.servers[0].kill()
+    fleet.servers[0].start()
+    rest, _ = reader.communicate(timeout=60)
+    lines += rest.split("\n")[:-1]
+    wanted = [str(number) for number in range(1, 21)]
+    shown = [line for line in lines if not line.startswith("[tidemill: ")]
+    assert reader.returncode == 0
+    assert shown == [line for line in wanted if line in shown]
+    assert shown[-1] == "20"
+    assert shown == wanted or len(lines) > len(shown)
