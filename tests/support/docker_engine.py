@@ -1,0 +1,92 @@
+"""A Docker engine of a test's own: in namespaces of its own, so that whatever becomes of it
+no container, network, mount or firewall rule is left behind, and no other engine is met."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+NEEDED = ("dockerd", "docker", "docker-compose", "unshare", "ip", "iptables", "dpkg-query", "tar")
+
+START = "ip link set lo up && exec dockerd --data-root {0}/data --exec-root {0}/exec"
+
+
+def missing() -> str:
+    """Why there can be no engine here; empty if there can."""
+    if os.geteuid() != 0:
+        return "an engine of its own takes root"
+    absent = [name for name in NEEDED if not _which(name)]
+    return f"{', '.join(absent)} not installed" if absent else ""
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+
+
+class Engine:
+    """Started when it is made. `env` is how to reach it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="docker-of-a-test-")
+        )  # a socket's path has to be short
+        socket = self.folder / "socket"
+        start = START.format(self.folder) + f" --pidfile {self.folder}/pid --host unix://{socket}"
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc",
+                 "--kill-child", "sh", "-c", start],
+                stdout=log, stderr=log,
+                env=os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+            )  # fmt: skip
+        self.env = {name: text for name, text in os.environ.items() if name[:8] != "TIDEMILL"}
+        self.env |= {"DOCKER_HOST": f"unix://{socket}", "DOCKER_BUILDKIT": "0"}
+        self.env |= {"COMPOSE_DOCKER_CLI_BUILD": "0", "DOCKER_CONFIG": str(self.folder)}
+        self._await()
+
+    def _await(self) -> None:
+        until = time.monotonic() + 60
+        while self._process.poll() is None and time.monotonic() < until:
+            if (
+                subprocess.run(["docker", "info"], env=self.env, capture_output=True).returncode
+                == 0
+            ):
+                return
+            time.sleep(0.2)
+        self.stop()
+        raise AssertionError(f"dockerd did not start:\n{self.log}")
+
+    def docker(self, *arguments: str, within: float = 60) -> str:
+        done = subprocess.run(
+            ["docker", *arguments],
+            env=self.env, capture_output=True, text=True, check=False, timeout=within,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def stop(self) -> None:
+        """dockerd is the first process in there: all others end with it."""
+        for child in _children(self._process.pid):
+            os.kill(child, signal.SIGTERM)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.log = (self.folder / "log").read_text("utf-8", "replace")[-3000:]
+        shutil.rmtree(self.folder)
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):  # it has ended
+            if f"\nPPid:\t{parent}\n" in status.read_text():
+                found.append(int(status.parent.name))
+    return found
