@@ -74,12 +74,20 @@ class Fleet:
         self.env = os.environ | {"TIDEMILL_POSTGRES": self.url, "TIDEMILL_NATS": self.nats}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def tidemill(self, *arguments: str, within: float = PATIENCE) -> str:
-        done = subprocess.run(
+    def move_to(self, url: str) -> None:
+        """Another database, before any process is started."""
+        self.url = url
+        self.env["TIDEMILL_POSTGRES"] = url
+
+    def run(self, *arguments: str, within: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "tidemill.cli", *arguments],
             cwd=self.folder, env=self.env, capture_output=True, text=True, check=False,
             timeout=within,
         )  # fmt: skip
+
+    def tidemill(self, *arguments: str, within: float = PATIENCE) -> str:
+        done = self.run(*arguments, within=within)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -89,11 +97,11 @@ class Fleet:
                 [sys.executable, *command], cwd=self.folder, env=self.env, stderr=log
             )
 
-    def scheduler(self, name: str) -> None:
+    def scheduler(self, name: str, *options: str) -> None:
         copies = "3" if self.servers_wanted > 1 else "1"
         self.start(
             name, "-m", "tidemill.cli", "scheduler", "--lease", str(self.lease),
-            "--replicas", copies,
+            "--replicas", copies, *options,
         )  # fmt: skip
 
     def worker(self, name: str, slots: int = 4, *options: str) -> None:
@@ -138,6 +146,9 @@ class Fleet:
         ended = {"succeeded", "failed", "cancelled"}
         self.until(lambda: self.state(run) in ended, within)
         return self.state(run)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text("utf-8", "replace")
 
     def logs(self) -> str:
         texts = [path.read_text("utf-8", "replace")[-1500:] for path in self.folder.glob("*.log")]

@@ -10,10 +10,12 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import make_url
 
 from tidemill.store.database import upgrade_postgres
 
@@ -65,11 +67,26 @@ class Postgres:
         upgrade_postgres(self.url("template_tide"))
         return "template_tide"
 
-    def database(self, *, empty: bool = False) -> str:
-        """The URL of a new database, with Tidemill's tables unless it is to be `empty`."""
+    def database(self, *, empty: bool = False, tablespace: Path | None = None) -> str:
+        """The URL of a new database, with Tidemill's tables unless it is to be `empty`; in
+        `tablespace`, a folder, where one is given."""
         name = f"t{next(self._numbers)}"
-        self._sql(f"CREATE DATABASE {name}" + ("" if empty else f" TEMPLATE {self._template}"))
+        options = "" if empty else f" TEMPLATE {self._template}"
+        if tablespace is not None:
+            self._sql(f"CREATE TABLESPACE {tablespace.name} LOCATION '{tablespace}'")
+            options += f" TABLESPACE {tablespace.name}"
+        self._sql(f"CREATE DATABASE {name}{options}")
         return self.url(name)
+
+    @staticmethod
+    def name(url: str) -> str:
+        return str(make_url(url).database)
+
+    def own(self, folder: Path) -> None:
+        """Gives it a folder with all that is in it."""
+        if self._user:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, self._user.pw_uid, self._user.pw_gid)
 
     def start(self) -> None:
         options = [part for pair in self._settings.items() for part in ("-c", "=".join(pair))]
@@ -79,6 +96,16 @@ class Postgres:
             stderr=(self.folder / "log").open("ab"),
             **self._as_user(),
         )
+        self._until_up()
+
+    def recover(self) -> None:
+        """Waits for it to get over a crash; starts it where it has given up."""
+        if self._process is not None and self._process.poll() is None:
+            self._until_up()
+        else:
+            self.start()
+
+    def _until_up(self) -> None:
         for _ in range(400):
             try:
                 psycopg.connect(self.url()).close()
@@ -87,6 +114,23 @@ class Postgres:
             else:
                 return
         raise AssertionError((self.folder / "log").read_text())
+
+    def move_log(self, disk: Path) -> None:
+        """Keeps what it writes ahead on another disk; it is stopped and started for it."""
+        self.end()
+        log, there = self.data / "pg_wal", disk / "wal"
+        shutil.copytree(log, there)
+        self.own(there)
+        shutil.rmtree(log)
+        log.symlink_to(there)
+        self.start()
+
+    def use_up_log(self) -> None:
+        """Writes ahead until there is no room left for it, which fells the server."""
+        with suppress(psycopg.OperationalError):
+            for _ in range(100):
+                self._sql("SELECT pg_logical_emit_message(true, 'test', 'x')")
+                self._sql("SELECT pg_switch_wal()")
 
     def send(self, number: int) -> None:
         """SIGINT ends it at once and cleanly, SIGQUIT without a word, as a crash does."""

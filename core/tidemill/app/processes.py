@@ -149,8 +149,8 @@ async def _scheduling(
     stop: Stop,
 ) -> AsyncIterator[asyncio.Task[None] | None]:
     """A scheduler at work; None where it was stopped before it could begin."""
-    ahead = await asyncio.to_thread(store.clock_ahead)
-    clock = SystemClock(ahead)
+    ahead = await _patiently(lambda: asyncio.to_thread(store.clock_ahead), stop)
+    clock = SystemClock(ahead or 0.0)
     ends: list[JetStreamSchedulerEnd] = []
 
     async def again() -> None:
@@ -168,6 +168,7 @@ async def _scheduling(
     ends.append(end)
     scheduler = Scheduler(store, end, clock, RunLog(), lease=lease)
     health.check("nats", lambda: client.is_connected)
+    health.check("database", lambda: not scheduler.outage.on)
     health.check("turns", Progressing(lambda: scheduler.turns, clock, 3 * lease))
     gc.freeze()
     driving = asyncio.create_task(scheduler.drive())

@@ -102,6 +102,7 @@ def _log(form: str) -> None:
     handler.setFormatter(_JsonLines() if form == "json" else _TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # the store says what it means
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # the broker says what it means
 
 

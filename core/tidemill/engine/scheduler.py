@@ -9,7 +9,6 @@ caches of what can be read or heard again.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,12 +21,12 @@ from tidemill.engine.firing import Firing
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
 from tidemill.engine.orders import POOL
+from tidemill.engine.outage import Outage
 from tidemill.engine.pace import Pace
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.roster import Roster
 from tidemill.engine.scopes import Outputs
-from tidemill.engine.waiting import sleep
 from tidemill.model.messages import (
     Heartbeat,
     Nudge,
@@ -54,8 +53,6 @@ from tidemill.ports import (
     UnavailableError,
 )
 
-log = logging.getLogger(__name__)
-
 LEASE = 30.0
 """Seconds for which a dispatch, a claim or a heartbeat is believed."""
 
@@ -75,9 +72,6 @@ SIGNALS = 500
 
 SOON = 0.1
 """Seconds until one looks again at what another scheduler had in hand."""
-
-AWAY = 1.0
-"""Seconds until one tries again to reach what could not be reached."""
 
 TRIES = 5
 """How often a turn is tried that meets what somebody else has written."""
@@ -139,6 +133,7 @@ class Scheduler:
         """Seconds that a cancelled step is given to end by itself."""
         self._turn_seconds = 0.0
         """What a turn takes, as a moving mean: so long no slot that gets free is filled."""
+        self.outage = Outage(clock)
         self.turns = 0
         """Turns since the start: whoever asks whether it is alive sees this grow."""
 
@@ -201,8 +196,6 @@ class Scheduler:
         self._next_due = todo.next_due
         self._offered += len(todo.orders)
         self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
-        if todo.must_last:
-            await self._store.sync()
         await self._publish(todo.orders)
         for task in todo.voids:
             await self._broker.void(task.ref, task.fence, task.pool or POOL, task.epoch)
@@ -227,21 +220,30 @@ class Scheduler:
             self._publishing = asyncio.ensure_future(self._broker.publish(orders))
 
     async def _persist(self, reports: Sequence[Report]) -> _Todo:
-        """A turn, however long the database cannot be reached: what was reported stays
+        """A turn, however long the database can do nothing: what was reported stays
         unconfirmed until then, and comes again if this process dies."""
-        if self._run is not None:
-            return await self._transact(reports)
+        todo: _Todo | None = None
         while True:
             try:
-                beats = [report for report in reports if isinstance(report, Heartbeat)]
-                news = await self._census(beats) if beats else News()
-                todo = await self._transact([*reports, *news.started])
-                todo.stops += news.stops
-                return todo
+                todo = todo or await self._stored(reports)
+                if todo.must_last:
+                    await self._store.sync()
             except UnavailableError as error:
-                log.warning("%s: trying again", error)
-                await sleep(self._clock, AWAY)
+                if self._run is not None:
+                    raise
+                self.turns += 1
+                await self.outage.sit_out(error)
                 self._judge_from = self._clock.now() + self._lease
+            else:
+                self.outage.over()
+                return todo
+
+    async def _stored(self, reports: Sequence[Report]) -> _Todo:
+        beats = [report for report in reports if isinstance(report, Heartbeat)]
+        news = await self._census(beats) if beats and self._run is None else News()
+        todo = await self._transact([*reports, *news.started])
+        todo.stops += news.stops
+        return todo
 
     async def _census(self, beats: Sequence[Heartbeat]) -> News:
         """Apart from the turn, so that it holds no family while it moves leases of many."""

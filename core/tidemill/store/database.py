@@ -1,4 +1,4 @@
-"""Opening a database: connection settings, schema, and errors in words.
+"""Opening a database: connection settings and schema.
 
 SQLite runs in WAL with `synchronous = NORMAL`: a commit outlasts the death of every
 process; where it must outlast a loss of power, `Store.sync` forces it to the disk.
@@ -8,26 +8,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
-from tidemill.errors import TidemillError, UsageError
-from tidemill.ports import UnavailableError
+from tidemill.errors import UsageError
 from tidemill.store import tables
 from tidemill.store.migrations import HEAD, stored_revision, upgrade
+from tidemill.store.trouble import DatabaseError, said_in_words, shown
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process's transaction."""
-
-
-class DatabaseError(TidemillError):
-    """The database cannot be used."""
 
 
 class NoSchemaError(DatabaseError):
@@ -201,72 +194,3 @@ def _postgres(url: str, *, readonly: bool = False) -> Engine:
 
 
 _NO_URL = "the database's URL is not one of PostgreSQL"
-
-
-def shown(where: object) -> str:
-    """A database by a name that holds no password."""
-    if not isinstance(where, URL):
-        return str(where)
-    if where.get_backend_name() == "sqlite":
-        return str(where.database)
-    return where.set(drivername="postgresql", password=None, query={}).render_as_string()
-
-
-@contextmanager
-def said_in_words(where: object) -> Iterator[None]:
-    """Turns what a database says into an error for the person who must act."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        if _is_away(error):
-            raise UnavailableError(
-                f"{shown(where)} cannot be reached: {_first_line(error.orig)}",
-                "is PostgreSQL up, and the URL right?",
-            ) from error
-        raise _in_words(error.orig, where) from error
-    except sqlite3.Error as error:
-        raise _in_words(error, where) from error
-    except OSError as error:
-        raise DatabaseError(f"{where}: {error.strerror}") from error
-
-
-_AWAY = ("08", "57P")
-"""Classes of PostgreSQL's codes: the connection broke; the server is going down, or coming
-up. Whoever cannot connect at all gets no code."""
-
-
-def _is_away(error: exc.DBAPIError) -> bool:
-    if not type(error.orig).__module__.startswith("psycopg"):
-        return False
-    code = getattr(error.orig, "sqlstate", None)
-    if code is None:
-        return isinstance(error, exc.OperationalError)
-    return bool(error.connection_invalidated) or code.startswith(_AWAY)
-
-
-def _first_line(error: object) -> str:
-    return str(error).strip().split("\n")[0]
-
-
-_WORDS = (
-    ("No space left on device", "the disk is full", "free some space on the database's host"),
-    ("disk is full", "the disk is full", "free some space, then `tidemill retry` goes on"),
-    ("disk I/O error", "the disk gave an error", "is it full, or gone? free space or mend it"),
-    ("readonly", "it may only be read", "make the folder and its files writable"),
-    (
-        "unable to open",
-        "it cannot be opened",
-        "is the folder writable, its disk not read-only?",
-    ),
-    ("malformed", "it is damaged", "move it away, or restore it from a copy"),
-    ("not a database", "it is not a database", "move it away; a new one is made"),
-    ("locked", "another process has kept it locked", "see what else runs here, then try again"),
-)
-
-
-def _in_words(error: Any, where: object) -> DatabaseError:
-    text = str(error)
-    for sign, message, hint in _WORDS:
-        if sign in text:
-            return DatabaseError(f"{shown(where)}: {message}", hint)
-    return DatabaseError(f"{shown(where)}: {_first_line(text)}")

@@ -16,7 +16,6 @@ from tidemill.model.rows import (
     TaskRow,
     WorkerRow,
 )
-from tidemill.store.database import said_in_words
 from tidemill.store.tables import (
     Attempt,
     Expansion,
@@ -27,6 +26,7 @@ from tidemill.store.tables import (
     Worker,
 )
 from tidemill.store.transaction import run_row, task_row
+from tidemill.store.trouble import said_in_words
 
 
 class SqlHistory:

@@ -16,9 +16,9 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, exc
 
 from tidemill.ports import Transaction, UnavailableError
-from tidemill.store.database import said_in_words
 from tidemill.store.statements import Statements
 from tidemill.store.transaction import SqlTransaction
+from tidemill.store.trouble import said_in_words
 
 T = TypeVar("T")
 
