@@ -1,27 +1,58 @@
-"""A worker whose executor does nothing: what the fleet itself costs."""
+"""A worker whose executor starts no process: what the fleet itself costs.
+
+A step takes `--seconds`, in its own time. `["tick", LANE, LINK]` ends at the moment that
+`--rate` and a seed have fixed for it beforehand, whatever was late until then: so what waits
+for it becomes ready at a rate that does not give way.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import itertools
 import logging
-import sys
+import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from drip import LANES, LINKS
 from tidemill.app import processes
 from tidemill.app.fleet import Fleet
 from tidemill.app.health import Health
 from tidemill.app.processes import WorkerOptions, run_worker
 from tidemill.project import find_project
-from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited
+from tidemill.spi import ArgvAction, Handle, Outcome, SavedFile, StepIO, Work, exited
+
+HEAD_START = 3.0
+"""Seconds between the first tick's start and its end, so that all lanes are there by then."""
+
+
+class Ticks:
+    """When ticks end: a Poisson process of so many a second, the same in every run."""
+
+    def __init__(self, rate: float) -> None:
+        dice = random.Random(1)  # noqa: S311
+        gaps = (dice.expovariate(rate) if rate else 0.0 for _ in range(LANES * LINKS))
+        self._after = list(itertools.accumulate(gaps))
+        self._since: float | None = None
+
+    async def end(self, lane: int, link: int) -> None:
+        if self._since is None:
+            self._since = time.monotonic() + HEAD_START
+        until = self._since + self._after[link * LANES + lane]
+        await asyncio.sleep(max(until - time.monotonic(), 0))
 
 
 class Noop:
+    seconds = 0.0
+    ticks = Ticks(0)
     self_fencing = False
 
     def __init__(self, scratch: Path, *, leased: bool) -> None:
         del scratch, leased
+        self._ticking: dict[str, tuple[int, int]] = {}
 
     def get(self, kind: str) -> Noop:
         del kind
@@ -36,12 +67,16 @@ class Noop:
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         del io
+        if isinstance(work.action, ArgvAction) and work.action.argv[0] == "tick":
+            _, lane, link = work.action.argv
+            self._ticking[work.id] = int(lane), int(link)
         return Handle(work.id)
 
     async def wait(self, handle: Handle) -> Outcome:
-        if self.seconds:
+        if tick := self._ticking.pop(handle.token, None):
+            await self.ticks.end(*tick)
+        elif self.seconds:
             await asyncio.sleep(self.seconds)
-        del handle
         return exited(0)
 
     async def stop(self, handle: Handle, grace: float) -> None: ...
@@ -56,19 +91,28 @@ class Noop:
 
     async def close(self) -> None: ...
 
-    seconds = 0.0
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nats", required=True)
+    parser.add_argument("--slots", type=int, required=True)
+    parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--lease", type=float, default=30.0)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    url, slots, seconds = sys.argv[1:4]
+    given = _options()
     logging.basicConfig(level=logging.WARNING)
-    Noop.seconds = float(seconds)
+    Noop.seconds, Noop.ticks = given.seconds, Ticks(given.rate)
     processes.InstalledExecutors = Noop  # type: ignore[assignment,misc]
     asyncio.run(
         run_worker(
             find_project(Path.cwd()),
-            Fleet(nats=url),
-            WorkerOptions(slots=int(slots)),
+            Fleet(nats=given.nats),
+            WorkerOptions(slots=given.slots),
             health=Health(),
+            lease=given.lease,
         )
     )
