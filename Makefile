@@ -12,10 +12,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench chaos lock clean
+.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench bench-fleet chaos lock clean
 
 help: ## Say what can be made
-	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(RUN) ## Install, then run the release example to its end
 	@echo; echo '$$ cd examples/release && tidemill run release.tide -p version=1.2.0'
@@ -44,6 +44,9 @@ lint-imports: $(DEV)
 
 bench: $(DEV) ## Compare with the Python floor, make, ninja, doit, luigi and snakemake
 	@$(BIN)/python tests/benchmarks $(ARGS)
+
+bench-fleet: $(DEV) ## Compare the fleet with task queues, Prefect and Airflow (some 15 minutes)
+	@$(BIN)/python tests/benchmarks/fleet $(ARGS)
 
 chaos: $(DEV) ## Kill and stop parts of a real fleet, for long (ARGS=-s shows what)
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-100} CHAOS_RUNS=$${CHAOS_RUNS:-60} \

@@ -1,168 +1,102 @@
-"""What the fleet does in a second: one scheduler and one worker process, PostgreSQL and
-JetStream, all on this machine and durable.
+"""What the fleet does, beside its peers, in one run on this machine.
 
-    python tests/benchmarks/fleet [--tasks N] [--only throughput|true|latency|chain|stored]
+    make bench-fleet
+    make bench-fleet ARGS="--only queues --peers celery,taskiq --tasks 500 --json out.json"
+
+Ours and the peers take turns, and every figure is the median of the rounds. All servers are
+started here, on free ports and in temporary folders, and stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
+import signal
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import psycopg
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1] / "support")]
 
-from postgres import Postgres, find  # noqa: E402
+import cases  # noqa: E402
+from cases import Plan  # noqa: E402
+from ours import fleet  # noqa: E402
+from servers import Missing  # noqa: E402
+from table import Row, Table  # noqa: E402
 
-from tidemill.broker.embedded import EmbeddedServer  # noqa: E402
-
-SOURCE = """
-pipeline wide {{
-  step each for x in range({tasks}) {{ run = ["true"] }}
-}}
-pipeline one {{
-  step go {{ run = ["true"] }}
-}}
-pipeline chain {{
-{chain}
-}}
-"""
+CASES = ("queues", "processes", "latency", "orchestrators", "stored", "recover")
+PEERS = ("celery", "taskiq", "procrastinate", "dramatiq", "arq", "prefect", "airflow")
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
-class Fleet:
-    """Everything that is needed, in a temporary folder."""
-
-    def __init__(self, folder: Path, tasks: int, *, fsync: str = "on") -> None:
-        self.folder = folder
-        programs = find()
-        assert programs is not None, "PostgreSQL is not installed"
-        self.postgres = Postgres(programs, fsync=fsync, synchronous_commit="on")
-        self.url = self.postgres.database()
-        self.nats = EmbeddedServer(folder / "nats")
-        access = self.nats.start()
-        self.nats_url = access.url.replace("nats://", f"nats://{access.token}@")
-        self.env = os.environ | {"TIDEMILL_POSTGRES": self.url, "TIDEMILL_NATS": self.nats_url}
-        chain = "\n".join(
-            f'  step s{i} {{ run = ["sleep", "0.01"]{f"; needs = [s{i - 1}]" if i else ""} }}'
-            for i in range(40)
-        ).replace("; needs", "\n    needs")
-        (folder / "b.tide").write_text(SOURCE.format(tasks=tasks, chain=chain))
-        self.tidemill("apply", "b.tide")
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def tidemill(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "tidemill.cli", *arguments],
-            cwd=self.folder, env=self.env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=self.folder, env=self.env,
-            stderr=(self.folder / "log").open("ab"),
-        )  # fmt: skip
-        self._processes.append(process)
-        return process
-
-    def noop_worker(self, slots: int, seconds: float = 0.0) -> subprocess.Popen[bytes]:
-        script = str(HERE / "noop_worker.py")
-        return self.start(script, self.nats_url, str(slots), str(seconds))
-
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(sql.encode()).fetchall()
-
-    def run(self, pipeline: str, within: float = 120) -> float:
-        """Seconds from when a scheduler has seen a run to the end that the database knows of."""
-        number = int(self.tidemill("trigger", pipeline).split()[1])
-        until = time.monotonic() + within
-        while time.monotonic() < until:
-            ((created, ended, state),) = self.query(
-                f"SELECT started_at, ended_at, state FROM run WHERE number = {number}"
-            )
-            if ended is not None:
-                assert state == "succeeded", state
-                return float(str(ended)) - float(str(created))
-            time.sleep(0.1)
-        raise AssertionError((self.folder / "log").read_text()[-3000:])
-
-    def stop_processes(self) -> None:
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.wait()
-        self._processes.clear()
-
-    def stop(self) -> None:
-        self.stop_processes()
-        self.nats.stop()
-        self.postgres.stop()
+def main() -> int:
+    given = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is stopped
+    plan = Plan(given.tasks, given.rounds, given.peers, given.sizes, given.backlog,
+                given.kills, given.rate)  # fmt: skip
+    table = Table()
+    try:
+        for name, rows in _chosen(plan, given.only):
+            print(name, flush=True)
+            _measure(name, rows, table)
+    finally:  # what has been measured until then is not lost
+        table.print()
+        if given.json:
+            table.write(given.json)
+    return 0
 
 
-@contextmanager
-def fleet(tasks: int) -> Iterator[Fleet]:
-    with tempfile.TemporaryDirectory(prefix="tide-bench-") as folder:
-        found = Fleet(Path(folder), tasks)
-        try:
-            yield found
-        finally:
-            found.stop()
+def _measure(name: str, rows: Callable[[], Iterator[Row]], table: Table) -> None:
+    try:
+        table.add(rows())
+    except Missing as error:
+        table.add([Row(name, "all of it", "", (), f"it could not be measured: {error}")])
 
 
-def throughput(here: Fleet, tasks: int, *, noop: bool) -> float:
-    here.start("-m", "tidemill.cli", "scheduler")
-    if noop:
-        here.noop_worker(32)
-    else:
-        here.start("-m", "tidemill.cli", "worker", "--slots", "4")
-    time.sleep(2)
-    here.run("one")
-    rates = [tasks / here.run("wide") for _ in range(3)]
-    here.stop_processes()
-    return statistics.median(rates)
+def _chosen(plan: Plan, only: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
+    alone: dict[str, Callable[[], Iterator[Row]]] = {
+        "stored": lambda: cases.stored(plan),
+        "recover": lambda: cases.recover(plan),
+    }
+    with fleet(plan.tasks) as here:
+        shared: dict[str, Callable[[], Iterator[Row]]] = {
+            "queues": lambda: cases.queues(plan, here),
+            "processes": lambda: cases.processes(plan, here),
+            "latency": lambda: cases.latency(plan, here),
+            "orchestrators": lambda: cases.orchestra(plan, here.postgres),
+        }
+        yield from ((name, shared[name]) for name in CASES if name in only and name in shared)
+    yield from ((name, alone[name]) for name in CASES if name in only and name in alone)
 
 
-def chain(here: Fleet, *, noop: bool) -> float:
-    here.start("-m", "tidemill.cli", "scheduler")
-    if noop:
-        here.noop_worker(4, 0.01)
-    else:
-        here.start("-m", "tidemill.cli", "worker", "--slots", "4")
-    time.sleep(2)
-    here.run("one")
-    seconds = statistics.median(here.run("chain") for _ in range(3))
-    here.stop_processes()
-    return seconds
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/benchmarks/fleet", description=__doc__)
+    parser.add_argument("--tasks", type=int, default=5000, help="of a wave")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", type=_names(CASES), default=CASES, help=", ".join(CASES))
+    parser.add_argument("--peers", type=_names(PEERS), default=PEERS, help=", ".join(PEERS))
+    parser.add_argument("--sizes", type=_numbers, default=SIZES, help="tasks that are stored")
+    parser.add_argument("--backlog", type=int, default=100_000, help="tasks that wait")
+    parser.add_argument("--kills", type=int, default=5, help="of a worker")
+    parser.add_argument("--rate", type=float, default=0.0, help="of the latency, tasks a second")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    return parser.parse_args()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--tasks", type=int, default=5000)
-    parser.add_argument("--only", default="")
-    given = parser.parse_args()
-    with fleet(given.tasks) as here:
-        if given.only in {"", "throughput"}:
-            print(f"no-op tasks a second: {throughput(here, given.tasks, noop=True):8.0f}")
-        if given.only in {"", "chain"}:
-            print(f"40 steps of 10 ms, no process: {chain(here, noop=True):8.2f} s (0.4 s at best)")
-            print(f"40 steps of `sleep 0.01`:      {chain(here, noop=False):8.2f} s")
-    with fleet(min(given.tasks, 1000)) as here:
-        if given.only in {"", "true"}:
-            rate = throughput(here, min(given.tasks, 1000), noop=False)
-            print(f"`true` a second:      {rate:8.0f}")
+def _names(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    def names(text: str) -> tuple[str, ...]:
+        found = tuple(text.split(",")) if text != "none" else ()
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return found
+
+    return names
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number.replace("_", "")) for number in text.split(","))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from drip import LANES, LINKS
+
 from tidemill.app import processes
 from tidemill.app.fleet import Fleet
 from tidemill.app.health import Health

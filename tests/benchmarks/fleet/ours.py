@@ -33,6 +33,12 @@ pipeline one {{
 pipeline wide {{
   step each for x in range({tasks}) {{ run = ["true"] }}
 }}
+pipeline steady {{
+  step each for x in range(2000) {{
+    retry {{ attempts = 9, backoff = 10ms }}
+    run = ["true"]
+  }}
+}}
 pipeline processes {{
   step each for x in range({processes}) {{ run = ["true"] }}
 }}
@@ -150,8 +156,9 @@ class Fleet:
         return time.time()
 
     def query(self, sql: str) -> list[tuple]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(sql.encode()).fetchall()
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            found = connection.execute(sql.encode())
+            return found.fetchall() if found.description else []
 
     def logs(self) -> str:
         return " / ".join(process.tail() for process in self._processes)
@@ -166,8 +173,9 @@ class Fleet:
 def _chain() -> str:
     seconds = f'run = ["sleep", "{STEP_SECONDS}"]'
     steps = [f"  step s0 {{ {seconds} }}"]
-    for at in range(1, CHAIN):
-        steps.append(f"  step s{at} {{\n    needs = [s{at - 1}]\n    {seconds}\n  }}")
+    steps += [
+        f"  step s{at} {{\n    needs = [s{at - 1}]\n    {seconds}\n  }}" for at in range(1, CHAIN)
+    ]
     return "\n".join(steps)
 
 

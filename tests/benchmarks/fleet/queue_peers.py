@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -32,16 +32,16 @@ class Peer:
 
     name: str
     module: str
-    worker: Sequence[str]
+    worker: str
     server: str
     how: str
     durable: str = "everysec"
     results: bool = True
     extra: bool = False
-    """A variant: measured once, and not in the sequential case."""
+    """A variant, which is left out of the sequential case; `once`: of the first round alone."""
+    once: bool = False
     home: str = "queues"
     """The environment that it is installed in."""
-    env: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,34 +55,51 @@ class Timed:
     chain: float | None
 
 
-def _celery(pool: str, count: int, **more: object) -> Peer:
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"]
-    command = ["celery", "-A", "celery_app", "worker", "-P", pool, "-c", str(count), *quiet]
-    title = str(more.pop("name", f"celery, {pool}"))
+def _celery(pool: str, count: int) -> Peer:
+    quiet = "--without-gossip --without-mingle --without-heartbeat -l WARNING"
+    command = f"celery -A celery_app worker -P {pool} -c {count} {quiet}"
     how = f"{pool} pool of {count}, prefetch 64 each"
-    return Peer(title, "celery_app", command, "redis", how, **more)  # type: ignore[arg-type]
+    return Peer(f"celery, {pool}", "celery_app", command, "redis", how)
 
 
 CELERY_POOLS = (
-    _celery("prefork", 2), _celery("gevent", 100), _celery("threads", 8), _celery("solo", 1),
-)  # fmt: skip
-
-_TASKIQ = [
-    "taskiq", "worker", "taskiq_app:broker", "--workers", "1", "--max-async-tasks", "100",
-    "--max-prefetch", "100", "--log-level", "ERROR",
-]  # fmt: skip
-_DRAMATIQ = ["dramatiq", "dramatiq_app", "--processes", "1", "--threads", "8"]
-_ARQ = ["arq", "arq_app.WorkerSettings", "--custom-log-dict", "quiet.LOG"]
-_PROCRASTINATE = ["procrastinate", "--app", "procrastinate_app.app", "worker", "-c", "20"]
-
+    _celery("prefork", 2),
+    _celery("gevent", 100),
+    _celery("threads", 8),
+    _celery("solo", 1),
+)
 OTHERS = (
-    Peer("taskiq", "taskiq_app", _TASKIQ, "nats", "pulling broker, 100 tasks at once, uvloop;"
-         " results into the object store"),
-    Peer("procrastinate", "procrastinate_app", _PROCRASTINATE, "postgres", "20 jobs at once"),
-    Peer("dramatiq", "dramatiq_app", _DRAMATIQ, "redis", "8 threads", env={
-        "dramatiq_queue_prefetch": "100"}),
-    Peer("arq", "arq_app", _ARQ, "redis", "100 jobs at once, looks every 10 ms", home="arq"),
-)  # fmt: skip
+    Peer(
+        "taskiq",
+        "taskiq_app",
+        "taskiq worker taskiq_app:broker --workers 1 --max-async-tasks 100 --max-prefetch 100"
+        " --log-level ERROR",
+        "nats",
+        "pulls, 100 at once, uvloop",
+    ),
+    Peer(
+        "procrastinate",
+        "procrastinate_app",
+        "procrastinate --app procrastinate_app.app worker -c 20",
+        "postgres",
+        "20 at once",
+    ),
+    Peer(
+        "dramatiq",
+        "dramatiq_app",
+        "dramatiq dramatiq_app --processes 1 --threads 8",
+        "redis",
+        "8 threads, prefetch 100",
+    ),
+    Peer(
+        "arq",
+        "arq_app",
+        "arq arq_app.WorkerSettings --custom-log-dict quiet.LOG",
+        "redis",
+        "100 at once, looks every 10 ms",
+        home="arq",
+    ),
+)
 
 
 class Bench:
@@ -92,11 +109,12 @@ class Bench:
         self.peer, self._folder = peer, folder
         self._count = folder / "count"
         self._bin = python.parent
-        self.env = peer.env | {
+        self.env = {
             "BENCH_URL": url,
             "BENCH_COUNT": str(self._count),
             "BENCH_RESULTS": "1" if peer.results else "0",
             "PYTHONPATH": str(PEERS),
+            "dramatiq_queue_prefetch": "100",
         }
         if peer.server == "postgres":
             self._schema()
@@ -135,7 +153,7 @@ class Bench:
         return time.perf_counter() - since
 
     def _start_worker(self) -> None:
-        program, *arguments = self.peer.worker
+        program, *arguments = self.peer.worker.split()
         self._worker = Process([self._bin / program, *arguments], self._folder, self.env)
 
     def _drained(self, tasks: int) -> float:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import time
 
-from celery import Celery, chain as chained
+from celery import Celery
+from celery import chain as chained
 from counting import STEP_SECONDS, done
 
 WITH_RESULTS = os.environ.get("BENCH_RESULTS", "1") == "1"
