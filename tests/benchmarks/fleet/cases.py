@@ -57,6 +57,7 @@ def queues(plan: Plan, here: Fleet) -> Iterator[Row]:
     found = Series()
     chosen, variants = yield from _contenders(plan, here.postgres)
     for number in range(plan.rounds):
+        print(f"  round {number + 1} of {plan.rounds}", flush=True)
         _ours(found, here)
         for peer in [*chosen, *(v for v in variants if number == 0 or not v.once)]:
             try:
