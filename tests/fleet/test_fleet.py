@@ -162,6 +162,25 @@ def test_when_one_scheduler_is_gone_the_other_fires_every_time_once(
     assert {after - before for before, after in itertools.pairwise(due)} == {1.0}
 
 
+def test_a_result_that_a_scheduler_has_read_and_not_booked_counts_all_the_same(
+    new_fleet: NewFleet, tmp_path: Path
+) -> None:
+    fleet = new_fleet('pipeline p { step go { run = "until test -e go; do sleep 0.1; done" } }',
+                      lease=LEASE)  # fmt: skip
+    fleet.scheduler("s1")
+    fleet.worker("w1")
+    run = fleet.trigger("p")
+    fleet.until(lambda: _running(fleet, run))
+    fleet.signal("s1", signal.SIGSTOP)  # the result is sent to it, and it does nothing with it
+    (tmp_path / "go").touch()
+    time.sleep(1)
+    fleet.kill("s1")
+    fleet.scheduler("s2")
+    assert fleet.to_the_end(run) == "succeeded"
+    outcomes = fleet.query(f"SELECT outcome FROM attempt WHERE run = {run}")
+    assert outcomes == [("exited",)]
+
+
 def test_all_that_nats_knew_may_be_lost(new_fleet: NewFleet, tmp_path: Path) -> None:
     fleet = new_fleet(PIPELINES, lease=LEASE)
     fleet.scheduler("s1")

@@ -32,7 +32,7 @@ from tidemill.broker.embedded import EmbeddedServer
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
-from tidemill.engine.scheduler import LEASE, Scheduler
+from tidemill.engine.scheduler import HEARTBEATS, LEASE, Scheduler
 from tidemill.engine.worker import Worker
 from tidemill.errors import UsageError
 from tidemill.model.rows import RunRow, TaskRow
@@ -163,7 +163,8 @@ async def _scheduling(
         await store.close()
         yield None
         return
-    end = JetStreamSchedulerEnd(client, clock, replicas=replicas)
+    # What a scheduler has read and dies with must reach another one within the lease.
+    end = JetStreamSchedulerEnd(client, clock, replicas=replicas, report_wait=lease / HEARTBEATS)
     await end.open()
     ends.append(end)
     scheduler = Scheduler(store, end, clock, RunLog(), lease=lease)

@@ -62,12 +62,14 @@ class JetStreamSchedulerEnd:
         *,
         replicas: int = 1,
         ack_wait: float = streams.ACK_WAIT,
+        report_wait: float = streams.REPORT_WAIT,
     ) -> None:
         self._client = client
         self._jetstream = client.jetstream()
         self._clock = clock
         self._replicas = replicas
         self._ack_wait = ack_wait
+        self._report_wait = report_wait
         self._publisher = Publisher(client)
         self._pools: set[str] = set()
         self._epoch = ""
@@ -216,7 +218,7 @@ class JetStreamSchedulerEnd:
 
     async def _declare(self) -> None:
         try:
-            epoch = await streams.declare(self._jetstream, self._replicas)
+            epoch = await streams.declare(self._jetstream, self._replicas, self._report_wait)
             if epoch != self._epoch:
                 self._begin(epoch)
             for pool in self._pools or {"default"}:

@@ -27,7 +27,8 @@ ACK_WAIT = 30.0
 """Seconds after which work that was taken and not acknowledged is offered again."""
 
 REPORT_WAIT = 10.0
-"""Seconds after which reports that a scheduler read and did not confirm go to another."""
+"""Seconds after which reports that a scheduler read and did not confirm go to another. Must
+be well within a lease: until then, a step whose result it was counts as held."""
 
 CLAIMS_KEPT = 600.0
 """Seconds for which a claim is remembered: far longer than any worker may stand still
@@ -79,7 +80,9 @@ def stream_configs(replicas: int, epoch: str) -> list[StreamConfig]:
     ]
 
 
-async def declare(jetstream: JetStreamContext, replicas: int = 1) -> str:
+async def declare(
+    jetstream: JetStreamContext, replicas: int = 1, report_wait: float = REPORT_WAIT
+) -> str:
     """Makes what is not there, and brings what is up to date; the epoch of claims."""
     name = await epoch(jetstream) or secrets.token_hex(8)
     for config in stream_configs(replicas, name):
@@ -95,7 +98,7 @@ async def declare(jetstream: JetStreamContext, replicas: int = 1) -> str:
             ConsumerConfig(
                 durable_name=subjects.SCHEDULERS,
                 ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=REPORT_WAIT,
+                ack_wait=report_wait,
                 max_ack_pending=MAX_UNACKNOWLEDGED,
                 max_waiting=512,
             ),
