@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench bench-fleet chaos lock clean
+.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench bench-fleet chaos simulate lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -51,6 +51,10 @@ bench-fleet: $(DEV) ## Compare the fleet with task queues, Prefect and Airflow (
 chaos: $(DEV) ## Kill and stop parts of a real fleet, for long (ARGS=-s shows what)
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-100} CHAOS_RUNS=$${CHAOS_RUNS:-60} \
 		$(BIN)/python -m pytest -p no:xdist tests/chaos $(ARGS)
+
+simulate: $(DEV) ## A fleet in virtual time, with bad luck (SEEDS=0..9999 JOBS=4)
+	@$(BIN)/python -m tidemill.testing.simulation --seeds $(or $(SEEDS),0..999) \
+		--jobs $(or $(JOBS),1) $(ARGS)
 
 lock: $(DEV) ## Write requirements/*.lock anew (UPGRADE=--upgrade for newer releases)
 	@$(COMPILE) pyproject.toml --group build -o requirements/run.lock

@@ -5,80 +5,159 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Generic, TypeVar
 
+from tidemill.engine.waiting import sleep
 from tidemill.model.messages import (
     Heartbeat,
+    Nudge,
     Order,
     Output,
     Report,
     Result,
+    Started,
     StopAttempt,
+    Voided,
 )
 from tidemill.model.rows import TaskRef
 from tidemill.ports import Delivery, Epoch, Inbox
-from tidemill.testing.simulation.network import Network, Node, Parcel
+from tidemill.testing.simulation.network import Network
+from tidemill.testing.simulation.nodes import Node
+from tidemill.testing.simulation.server import PULL_SECONDS, Parcel, Pull, Server, Stream
 
-PULL_SECONDS = 5.0
+T = TypeVar("T")
+
 CLAIM_TRIES = 4
 PUBLISH_TRIES = 2
+RETRY_SECONDS = 0.5
+BATCH = 1000
+
+Confirm = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Wire:
+    """The network and the server; who listens to heartbeats, and who to orders to stop."""
+
+    network: Network
+    server: Server
+    listeners: dict[Node, Callable[[Report, Confirm], None]] = field(default_factory=dict)
+    controls: dict[str, tuple[Node, Callable[[StopAttempt], None]]] = field(default_factory=dict)
+
+    def beat(self, sender: Node, beat: Heartbeat, confirmed: Confirm) -> None:
+        for node, hear in self.listeners.items():
+            answer = partial(self.network.say, node, sender, confirmed)
+            self.network.say(sender, node, partial(hear, beat, answer))
+
+    def nudge(self, run: int) -> None:
+        """From a client: it may be lost."""
+        for node, hear in self.listeners.items():
+            self.network.deliver(node, partial(hear, Nudge(run), _nothing))
+
+
+def _nothing() -> None: ...
+
+
+class _Puller(Generic[T]):
+    """Asks a stream, again and again, and gives back what comes when nobody wants it."""
+
+    def __init__(self, wire: Wire, node: Node, stream: Stream[T]) -> None:
+        self._wire, self._node, self._stream = wire, node, stream
+
+    async def pull(self, count: int) -> list[Parcel[T]]:
+        while True:
+            came: asyncio.Future[list[Parcel[T]]] = asyncio.get_running_loop().create_future()
+            pull = Pull(self._node, count, partial(self._arrive, came))
+            self._wire.network.tell(self._node, partial(self._stream.pull, pull))
+            until = self._node.clock.now() + PULL_SECONDS
+            timer = self._node.clock.call_at(until, partial(_settle, came, []))
+            try:
+                if parcels := await came:
+                    return parcels
+            finally:
+                timer.cancel()
+
+    def _arrive(self, came: asyncio.Future[list[Parcel[T]]], parcels: list[Parcel[T]]) -> None:
+        if not came.done():
+            came.set_result(parcels)
+            return
+        for parcel in parcels:
+            self._wire.network.tell(self._node, partial(self._stream.give_back, parcel))
+
+
+def _settle(future: asyncio.Future[T], result: T) -> None:
+    if not future.done():
+        future.set_result(result)
 
 
 class SimulatedSchedulerEnd:
     """See `tidemill.ports.SchedulerEnd`."""
 
-    def __init__(self, network: Network, node: Node) -> None:
-        self._network, self._node = network, node
-        self._epoch, self._since = network.generation, node.clock.now()
-        self._reports: list[tuple[Report, Callable[[], None]]] = []
+    def __init__(self, wire: Wire, node: Node) -> None:
+        self._wire, self._node = wire, node
+        self._network, self._server = wire.network, wire.server
+        self._epoch, self._since = str(self._server.epoch), node.clock.now()
+        self._holders: dict[tuple[TaskRef, int], str] = {}
+        self._reports: list[tuple[Report, Confirm]] = []
         self._arrived = asyncio.Event()
-        network.listeners.append((node, self._heard))
-        node.died.append(lambda: network.listeners.remove((node, self._heard)))
-        node.tasks.append(asyncio.get_running_loop().create_task(self._feed()))
+        wire.listeners[node] = self._add
+        self._server.reconnect.append(self._reconnect)
+        node.died.append(self._leave)
+        self._begin(self._feed(self._server.claims, self._claim))
+        self._begin(self._feed(self._server.results, self._result))
+
+    def _leave(self) -> None:
+        del self._wire.listeners[self._node]
+        self._server.reconnect.remove(self._reconnect)
+
+    # what the engine calls
 
     async def publish(self, orders: Sequence[Order]) -> None:
         for order in orders:
             for _ in range(PUBLISH_TRIES):
-                if await self._network.ask(self._node, partial(self._network.publish, order)):
+                if await self._network.ask(self._node, partial(self._server.publish, order)):
                     break
-                self._learn()
 
     async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
         del pool
-        at = self._node.clock.now()
-        claim = partial(self._network.claim, ref, fence, "", at, int(epoch))
-        voided = await self._network.ask(self._node, claim)
+        claim = Started(ref, fence, "", self._node.clock.now())
+        voided = await self._network.ask(self._node, partial(self._server.claim, claim, epoch))
         if voided is None:
-            self._learn()
+            await self.epoch()
         return bool(voided)
 
     def known_epoch(self) -> Epoch:
-        return Epoch(str(self._epoch), self._since)
+        return Epoch(self._epoch, self._since)
 
     async def epoch(self) -> Epoch:
-        network = self._network
-        if await self._network.ask(self._node, lambda: str(network.generation)) is None:
-            return Epoch(str(self._epoch), self._node.clock.now())
-        self._learn()
+        found = await self._network.ask(self._node, lambda: str(self._server.epoch))
+        if found is None:
+            return Epoch(self._epoch, self._node.clock.now())
+        self._learn(found)
         return self.known_epoch()
 
-    def _learn(self) -> None:
-        """Whoever gets no answer looks whether the server is another one."""
-        if self._node.reachable and self._epoch != self._network.generation:
-            self._epoch, self._since = self._network.generation, self._node.clock.now()
+    def _reconnect(self) -> None:
+        """The server may be another one: whoever connects again looks."""
+        found = str(self._server.epoch)
+        self._network.deliver(self._node, lambda: self._learn(found))
+
+    def _learn(self, epoch: str) -> None:
+        if epoch != self._epoch:
+            self._epoch, self._since = epoch, self._node.clock.now()
 
     async def stop(self, messages: Sequence[StopAttempt]) -> None:
         for message in messages:
-            if self._node.reachable and message.worker in self._network.controls:
-                node, told = self._network.controls[message.worker]
-                self._network.send(node, partial(told, message))
+            if message.worker in self._wire.controls:
+                node, told = self._wire.controls[message.worker]
+                self._network.say(self._node, node, partial(told, message))
 
     async def inbox(self, until: float | None) -> Inbox:
         if not self._reports:
             self._arrived.clear()
-            timer = None
-            if until is not None:
-                timer = self._node.clock.call_at(until, self._arrived.set)
+            clock = self._node.clock
+            timer = None if until is None else clock.call_at(until, self._arrived.set)
             try:
                 await self._arrived.wait()
             finally:
@@ -88,81 +167,93 @@ class SimulatedSchedulerEnd:
         return Inbox([report for report, _ in found], [confirm for _, confirm in found])
 
     async def confirm(self, inbox: Inbox) -> None:
-        if self._node.reachable:
-            for confirm in inbox.tag:
-                confirm()
+        for confirm in inbox.tag:
+            confirm()
 
     async def close(self) -> None: ...
 
-    async def _feed(self) -> None:
+    # what comes
+
+    async def _feed(self, stream: Stream[T], receive: Callable[[T, Confirm], None]) -> None:
+        puller = _Puller(self._wire, self._node, stream)
         while True:
-            came = self._network.reports_came
-            parcels = await self._network.ask(self._node, self._network.pull_reports)
-            for parcel in parcels or ():
-                self._reports.append((parcel.content, partial(self._done, parcel)))
-                self._arrived.set()
-            if not parcels:
-                await _either(self._network, self._node, came)
+            for parcel in await puller.pull(BATCH):
+                done = partial(stream.acknowledge, parcel)
+                receive(parcel.content, partial(self._network.tell, self._node, done))
 
-    def _done(self, parcel: Parcel[Report]) -> None:
-        parcel.done = True
+    def _claim(self, claim: Started | Voided, confirm: Confirm) -> None:
+        holder = claim.worker if isinstance(claim, Started) else ""
+        self._holders[claim.ref, claim.fence] = holder
+        self._add(claim, confirm)
 
-    def _heard(self, beat: Heartbeat, confirm: Callable[[], None]) -> None:
-        self._reports.append((beat, confirm))
+    def _result(self, result: Result, confirm: Confirm) -> None:
+        holder = self._holders.get((result.ref, result.fence))
+        if holder is None:
+            self._begin(self._look_up(result, confirm))
+        else:
+            self._add(replace(result, claimed=holder == result.worker), confirm)
+
+    async def _look_up(self, result: Result, confirm: Confirm) -> None:
+        """Who holds the claim, where another scheduler was told."""
+        find = partial(self._server.claimed.get, (result.ref, result.fence))
+        claim = await self._network.ask(self._node, find)
+        claimed = claim is not None and claim.worker == result.worker
+        self._add(replace(result, claimed=claimed), confirm)
+
+    def _add(self, report: Report, confirm: Confirm) -> None:
+        self._reports.append((report, confirm))
         self._arrived.set()
+
+    def _begin(self, work: object) -> None:
+        self._node.tasks.append(asyncio.get_running_loop().create_task(work))  # type: ignore[arg-type]
 
 
 class SimulatedWorkerEnd:
     """See `tidemill.ports.WorkerEnd`."""
 
-    def __init__(self, network: Network, node: Node) -> None:
-        self._network, self._node = network, node
+    def __init__(self, wire: Wire, node: Node) -> None:
+        self._wire, self._node = wire, node
+        self._network, self._server = wire.network, wire.server
         self._contact = node.clock.now()
         self._stops: list[StopAttempt] = []
         self._stopped = asyncio.Event()
-        network.controls[node.name] = (node, self._told)
+        wire.controls[node.name] = (node, self._told)
 
     async def take(self, pool: str, slots: int) -> list[Delivery]:
-        while True:
-            came = self._network.work_came
-            pull = partial(self._network.pull, pool, slots)
-            if parcels := await self._network.ask(self._node, pull):
-                return [Delivery(parcel.content, parcel) for parcel in parcels]
-            await _either(self._network, self._node, came)
+        parcels = await _Puller(self._wire, self._node, self._server.pool(pool)).pull(slots)
+        return [Delivery(parcel.content, parcel) for parcel in parcels]
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
-        network, ref, fence = self._network, order.ref, order.fence
+        claim = Started(order.ref, order.fence, worker, at)
+        ask = partial(self._server.claim, claim, order.epoch)
         for tried in range(CLAIM_TRIES):
-            claim = partial(network.claim, ref, fence, worker, at, int(order.epoch))
-            won = await network.ask(self._node, claim)
-            if won:
-                return True
-            if won is False:
-                if not tried:
-                    return False
-                holder = await network.ask(self._node, partial(network.claims.get, (ref, fence)))
-                return holder == (worker, at)
+            won = await self._network.ask(self._node, ask)
+            if won is not None:
+                return won or (tried > 0 and await self._is_this(claim))
         return False
 
+    async def _is_this(self, claim: Started) -> bool:
+        """Whether an earlier try, whose answer was lost, has won the claim."""
+        find = partial(self._server.claimed.get, (claim.ref, claim.fence))
+        return await self._network.ask(self._node, find) == claim
+
     async def acknowledge(self, delivery: Delivery) -> None:
-        if self._node.reachable:
-            delivery.tag.done = True
+        stream = self._server.pool(delivery.order.pool)
+        self._network.tell(self._node, partial(stream.acknowledge, delivery.tag))
 
     async def report(self, report: Report) -> None:
         if isinstance(report, Heartbeat):
             self._beat(report)
         elif isinstance(report, Result):
-            while not await self._network.ask(self._node, partial(self._network.add, report)):
-                pass
+            store = partial(self._server.add_result, report)
+            while not await self._network.ask(self._node, store):
+                await sleep(self._node.clock, RETRY_SECONDS)
 
     def _beat(self, beat: Heartbeat) -> None:
-        sent = self._node.clock.now()
+        self._wire.beat(self._node, beat, partial(self._confirmed, self._node.clock.now()))
 
-        def confirmed() -> None:
-            self._contact = max(self._contact, sent)
-
-        if self._node.reachable:
-            self._network.beat(self._node, beat, confirmed)
+    def _confirmed(self, sent: float) -> None:
+        self._contact = max(self._contact, sent)
 
     async def stops(self) -> Sequence[StopAttempt]:
         await self._stopped.wait()
@@ -180,15 +271,3 @@ class SimulatedWorkerEnd:
     def emit(self, output: Output) -> None: ...
 
     async def close(self) -> None: ...
-
-
-async def _either(network: Network, node: Node, came: asyncio.Event) -> None:
-    """Until something has come, or for `PULL_SECONDS`."""
-    waiting = asyncio.ensure_future(came.wait())
-    try:
-        resting = asyncio.ensure_future(network.pass_time(node, PULL_SECONDS))
-        await asyncio.wait({waiting, resting}, return_when=asyncio.FIRST_COMPLETED)
-        resting.cancel()
-        await network.pass_time(node, network.delay())
-    finally:
-        waiting.cancel()

@@ -6,77 +6,211 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from tidemill.model.rows import TaskRef, TaskRow
-from tidemill.model.states import TaskState
+from tidemill.model.rows import RunRow, TaskRef, TaskRow
+from tidemill.model.states import RunState, TaskState
 from tidemill.spi import Work
+from tidemill.testing.simulation.pipelines import BY_NAME, LIMITS, ONCE, RUN_LIMITS, name_of
 
 
 class BrokenPromiseError(AssertionError):
     """What must never happen has happened."""
 
 
+class AtWork(NamedTuple):
+    ref: TaskRef
+    name: str
+    node: str
+
+
+class Over(NamedTuple):
+    """How an attempt ended, as the step itself knows it: `code` is None where it was
+    killed."""
+
+    code: int | None
+    values: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Promises:
-    """`limits` are how many tasks of a step (by run and step's name) may be at work, and
-    `once` the steps that may be started once."""
+    """Everything that is looked at is looked at when it changes."""
 
     now: Callable[[], float]
     broken: Callable[[BrokenPromiseError], None]
-    limits: dict[str, int]
-    once: frozenset[str]
-    rows: dict[TaskRef, TaskRow] = field(default_factory=dict)
-    starts: Counter[TaskRef] = field(default_factory=Counter)
-    succeeded: Counter[TaskRef] = field(default_factory=Counter)
-    at_work: dict[str, tuple[TaskRef, str, str]] = field(default_factory=dict)
-    """By the id of the work: the task, its key, and its node."""
+    told: Callable[[str], None] | None = None
+    """Hears the story, where anybody wants to."""
+    slots: dict[str, int] = field(default_factory=dict)
+    """By worker."""
+    runs: dict[int, RunRow] = field(default_factory=dict)
+    tasks: dict[int, dict[int, TaskRow]] = field(default_factory=dict)
+    """By run and ordinal."""
+    starts: dict[TaskRef, list[str]] = field(default_factory=dict)
+    """By task, the ids of the works that were begun."""
+    at_work: dict[str, AtWork] = field(default_factory=dict)
+    """By the id of the work."""
+    ends: dict[str, Over] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
     """Nodes that stand still, with all that they do."""
+    open_runs: set[int] = field(default_factory=set)
 
-    def started(self, work: Work, node: str) -> None:
+    # what steps say
+
+    def begun(self, work: Work, node: str) -> None:
         run, ordinal, _ = work.id.split(".")
-        ref = TaskRef(int(run), int(ordinal))
-        self.starts[ref] += 1
-        if work.step.split("[")[0] in self.once and self.starts[ref] > 1:
-            self._broken(f"{work.step} of run {run} may be started once, and was again")
-        self.at_work[work.id] = (ref, work.step, node)
+        ref, name = TaskRef(int(run), int(ordinal)), name_of(work.step)
+        self._tell("begun", work.id, work.step, node)
+        if work.id in self.at_work or work.id in self.ends:
+            self._broken(f"{_of(work)} was begun twice under one fence")
+        if name in ONCE:
+            self._check_once(work, ref)
+        self.starts.setdefault(ref, []).append(work.id)
+        self._check_needs(work, ref, name)
+        self.at_work[work.id] = AtWork(ref, name, node)
         self.check()
+
+    def _check_once(self, work: Work, ref: TaskRef) -> None:
+        """Again only after it has failed by itself."""
+        for before in self.starts.get(ref, ()):
+            over = self.ends.get(before)
+            if over is None or not over.code:
+                self._broken(f"{_of(work)} was begun again after {before}, which did not fail")
+
+    def _check_needs(self, work: Work, ref: TaskRef, name: str) -> None:
+        steps = BY_NAME[self.runs[ref.run].pipeline].steps
+        (needs,) = [step.needs for step in steps if step.name == name]
+        waited_for = {index for index, step in enumerate(steps) if step.name in needs}
+        for task in self.tasks[ref.run].values():
+            if task.step in waited_for and not task.state.ended:
+                self._broken(f"{_of(work)} was begun while {task.key} is {task.state.value}")
+
+    def over(self, work_id: str, code: int | None, values: dict[str, Any]) -> None:
+        self._tell("over", work_id, code)
+        del self.at_work[work_id]
+        self.ends[work_id] = Over(code, values)
 
     def check(self) -> None:
         """That nothing is at work that must not be. What stands still with its node does
         no work; when the node goes on, it is looked at again."""
-        moving = {
-            work: (ref, key)
-            for work, (ref, key, node) in self.at_work.items()
-            if node not in self.paused
-        }
-        twice = [ref for ref, count in Counter(r for r, _ in moving.values()).items() if count > 1]
-        for ref in twice:
-            works = [work for work, (other, _) in moving.items() if other == ref]
-            self._broken(f"attempts of one task at work at the same time: {works}")
-        names = Counter((ref.run, key.split("[")[0]) for ref, key in moving.values())
-        for (run, name), count in names.items():
-            if count > self.limits.get(name, count):
-                limit = self.limits[name]
-                self._broken(f"{count} tasks of {name} of run {run} at work, and {limit} may be")
+        moving = [at for at in self.at_work.values() if at.node not in self.paused]
+        for ref, count in Counter(at.ref for at in moving).items():
+            if count > 1:
+                self._broken(f"{count} attempts of {self._name(ref)} at work at the same time")
+        for (run, name), count in Counter((at.ref.run, at.name) for at in moving).items():
+            self._at_most(LIMITS.get(name), count, f"tasks of {name} of run {run} at work")
+        for run, count in Counter(at.ref.run for at in moving).items():
+            limit = RUN_LIMITS.get(self.runs[run].pipeline)
+            self._at_most(limit, count, f"tasks of run {run} at work")
+        for node, count in Counter(at.node for at in moving).items():
+            self._at_most(self.slots[node], count, f"tasks at work on {node}")
 
-    def ended(self, work_id: str) -> None:
-        self.at_work.pop(work_id, None)
+    def _at_most(self, limit: int | None, count: int, what: str) -> None:
+        if limit is not None and count > limit:
+            self._broken(f"{count} {what}, and {limit} may be")
 
-    def committed(self, tasks: Sequence[TaskRow]) -> None:
+    # what the database says
+
+    def committed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
         """What a transaction has written, in the order of commits."""
         for task in tasks:
-            before = self.rows.get(task.ref)
-            if before is not None and before.state.ended:
-                self._broken(f"{task.key} of run {task.run} had ended, and changed")
-            if before is not None and task.fence < before.fence:
-                self._broken(f"the fence of {task.key} of run {task.run} fell")
-            if task.state is TaskState.SUCCEEDED and before != task:
-                self.succeeded[task.ref] += 1
-                if not self.starts[task.ref] and task.carried_from is None and task.attempt:
-                    self._broken(f"{task.key} of run {task.run} succeeded, and was never started")
-            self.rows[task.ref] = task
+            known = self.tasks.setdefault(task.run, {})
+            before = known.get(task.ordinal)
+            known[task.ordinal] = task
+            if before != task:
+                self._changed(before, task)
+        for run in runs:
+            before_run = self.runs.get(run.number)
+            self.runs[run.number] = run
+            if before_run is None:
+                self._made(run)
+            if before_run != run:
+                self._run_changed(before_run, run)
+
+    def _changed(self, before: TaskRow | None, task: TaskRow) -> None:
+        self._tell("task", task.run, task.key, task.state.value, task.fence, task.worker)
+        name = f"{task.key} of run {task.run}"
+        if before is not None and before.state.ended:
+            self._broken(f"{name} had ended, and changed")
+        if before is not None and task.fence < before.fence:
+            self._broken(f"the fence of {name} fell")
+        if task.carried_from is not None or task.child is not None or not task.attempt:
+            return
+        over = self.ends.get(f"{task.run}.{task.ordinal}.{task.fence}")
+        if task.state is TaskState.SUCCEEDED:
+            if over is None or over.code != 0:
+                self._broken(f"{name} succeeded, and its attempt {task.fence} did not")
+            elif over.values != (task.outputs or {}):
+                self._broken(f"{name} put out {over.values}, not {task.outputs}")
+        elif task.state is TaskState.FAILED and (over is None or over.code != task.exit_code):
+            self._broken(f"{name} failed, and its attempt {task.fence} did not: {task.detail}")
+
+    def _made(self, run: RunRow) -> None:
+        self.open_runs.add(run.number)
+        if run.schedule is None:
+            return
+        others = [r for r in self._open_of(run.schedule) if r.number != run.number]
+        if self._overlap(run) == "skip" and others:
+            self._broken(f"run {run.number} was made while run {others[0].number} goes on")
+
+    def _run_changed(self, before: RunRow | None, run: RunRow) -> None:
+        self._tell("run", run.number, run.pipeline, run.state.value)
+        if before is not None and before.state.ended:
+            self._broken(f"run {run.number} had ended, and changed")
+        if run.state.ended:
+            self.open_runs.discard(run.number)
+            self._check_ended(run)
+        elif run.state is RunState.RUNNING and run.schedule is not None:
+            going = [r for r in self._open_of(run.schedule) if r.state is not RunState.PENDING]
+            if self._overlap(run) == "queue" and len(going) > 1:
+                self._broken(f"runs {[r.number for r in going]} of one queue go on together")
+
+    def _check_ended(self, run: RunRow) -> None:
+        tasks = self.tasks.get(run.number, {}).values()
+        for task in tasks:
+            if not task.state.ended:
+                self._broken(f"run {run.number} ended before {task.key}")
+        steps = BY_NAME[run.pipeline].steps
+        bad = [t.key for t in tasks if t.state in _BAD and not steps[t.step].allow_failure]
+        if run.state is RunState.SUCCEEDED and bad:
+            self._broken(f"run {run.number} succeeded, though {bad[0]} did not")
+        if run.state is RunState.FAILED and not bad:
+            self._broken(f"run {run.number} failed, and nothing of it did")
+        for task in tasks:
+            lost = task.state is TaskState.LOST and name_of(task.key) not in ONCE
+            if lost and run.state is not RunState.CANCELLED:
+                self._broken(f"{task.key} of run {run.number} was given up")
+
+    def _open_of(self, schedule: int) -> list[RunRow]:
+        open_ = [self.runs[number] for number in sorted(self.open_runs)]
+        return [run for run in open_ if run.schedule == schedule]
+
+    def _overlap(self, run: RunRow) -> str:
+        return BY_NAME[run.pipeline].schedules[0].overlap
+
+    # saying it
+
+    def _name(self, ref: TaskRef) -> str:
+        return f"{self.tasks[ref.run][ref.ordinal].key} of run {ref.run}"
+
+    def _tell(self, *words: object) -> None:
+        if self.told is not None:
+            self.told(" ".join(map(str, words)))
 
     def _broken(self, what: str) -> None:
         """Said to whoever tells the story: an engine must not get to handle it."""
         self.broken(BrokenPromiseError(f"at {self.now():.3f} s: {what}"))
+
+
+def _of(work: Work) -> str:
+    return f"{work.step} of run {work.run} (fence {work.fence})"
+
+
+_BAD = frozenset(
+    {
+        TaskState.FAILED,
+        TaskState.TIMED_OUT,
+        TaskState.LOST,
+        TaskState.CANCELLED,
+        TaskState.UPSTREAM_FAILED,
+    }
+)

@@ -19,7 +19,8 @@ class _NoWaiting(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise RuntimeError("nothing is left that could happen")
-        self.now += max(timeout, 0)
+        if timeout > 0:
+            self.now += timeout
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -44,28 +45,43 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._waiting.now
 
 
-class NodeTimer:
-    def __init__(self, handle: asyncio.TimerHandle) -> None:
-        self._handle = handle
-
-    def cancel(self) -> None:
-        self._handle.cancel()
-
-
 class NodeClock:
-    """See `tidemill.ports.Clock`. It is `skew` seconds ahead of the true time. What it
-    calls is called through `run`, which knows whether the node is of a mind to."""
+    """See `tidemill.ports.Clock`. It is `skew` seconds ahead of the true time, which may
+    change. What it calls is called through `run`, which knows whether the node is of a mind
+    to."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, skew: float, run: Callable[..., None]
+        self, loop: asyncio.AbstractEventLoop, skew: float, run: Callable[[Callable[[], None]], Any]
     ) -> None:
-        self._loop = loop
-        self._skew = skew
-        self._run = run
+        self.loop, self.skew, self.run = loop, skew, run
 
     def now(self) -> float:
-        return EPOCH + self._loop.time() + self._skew
+        return EPOCH + self.loop.time() + self.skew
 
     def call_at(self, when: float, call: Callable[[], None]) -> NodeTimer:
-        handle = self._loop.call_later(max(when - self.now(), 0), self._run, call)
-        return NodeTimer(handle)
+        return NodeTimer(self, when, call)
+
+
+class NodeTimer:
+    """Set again where it is not yet time when it goes off: a clock may be put back."""
+
+    __slots__ = ("_call", "_clock", "_handle", "_when")
+
+    def __init__(self, clock: NodeClock, when: float, call: Callable[[], None]) -> None:
+        self._clock, self._when = clock, when
+        self._call: Callable[[], None] | None = call
+        self._set()
+
+    def cancel(self) -> None:
+        self._call = None
+        self._handle.cancel()
+
+    def _set(self) -> None:
+        left = max(self._when - self._clock.now(), 0)
+        self._handle = self._clock.loop.call_later(left, self._clock.run, self._go_off)
+
+    def _go_off(self) -> None:
+        if self._when - self._clock.now() > 1e-6:
+            self._set()
+        elif self._call is not None:
+            self._call()

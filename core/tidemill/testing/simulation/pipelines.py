@@ -1,0 +1,173 @@
+"""What the simulated fleet has to do: pipelines that use every means of the language that
+the engine must carry through bad luck. Names of steps are unique, so that promises can be
+kept by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tidelang import codec
+from tidelang.definition import (
+    Approval,
+    Argv,
+    Definition,
+    Loop,
+    Output,
+    Retry,
+    Schedule,
+    Step,
+    Subrun,
+    Type,
+)
+
+PATIENT = Retry(attempts=50, backoff=500, factor=1.5, max=10_000)
+"""So many attempts that no amount of bad luck uses them up."""
+
+_COUNT = Output("fence", Type("int"))
+
+
+def _step(name: str, *needs: str, **fields: Any) -> Step:
+    fields.setdefault("retry", PATIENT)
+    action = fields.pop("action", Argv((("lit", name),)))
+    return Step(name, action, needs=needs, **fields)
+
+
+def _items(count: int) -> Loop:
+    return Loop(("x",), ("list", tuple(("lit", n) for n in range(count))))
+
+
+WIDE = Definition(
+    "wide",
+    steps=(
+        _step("first"),
+        _step("each", "first", loop=_items(7), max_parallel=2, priority="high"),
+        _step("once", "first", idempotent=False, retry=Retry()),
+        _step("last", "each", allow_failure=True),
+    ),
+)
+"""A fan-out with a limit, and a step that may be started once."""
+
+CHAIN = Definition("chain", steps=(_step("a"), _step("b", "a"), _step("c", "b", priority="bulk")))
+
+LATE = Definition(
+    "late",
+    steps=(
+        _step("list", outputs=(Output("items", Type("list", of=Type("string"))), _COUNT)),
+        _step(
+            "late",
+            "list",
+            loop=Loop(("x",), ("get", ("ref", "step", "list"), "items")),
+            max_parallel=2,
+            outputs=(_COUNT,),
+        ),
+        _step("join", "late", priority="critical"),
+    ),
+)
+"""A fan-out whose list is put out by a step."""
+
+ASK = Definition(
+    "ask",
+    steps=(
+        _step("build"),
+        _step("approve", "build", action=Approval(("lit", "ship it?"), timeout=60_000)),
+        _step("ship", "approve", idempotent=False, retry=Retry(attempts=3)),
+    ),
+)
+"""People are asked before a step that may be started once."""
+
+NEST = Definition(
+    "nest",
+    steps=(
+        _step("before"),
+        _step(
+            "nested",
+            "before",
+            action=Subrun("chain", codec.digest(CHAIN)),
+            loop=_items(2),
+            max_parallel=1,
+            retry=Retry(attempts=3, backoff=500),
+        ),
+        _step(
+            "hurried",
+            "before",
+            action=Subrun("chain", codec.digest(CHAIN)),
+            timeout=20_000,
+            allow_failure=True,
+        ),
+        _step("after", "nested", "hurried"),
+    ),
+)
+"""Steps that are runs of their own, one of them with a time limit."""
+
+NARROW = Definition(
+    "narrow", max_parallel=2, steps=tuple(_step(f"narrow{n}", priority="low") for n in range(5))
+)
+"""A limit for the whole run."""
+
+TIMED = Definition(
+    "timed",
+    steps=(
+        _step(
+            "timed",
+            timeout=5_000,
+            retry=Retry(attempts=50, backoff=500, on=("failed", "lost")),
+            allow_failure=True,
+        ),
+        _step("impatient", timeout=20_000),
+        _step("rest", "timed", "impatient"),
+    ),
+)
+"""Time-outs, once and again."""
+
+TICK = Definition(
+    "tick",
+    steps=(_step("tick"),),
+    schedules=(Schedule(every=20_000, overlap="allow", catchup="all"),),
+)
+"""Must fire for each due time."""
+
+TURNS = Definition(
+    "turns",
+    steps=(_step("turn"), _step("over", "turn")),
+    schedules=(Schedule(every=15_000, overlap="queue", catchup="all"),),
+)
+SKIPS = Definition(
+    "skips", steps=(_step("skip"),), schedules=(Schedule(every=10_000, overlap="skip"),)
+)
+NEWEST = Definition(
+    "newest",
+    steps=(_step("newest"), _step("newer", "newest")),
+    schedules=(Schedule(every=15_000, overlap="replace"),),
+)
+
+STARTED = (WIDE, CHAIN, LATE, ASK, NEST, NARROW, TIMED)
+"""Those that people start."""
+
+SCHEDULED = (TURNS, SKIPS, NEWEST)
+"""Those of which one stands beside `TICK`."""
+
+BY_NAME = {definition.name: definition for definition in (*STARTED, TICK, *SCHEDULED)}
+STEPS = {step.name: step for definition in BY_NAME.values() for step in definition.steps}
+ONCE = frozenset(name for name, step in STEPS.items() if not step.idempotent)
+LIMITS = {name: step.max_parallel for name, step in STEPS.items() if step.max_parallel is not None}
+RUN_LIMITS = {d.name: d.max_parallel for d in BY_NAME.values() if d.max_parallel is not None}
+SHORT = frozenset({"turn", "over", "skip", "newest", "newer"})
+"""Steps that are done soon, so that what waits for them does not wait for ever."""
+
+
+def name_of(key: str) -> str:
+    """The step's name, of the key of a task."""
+    return key.partition("[")[0]
+
+
+def values_of(step: str, fence: int, count: int) -> dict[str, Any]:
+    """What an attempt puts out: the number of its fence, so that nobody mistakes one for
+    another, and a list of its own."""
+    given = {output.name for output in STEPS[step].outputs}
+    found = {"fence": fence, "items": [f"{fence}-{n}" for n in range(count)]}
+    return {name: value for name, value in found.items() if name in given}
+
+
+def encoded(values: dict[str, Any]) -> bytes:
+    return json.dumps(values).encode() if values else b""

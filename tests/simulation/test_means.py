@@ -1,0 +1,193 @@
+"""A fleet that lacks one of the means by which it keeps its promises is found out."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tidemill.engine import booking as booking_module
+from tidemill.engine.booking import Booking
+from tidemill.engine.dispatch import Dispatch
+from tidemill.engine.scheduler import Scheduler
+from tidemill.engine.worker import Worker
+from tidemill.model.messages import Order, Result, Started
+from tidemill.model.rows import ScheduleRow, TaskRow
+from tidemill.model.states import TaskState
+from tidemill.model.transitions import TaskEvent
+from tidemill.ports import Epoch
+from tidemill.store.transaction import SqlTransaction
+from tidemill.testing.simulation import BrokenPromiseError, simulate
+from tidemill.testing.simulation.ends import SimulatedWorkerEnd
+
+Breaks = Callable[[pytest.MonkeyPatch], None]
+
+SEEDS = 1_000
+"""Among so many each must be found."""
+
+
+def no_fence(patch: pytest.MonkeyPatch) -> None:
+    """A result counts whatever its fence is."""
+    honest = Booking.result
+
+    def result(self: Booking, report: Result) -> None:
+        task = self.ledger.task(report.ref)
+        if task is not None and task.state in {TaskState.QUEUED, TaskState.RUNNING}:
+            report = replace(report, fence=task.fence, worker=task.worker or report.worker)
+        honest(self, report)
+
+    patch.setattr(Booking, "result", result)
+
+
+def no_self_fencing(patch: pytest.MonkeyPatch) -> None:
+    """A worker goes on with what it holds, whoever hears of it."""
+
+    async def never(self: Worker) -> None:
+        del self
+
+    patch.setattr(Worker, "_fence", never)
+
+
+def no_lease(patch: pytest.MonkeyPatch) -> None:
+    """A claim has no end."""
+    honest = Booking.started
+
+    def started(self: Booking, report: Started) -> None:
+        honest(self, report)
+        task = self.ledger.task(report.ref)
+        if task is not None and task.state is TaskState.RUNNING:
+            self.ledger._put(task, task._replace(run_at=None))  # noqa: SLF001
+
+    patch.setattr(Booking, "started", started)
+
+
+def no_unique_row(patch: pytest.MonkeyPatch) -> None:
+    """Nothing but the schedule's own row says what was fired, and its change gets lost at
+    times, as it would if it were not of one transaction with the run."""
+    dice, honest, new_run = random.Random(1), SqlTransaction.save_schedule, SqlTransaction.new_run  # noqa: S311
+
+    def save(self: SqlTransaction, row: ScheduleRow) -> None:
+        if row.next_due is None or dice.random() < 0.8:
+            honest(self, row)
+
+    def make(self: SqlTransaction, run: Any) -> int:
+        self._connection.exec_driver_sql("DROP INDEX IF EXISTS run_of_schedule")
+        return new_run(self, run)
+
+    patch.setattr(SqlTransaction, "save_schedule", save)
+    patch.setattr(SqlTransaction, "new_run", make)
+    patch.setattr(SqlTransaction, "is_fired", lambda *_: False)
+
+
+def no_claim(patch: pytest.MonkeyPatch) -> None:
+    """A worker starts what it was given, whoever has claimed it."""
+    honest = SimulatedWorkerEnd.claim
+
+    async def claim(self: SimulatedWorkerEnd, order: Order, worker: str, at: float) -> bool:
+        await honest(self, order, worker, at)
+        return True
+
+    patch.setattr(SimulatedWorkerEnd, "claim", claim)
+
+
+def no_look_after_the_claim(patch: pytest.MonkeyPatch) -> None:
+    """A worker that stood still between taking and claiming starts all the same."""
+    honest = Worker._accept  # noqa: SLF001
+
+    async def accept(self: Worker, delivery: Any, taken_at: float, group: Any) -> None:
+        del taken_at
+        await honest(self, delivery, float("inf"), group)
+
+    patch.setattr(Worker, "_accept", accept)
+
+
+def no_withdrawal(patch: pytest.MonkeyPatch) -> None:
+    """An offer that nobody was heard to take is made again beside the first one."""
+
+    def withdraw(self: Scheduler, booking: Booking, task: TaskRow) -> None:
+        del self
+        booking.ledger.move(task, TaskEvent.VOID)
+
+    patch.setattr(Scheduler, "_withdraw", withdraw)
+
+
+def no_wait_in_a_new_epoch(patch: pytest.MonkeyPatch) -> None:
+    """Where the broker has lost all claims, nobody waits for those who had one."""
+    honest = Scheduler._withdraw  # noqa: SLF001
+
+    def withdraw(self: Scheduler, booking: Booking, task: TaskRow) -> None:
+        self._epoch = Epoch(self._epoch.name, float("-inf"))
+        honest(self, booking, task)
+
+    patch.setattr(Scheduler, "_withdraw", withdraw)
+
+
+def no_doubt(patch: pytest.MonkeyPatch) -> None:
+    """What may have been begun is offered again, also where it may be started once."""
+
+    def forgotten(self: Booking, task: TaskRow) -> None:
+        self.ledger.move(task, TaskEvent.VOID)
+
+    patch.setattr(Booking, "forgotten", forgotten)
+
+
+def no_at_most_once(patch: pytest.MonkeyPatch) -> None:
+    """A lost attempt is followed by another one, of every step."""
+    honest = booking_module.retry_delay
+
+    def delay(step: Any, attempt: int, event: TaskEvent) -> float | None:
+        return honest(replace(step, idempotent=True), attempt, event)
+
+    patch.setattr(booking_module, "retry_delay", delay)
+
+
+def contact_from_the_answer(patch: pytest.MonkeyPatch) -> None:
+    """A worker counts from when an answer came, not from when it had asked."""
+    honest = SimulatedWorkerEnd._confirmed  # noqa: SLF001
+
+    def confirmed(self: SimulatedWorkerEnd, sent: float) -> None:
+        honest(self, max(sent, self._node.clock.now()))
+
+    patch.setattr(SimulatedWorkerEnd, "_confirmed", confirmed)
+
+
+def no_limit_of_a_step(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Dispatch, "_stage_full", lambda *_: False)
+
+
+def no_limit_of_a_run(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Dispatch, "_run_full", lambda *_: False)
+
+
+def no_queue(patch: pytest.MonkeyPatch) -> None:
+    """A run starts beside the one that it is queued behind."""
+    patch.setattr(Dispatch, "_must_wait", lambda *_: False)
+
+
+BROKEN: Mapping[str, Breaks] = {
+    "fence": no_fence,
+    "self-fencing": no_self_fencing,
+    "lease": no_lease,
+    "unique row": no_unique_row,
+    "claim": no_claim,
+    "look after the claim": no_look_after_the_claim,
+    "withdrawal": no_withdrawal,
+    "epoch": no_wait_in_a_new_epoch,
+    "doubt": no_doubt,
+    "at most once": no_at_most_once,
+    "contact": contact_from_the_answer,
+    "limit of a step": no_limit_of_a_step,
+    "limit of a run": no_limit_of_a_run,
+    "queue": no_queue,
+}
+
+
+@pytest.mark.parametrize("means", BROKEN)
+def test_what_is_left_out_is_missed(means: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    BROKEN[means](monkeypatch)
+    with pytest.raises(BrokenPromiseError, match=r"^seed \d+: "):
+        deque(map(simulate, range(SEEDS)), maxlen=0)
