@@ -73,6 +73,9 @@ SIGNALS = 500
 SOON = 0.1
 """Seconds until one looks again at what another scheduler had in hand."""
 
+UNJUDGED = 1.0
+"""The same while leases are not judged: those that ended hide what is due next."""
+
 TRIES = 5
 """How often a turn is tried that meets what somebody else has written."""
 
@@ -358,8 +361,8 @@ class Scheduler:
         passed, or none is known; until then what changed here can only bring it nearer."""
         if known is None or known <= ledger.now:
             known = tx.next_due(ledger.now)
-            if known is not None and known <= ledger.now:  # others have it in hand
-                known = ledger.now + SOON
+            if known is not None and known <= ledger.now:  # others have it in hand, or nobody
+                known = ledger.now + (SOON if ledger.now >= self._judge_from else UNJUDGED)
         timers = [row.run_at for row in ledger.changed.values()]
         future = [at for at in timers if at is not None and at > ledger.now]
         future += [self._judge_from] if self._judge_from > ledger.now else []
