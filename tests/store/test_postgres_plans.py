@@ -19,8 +19,9 @@ RUNS = 3_000
 FILL = (
     "INSERT INTO version (digest, pipeline, content, created_at) VALUES ('d', 'p', '', 1)",
     (
-        "INSERT INTO run (digest, pipeline, file, state, created_at, params, open, failed, excluded,"
-        " fresh, detail, size, picked, queued, pooled) SELECT 'd', 'p', 'f', 'succeeded', 1, '{}', 0,"
+        "INSERT INTO run (digest, pipeline, file, state, created_at, params, open, failed,"
+        " excluded, fresh, detail, size, picked, queued, pooled)"
+        " SELECT 'd', 'p', 'f', 'succeeded', 1, '{}', 0,"
         f" 0, '[]', false, '', 5, '[]', false, true FROM generate_series(1, {RUNS})"
     ),
     f"INSERT INTO stage SELECT r, 0, 0, 0, 0, 0, 0, 5 FROM generate_series(1, {RUNS}) r",
