@@ -1,127 +1,190 @@
-"""Real processes, a real PostgreSQL and a NATS cluster of three, killed and stopped at random,
-while work goes on. The steps keep a ledger of their own, which must agree with the database.
+"""Real processes, a real PostgreSQL and a NATS cluster of three, each on a host of its own,
+killed, stopped and cut off at random, several at a time, while work goes on. The steps keep a
+ledger of their own, which must agree with the database.
 
-CHAOS_FAULTS and CHAOS_RUNS make it longer: `make chaos`.
+`make chaos` does it for long. Settings: CHAOS_FAULTS and CHAOS_TASKS (both are reached),
+CHAOS_SEED, CHAOS_GAP (seconds between two faults, at least, on average), CHAOS_LONG_STOPS
+(workers are stopped for longer than a lease, too), CHAOS_FOLDER (where logs and the report go).
 """
 
 from __future__ import annotations
 
-import itertools
+import json
 import os
 import random
-import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import network
 import pytest
-from ledger import STEP, overlaps, read
+from chaos_checks import Checks
+from chaos_client import Client
+from chaos_end import open_runs, problems
+from chaos_faults import SLOTS, WORKERS, Monkey
+from chaos_report import report, shown
+from chaos_shapes import filler, source
+from chaos_work import Work
+from ledger import Ledger, most_at_once
+from network import Network
 from postgres import find
 
 from fleet import Fleet
 
-FAULTS = int(os.environ.get("CHAOS_FAULTS", "8"))
-RUNS = int(os.environ.get("CHAOS_RUNS", "6"))
+FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
+TASKS = int(os.environ.get("CHAOS_TASKS", "600"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
+GAP = float(os.environ.get("CHAOS_GAP", "1.2"))
+LONG_STOPS = bool(os.environ.get("CHAOS_LONG_STOPS"))
 LEASE = 6.0
-
-
-class Monkey:
-    """Does harm, of one kind at a time, and lets things heal between."""
-
-    def __init__(self, fleet: Fleet, dice: random.Random) -> None:
-        self._fleet, self._dice = fleet, dice
-        self._numbers = itertools.count(1)
-        self.done: Counter[str] = Counter()
-
-    def harm(self) -> None:
-        kinds: list[tuple[str, Callable[[], None]]] = [
-            ("a worker is killed", lambda: self._kill("w")),
-            ("a scheduler is killed", lambda: self._kill("s")),
-            ("a scheduler is stopped", lambda: self._stop("s", self._dice.uniform(1, 12))),
-            ("a worker is stopped, shorter than a lease", lambda: self._stop("w", LEASE / 2)),
-            ("a NATS server is killed", self._nats),
-            ("PostgreSQL is killed", self._postgres),
-        ]
-        name, fault = self._dice.choice(kinds)
-        self.done[name] += 1
-        fault()
-        time.sleep(self._dice.uniform(0.2, 3))
-
-    def _one(self, kind: str) -> str:
-        return self._dice.choice([n for n in sorted(self._fleet.processes) if n[0] == kind])
-
-    def _kill(self, kind: str) -> None:
-        self._fleet.kill(self._one(kind))
-        name = f"{kind}{next(self._numbers)}-again"
-        self._fleet.worker(name) if kind == "w" else self._fleet.scheduler(name)
-
-    def _stop(self, kind: str, seconds: float) -> None:
-        name = self._one(kind)
-        self._fleet.signal(name, signal.SIGSTOP)
-        time.sleep(seconds)
-        self._fleet.signal(name, signal.SIGCONT)
-
-    def _nats(self) -> None:
-        server = self._dice.choice(self._fleet.servers)
-        server.kill()
-        time.sleep(self._dice.uniform(0.2, 2))
-        server.start()
-
-    def _postgres(self) -> None:
-        self._fleet.postgres.end(signal.SIGQUIT)
-        time.sleep(self._dice.uniform(0.2, 1))
-        self._fleet.postgres.start()
+UNDER_WAY = 16
+"""Runs that are under way at a time, about."""
+SETTLE_SECONDS = 180.0
+"""How long it may take until all runs have ended, once everything has healed."""
 
 
 @pytest.fixture
-def chaos(tmp_path: Path) -> Iterator[Fleet]:
+def folder(tmp_path: Path) -> Path:
+    wanted = os.environ.get("CHAOS_FOLDER")
+    if not wanted:
+        return tmp_path
+    found = Path(wanted).absolute() / time.strftime("%Y%m%d-%H%M%S")
+    found.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def hosts() -> Iterator[Network | None]:
+    """None where there can be none: a user may have no root, but CI has."""
+    if why := network.missing():
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        print(f"nobody will be cut off: {why}")
+        yield None
+        return
+    made = Network()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fleet(folder: Path, hosts: Network | None) -> Iterator[Fleet]:
     programs = find()
     if programs is None:
         pytest.skip("PostgreSQL's programs are not installed")
-    fleet = Fleet(tmp_path, programs, servers=3, lease=LEASE, fsync="on")
-    yield fleet
-    fleet.stop()
+    made = Fleet(folder, programs, servers=3, lease=LEASE, network=hosts, fsync="on")
+    yield made
+    made.stop()
 
 
-def test_whoever_dies_nothing_is_lost_or_done_twice(chaos: Fleet, tmp_path: Path) -> None:
-    dice, ledger = random.Random(SEED), tmp_path / "ledger"  # noqa: S311
-    script = STEP.format(ledger=ledger, pause="0.1")
-    (tmp_path / "c.tide").write_text(
-        "pipeline c {\n"
-        "  step first for x in range(4) {\n"
-        "    retry { attempts = 50, backoff = 100ms, max = 1s }\n"
-        f'    run = """\n    {script}\n    """\n  }}\n'
-        "  step second for x in range(4) {\n    needs = [first]\n"
-        "    retry { attempts = 50, backoff = 100ms, max = 1s }\n"
-        f'    run = """\n    {script}\n    """\n  }}\n'
-        "}\n"
-    )
-    ledger.touch()
-    chaos.tidemill("apply", "c.tide")
-    for name in ("s1", "s2"):
-        chaos.scheduler(name)
-    for name in ("w1", "w2"):
-        chaos.worker(name)
-    runs = [chaos.trigger("c") for _ in range(RUNS)]
-    monkey = Monkey(chaos, dice)
-    for _ in range(FAULTS):
-        monkey.harm()
-    states = [chaos.to_the_end(run, 180) for run in runs]
-    print(dict(monkey.done))
+@pytest.fixture
+def client(fleet: Fleet) -> Iterator[Client]:
+    made = Client(fleet)
+    yield made
+    made.close()
 
-    assert states == ["succeeded"] * RUNS, chaos.logs()
-    said = read(ledger)
-    tasks = chaos.query("SELECT run, key, state, fence FROM task WHERE pool IS NOT NULL")
-    assert len(tasks) == 8 * RUNS
-    for run, key, state, fence in tasks:
-        attempts = said[int(str(run)), str(key)]
-        assert state == "succeeded"
-        assert attempts[int(str(fence))].ended, f"{key} of {run}: what counts did not end"
-        assert overlaps(attempts) == [], f"{key} of {run}: {attempts}"
-    booked = chaos.query(
-        "SELECT run, ordinal, count(*) FROM attempt WHERE outcome = 'exited' AND exit_code = 0"
-        " GROUP BY run, ordinal HAVING count(*) > 1"
-    )
-    assert booked == [], "completed twice"
+
+def test_whoever_dies_nothing_is_lost_or_done_twice(
+    folder: Path, fleet: Fleet, client: Client
+) -> None:
+    dice, ledger = random.Random(SEED), Ledger(folder / "ledger")  # noqa: S311
+    _apply(fleet, "chaos", source(ledger))
+    work = Work(client, fleet.url, random.Random(SEED), UNDER_WAY)  # noqa: S311
+    checks = Checks(fleet.url, ledger, work, rest=3 * LEASE)
+    monkey = Monkey(fleet, dice, folder / "faults.jsonl", long_stops=LONG_STOPS)
+    begun = time.monotonic()
+    work.start()
+    checks.start()
+
+    _harm(fleet, monkey, work, checks, dice)
+    monkey.heal()
+    work.end()
+    healed = time.monotonic()
+    _settle(fleet, monkey)
+    settings = {
+        "seed": SEED,
+        "lease": LEASE,
+        "long stops of workers": LONG_STOPS,
+        "network": fleet.network is not None,
+        "seconds": round(time.monotonic() - begun),
+        "seconds to the end of all runs, once healed": round(time.monotonic() - healed, 1),
+    }
+    _fill_all_slots(fleet, client, ledger, checks)
+    checks.end()
+    checks.look(rest=0)
+    time.sleep(2 * LEASE)  # who was at work on what has ended would be heard by then
+    zombies = [run for run in ledger.runs() if run in checks.checked]
+    checks.problems += [f"at work on run {run}, which had ended" for run in zombies]
+    checks.problems += [*monkey.problems, *problems(fleet, work)]
+
+    found = report(fleet, monkey.faults, checks, settings)
+    (folder / "report.json").write_text(json.dumps(found, indent=2))
+    print(shown(found))
+    assert found["problems"] == []
+    assert found["faults"] >= FAULTS
+    assert found["tasks"] >= TASKS
+
+
+def _apply(fleet: Fleet, name: str, text: str) -> None:
+    (fleet.folder / f"{name}.tide").write_text(text)
+    fleet.tidemill("apply", f"{name}.tide")
+
+
+def _harm(fleet: Fleet, monkey: Monkey, work: Work, checks: Checks, dice: random.Random) -> None:
+    """Until there were enough faults and enough tasks; both at about the same time."""
+    begun = looked = time.monotonic()
+    done, next_fault = 0, begun + 3
+    while len(monkey.faults) < FAULTS or done < TASKS:
+        time.sleep(0.05)
+        monkey.turn()
+        now = time.monotonic()
+        if now - looked > 2:
+            looked = now
+            _raise_errors(work, checks)
+            assert not checks.problems + monkey.problems, checks.problems + monkey.problems
+            if fleet.postgres.alive:
+                done = _tasks_done(fleet) or done
+        if now >= next_fault:
+            monkey.strike()
+            left = max(1, FAULTS - len(monkey.faults))
+            pace = done / (now - begun)
+            gap = (TASKS - done) / pace / left if pace and done < TASKS else 0
+            next_fault = now + dice.expovariate(1) * max(GAP, gap)
+
+
+def _raise_errors(work: Work, checks: Checks) -> None:
+    for error in (work.error, checks.error):
+        if error is not None:
+            raise error
+
+
+def _tasks_done(fleet: Fleet) -> int:
+    try:
+        found = fleet.query("SELECT count(*) FROM task WHERE ended_at IS NOT NULL AND pool <> ''")
+    except Exception:  # noqa: BLE001  it is being harmed
+        return 0
+    return int(str(found[0][0]))
+
+
+def _settle(fleet: Fleet, monkey: Monkey) -> None:
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        monkey.turn()
+        if fleet.postgres.alive and not open_runs(fleet):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"these do not end: {open_runs(fleet)}\n{fleet.logs()}")
+
+
+def _fill_all_slots(fleet: Fleet, client: Client, ledger: Ledger, checks: Checks) -> None:
+    """No slot was lost on the way."""
+    slots = SLOTS * len(WORKERS)
+    _apply(fleet, "filler", filler(ledger, slots))
+    run = client.ask("trigger", "filler")
+    assert run is not None
+    assert fleet.to_the_end(run, 60) == "succeeded"
+    spans = [span for attempts in ledger.read(run).values() for span in attempts.values()]
+    if most_at_once(spans) != slots:
+        checks.problems.append(f"{most_at_once(spans)} of {slots} slots were used")
+    checks.checked[run] = "succeeded"
+    ledger.remove(run)

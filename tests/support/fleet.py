@@ -10,78 +10,118 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
+from network import Network
 from postgres import Postgres
 
 PATIENCE = 60.0
 
 
 class NatsServer:
-    """One server, alone or of a cluster; its store outlasts it."""
+    """One server, alone or of a cluster; its store outlasts it. `cluster` are the addresses
+    at which its servers speak to each other."""
 
-    def __init__(self, folder: Path, name: str, port: int, cluster: dict[str, int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        address: str,
+        cluster: Mapping[str, str],
+        inside: Sequence[str] = (),
+    ) -> None:
+        listen, port = address.rsplit(":", 1)
+        self.store = folder / name
         self._command = [
-            nats_program(), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder / name),
+            *inside, nats_program(), "-a", listen, "-p", port, "-js", "-sd", str(self.store),
             "--server_name", name,
         ]  # fmt: skip
-        if cluster:
-            routes = ",".join(f"nats://127.0.0.1:{at}" for at in cluster.values())
-            listen = f"nats://127.0.0.1:{cluster[name]}"
-            self._command += ["--cluster_name", "tide", "--cluster", listen, "--routes", routes]
+        if len(cluster) > 1:
+            routes = ",".join(f"nats://{at}" for at in cluster.values())
+            here = f"nats://{cluster[name]}"
+            self._command += ["--cluster_name", "tide", "--cluster", here, "--routes", routes]
+        self.name = name
         self._log = folder / f"{name}.log"
-        self.url = f"nats://127.0.0.1:{port}"
-        self.port = port
+        self.url = f"nats://{address}"
         self.start()
 
     def start(self) -> None:
+        begin = self._log.stat().st_size if self._log.exists() else 0
+        self.spawn()
+        for _ in range(400):
+            if "Server is ready" in self._log.read_text("utf-8", "replace")[begin:]:
+                return
+            time.sleep(0.025)
+        raise AssertionError(self._log.read_text())
+
+    def spawn(self) -> None:
+        """Starts it, and does not wait until it can be reached."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        for _ in range(400):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
-                time.sleep(0.025)
-            else:
-                return
-        raise AssertionError(self._log.read_text())
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGCONT)
         self.process.kill()
         self.process.wait()
 
+    def forget(self) -> None:
+        """What a dead server had stored is lost."""
+        shutil.rmtree(self.store, ignore_errors=True)
+
 
 class Fleet:
-    """`lease` is in seconds. Processes are named, and their logs stand in the folder."""
+    """`lease` is in seconds. Processes are named, and their logs stand in the folder. With a
+    `network` each process is on a host of its own name."""
 
     def __init__(
-        self, folder: Path, programs: Path, *, servers: int = 1, lease: float = 30, **settings: str
+        self,
+        folder: Path,
+        programs: Path,
+        *,
+        servers: int = 1,
+        lease: float = 30,
+        network: Network | None = None,
+        **settings: str,
     ) -> None:
         self.folder, self.lease, self.servers_wanted = folder, lease, servers
-        self.postgres = Postgres(programs, **settings)
+        self.network = network
+        host = None if network is None else network.host("postgres")
+        self.postgres = Postgres(programs, host, **settings)
         self.url = self.postgres.database()
-        ports = free_ports(2 * servers)
-        cluster = {f"n{i}": ports[servers + i] for i in range(servers)} if servers > 1 else {}
-        self.servers = [
-            NatsServer(folder / "nats", f"n{i}", ports[i], cluster)
-            for i in range(servers)
-            if (folder / "nats").mkdir(exist_ok=True) is None
-        ]
+        (folder / "nats").mkdir(exist_ok=True)
+        self.servers = self._start_servers([f"n{i}" for i in range(servers)])
         self.nats = ",".join(server.url for server in self.servers)
-        self.env = os.environ | {"TIDEMILL_POSTGRES": self.url, "TIDEMILL_NATS": self.nats}
+        self.env = os.environ | {
+            "TIDEMILL_POSTGRES": self.postgres.url_from_afar(self.url),
+            "TIDEMILL_NATS": self.nats,
+        }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def move_to(self, url: str) -> None:
         """Another database, before any process is started."""
         self.url = url
-        self.env["TIDEMILL_POSTGRES"] = url
+        self.env["TIDEMILL_POSTGRES"] = self.postgres.url_from_afar(url)
+
+    def _start_servers(self, names: list[str]) -> list[NatsServer]:
+        if self.network is None:
+            ports = free_ports(2 * len(names))
+            at = {name: f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=False)}
+            cluster = {name: f"127.0.0.1:{ports[-i - 1]}" for i, name in enumerate(names)}
+        else:
+            at = {name: f"{self.network.host(name).address}:4222" for name in names}
+            cluster = {name: f"{self.network.host(name).address}:6222" for name in names}
+        folder = self.folder / "nats"
+        return [NatsServer(folder, name, at[name], cluster, self.inside(name)) for name in names]
+
+    def inside(self, host: str) -> list[str]:
+        """What to write before a command that is to run on this host."""
+        return [] if self.network is None else self.network.host(host).inside()
 
     def run(self, *arguments: str, within: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "tidemill.cli", *arguments],
+            [*self.inside("client"), sys.executable, "-m", "tidemill.cli", *arguments],
             cwd=self.folder, env=self.env, capture_output=True, text=True, check=False,
             timeout=within,
         )  # fmt: skip
@@ -94,7 +134,10 @@ class Fleet:
     def start(self, name: str, *command: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, *command], cwd=self.folder, env=self.env, stderr=log
+                [*self.inside(name), sys.executable, *command],
+                cwd=self.folder,
+                env=self.env,
+                stderr=log,
             )
 
     def scheduler(self, name: str, *options: str) -> None:
@@ -104,10 +147,11 @@ class Fleet:
             "--replicas", copies, *options,
         )  # fmt: skip
 
-    def worker(self, name: str, slots: int = 4, *options: str) -> None:
+    def worker(self, name: str, slots: int = 4, *options: str, called: str = "") -> None:
+        """It calls itself as its process is named here, unless it is to be `called` otherwise."""
         self.start(
             name, "-m", "tidemill.cli", "worker", "--lease", str(self.lease), "--slots", str(slots),
-            "--name", name, *options,
+            "--name", called or name, *options,
         )  # fmt: skip
 
     def signal(self, name: str, number: signal.Signals) -> None:

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 import psycopg
+from network import SUBNET, Host
 from sqlalchemy import make_url
 
 from tidemill.store.database import upgrade_postgres
@@ -37,10 +38,11 @@ def find() -> Path | None:
 
 class Postgres:
     """Starts at once; `stop` removes all of it. It refuses to be run by root, so root
-    hands it to the user `postgres`."""
+    hands it to the user `postgres`. On a `host` of a network of the test's own it listens
+    there, too."""
 
-    def __init__(self, programs: Path, **settings: str) -> None:
-        self._programs = programs
+    def __init__(self, programs: Path, host: Host | None = None, **settings: str) -> None:
+        self._programs, self._host = programs, host
         self._settings = _SETTINGS | settings
         self._numbers = itertools.count()
         self.folder = Path(tempfile.mkdtemp(prefix="tide-pg-"))
@@ -52,6 +54,10 @@ class Postgres:
             "--locale", "C",
         )  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
+        if host is not None:
+            self._settings["listen_addresses"] = host.address
+            with (self.data / "pg_hba.conf").open("a") as access:
+                access.write(f"host all tide {SUBNET} trust\n")
         self.start()
 
     @property
@@ -60,6 +66,12 @@ class Postgres:
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://tide@/{database}?host={self.folder}"
+
+    def url_from_afar(self, url: str) -> str:
+        """The URL for other hosts, for one that this machine's processes use."""
+        if self._host is None:
+            return url
+        return url.replace("@/", f"@{self._host.address}:5432/").partition("?")[0]
 
     @cached_property
     def _template(self) -> str:
@@ -89,13 +101,7 @@ class Postgres:
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
 
     def start(self) -> None:
-        options = [part for pair in self._settings.items() for part in ("-c", "=".join(pair))]
-        self._process = subprocess.Popen(
-            [self._programs / "postgres", "-D", self.data, "-k", self.folder, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "log").open("ab"),
-            **self._as_user(),
-        )
+        self.spawn()
         self._until_up()
 
     def recover(self) -> None:
@@ -131,6 +137,23 @@ class Postgres:
             for _ in range(100):
                 self._sql("SELECT pg_logical_emit_message(true, 'test', 'x')")
                 self._sql("SELECT pg_switch_wal()")
+
+    def spawn(self) -> None:
+        """Starts it, and does not wait until it can be asked."""
+        options = [part for pair in self._settings.items() for part in ("-c", "=".join(pair))]
+        command = [self._programs / "postgres", "-D", self.data, "-k", self.folder, *options]
+        inside = [] if self._host is None else self._host.inside(self._user)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*inside, *command],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **({} if inside else self._as_user()),
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def send(self, number: int) -> None:
         """SIGINT ends it at once and cleanly, SIGQUIT without a word, as a crash does."""

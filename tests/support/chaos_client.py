@@ -1,0 +1,69 @@
+"""A client of the fleet: a process of its own, on a host of its own, that calls what the
+commands `trigger`, `cancel` and `retry` call, without starting Python for each."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+from fleet import Fleet
+from tidemill.app import request_cancel, retry, trigger
+from tidemill.errors import TidemillError
+from tidemill.project import Project
+
+
+class Client:
+    """Asks one thing at a time, and waits for the answer."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        with (fleet.folder / "client.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*fleet.inside("client"), sys.executable, __file__, str(fleet.folder)],
+                env=fleet.env | {"PYTHONPATH": str(Path(__file__).parent)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def ask(self, verb: str, of: str | int) -> int | None:
+        """The number of the run that was made (0 where none is made); None where nobody
+        knows whether it was done."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{verb} {of}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline().split()
+        assert answer, "the client has died: see client.log"
+        return int(answer[1]) if answer[0] == "done" else None
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def main(folder: Path) -> None:
+    project = Project(folder)
+    for line in sys.stdin:
+        verb, of = line.split()
+        try:
+            print("done", _do(project, verb, of), flush=True)
+        except TidemillError as error:
+            print(f"{line.strip()}: {error}", file=sys.stderr, flush=True)
+            print("unknown", flush=True)
+        gc.collect()  # each call opens the database
+
+
+def _do(project: Project, verb: str, of: str) -> int:
+    if verb == "trigger":
+        return trigger(project, of, {})
+    if verb == "retry":
+        return retry(project, int(of))
+    request_cancel(project, int(of))
+    return 0
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
