@@ -109,7 +109,7 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
         "seconds": round(time.monotonic() - begun),
         "seconds to the end of all runs, once healed": round(time.monotonic() - healed, 1),
     }
-    _fill_all_slots(fleet, client, ledger, checks)
+    _fill_all_slots(fleet, client, ledger, work, checks)
     checks.end()
     checks.look(rest=0)
     time.sleep(2 * LEASE)  # who was at work on what has ended would be heard by then
@@ -119,7 +119,7 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
 
     found = report(fleet, monkey.faults, checks, settings)
     (folder / "report.json").write_text(json.dumps(found, indent=2))
-    print(shown(found))
+    print(f"\n{shown(found)}")
     assert found["problems"] == []
     assert found["faults"] >= FAULTS
     assert found["tasks"] >= TASKS
@@ -144,12 +144,11 @@ def _harm(fleet: Fleet, monkey: Monkey, work: Work, checks: Checks, dice: random
             assert not checks.problems + monkey.problems, checks.problems + monkey.problems
             if fleet.postgres.alive:
                 done = _tasks_done(fleet) or done
-        if now >= next_fault:
+        if now >= next_fault and len(monkey.faults) < FAULTS:
             monkey.strike()
-            left = max(1, FAULTS - len(monkey.faults))
-            pace = done / (now - begun)
-            gap = (TASKS - done) / pace / left if pace and done < TASKS else 0
-            next_fault = now + dice.expovariate(1) * max(GAP, gap)
+            left = (TASKS - done) * (now - begun) / max(done, 1)
+            gap = left / max(1, FAULTS - len(monkey.faults))
+            next_fault = now + dice.expovariate(1) * min(max(GAP, gap), 4 * GAP)
 
 
 def _raise_errors(work: Work, checks: Checks) -> None:
@@ -176,12 +175,15 @@ def _settle(fleet: Fleet, monkey: Monkey) -> None:
     raise AssertionError(f"these do not end: {open_runs(fleet)}\n{fleet.logs()}")
 
 
-def _fill_all_slots(fleet: Fleet, client: Client, ledger: Ledger, checks: Checks) -> None:
+def _fill_all_slots(
+    fleet: Fleet, client: Client, ledger: Ledger, work: Work, checks: Checks
+) -> None:
     """No slot was lost on the way."""
     slots = SLOTS * len(WORKERS)
     _apply(fleet, "filler", filler(ledger, slots))
     run = client.ask("trigger", "filler")
     assert run is not None
+    work.runs[run] = "filler"
     assert fleet.to_the_end(run, 60) == "succeeded"
     spans = [span for attempts in ledger.read(run).values() for span in attempts.values()]
     if most_at_once(spans) != slots:

@@ -3,7 +3,8 @@ bridge, which is in a namespace too. Nothing of it can be reached from outside, 
 can be reached from it, and each host can be cut off in the ways in which cables and switches
 fail. It takes root and iproute2.
 
-Namespaces carry the pid of who made them. Those of the dead go when the next one comes.
+Namespaces carry the pid of who made them, and when that process began. Those of the dead go when
+the next one comes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-_PREFIX = "tide-chaos-"
+_PREFIX = "tide-chaos"
 _SUBNET = "10.77.0"
 _NOBODY = "02:00:00:00:00:01"
 """The hardware address of no host."""
@@ -46,7 +47,7 @@ class Network:
 
     def __init__(self) -> None:
         sweep()
-        self._name = f"{_PREFIX}{os.getpid()}"
+        self._name = f"{_PREFIX}-{os.getpid()}-{_begun(os.getpid())}"
         self._hub = f"{self._name}-hub"
         self.hosts: dict[str, Host] = {}
         _ip("netns", "add", self._hub)
@@ -142,18 +143,26 @@ class Host:
 
 def sweep() -> None:
     """Removes what killed tests have left: their processes, and their namespaces."""
-    for path in sorted(Path("/run/netns").glob(f"{_PREFIX}*")):
-        pid = int(path.name.removeprefix(_PREFIX).split("-")[0])
-        if not Path(f"/proc/{pid}").exists():
+    for path in sorted(Path("/run/netns").glob(f"{_PREFIX}-*-*-*")):
+        pid, begun, _ = path.name.removeprefix(f"{_PREFIX}-").split("-", 2)
+        if _begun(int(pid)) != begun:
             _delete(path.name)
 
 
+def _begun(pid: int) -> str:
+    """When the process with this pid began, in ticks since the machine did; "" if there is
+    none. A pid alone may be somebody else's by now."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
 def _delete(space: str) -> None:
-    pids = subprocess.run(["ip", "netns", "pids", space], capture_output=True, check=False)
-    for pid in pids.stdout.split():
+    for pid in _ip("netns", "pids", space).split():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-    subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
+    _ip("netns", "del", space)
 
 
 def _ip(*arguments: str) -> str:
