@@ -4,11 +4,13 @@ ledger of their own, which must agree with the database.
 
 `make chaos` does it for long. Settings: CHAOS_FAULTS and CHAOS_TASKS (both are reached),
 CHAOS_SEED, CHAOS_GAP (seconds between two faults, at least, on average), CHAOS_LONG_STOPS
-(workers are stopped for longer than a lease, too), CHAOS_FOLDER (where logs and the report go).
+(workers are stopped for longer than a lease, too), CHAOS_ONLY (kinds of faults, with commas
+between), CHAOS_FOLDER (where logs and the report go).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -17,12 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import network
+import psycopg
 import pytest
 from chaos_checks import Checks
 from chaos_client import Client
 from chaos_end import open_runs, problems
 from chaos_faults import SLOTS, WORKERS, Monkey
-from chaos_report import report, shown
+from chaos_report import report, shown, timeline
 from chaos_shapes import filler, source
 from chaos_work import Work
 from ledger import Ledger, most_at_once
@@ -36,6 +39,7 @@ TASKS = int(os.environ.get("CHAOS_TASKS", "600"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 GAP = float(os.environ.get("CHAOS_GAP", "1.2"))
 LONG_STOPS = bool(os.environ.get("CHAOS_LONG_STOPS"))
+ONLY = [kind for kind in os.environ.get("CHAOS_ONLY", "").split(",") if kind]
 LEASE = 6.0
 UNDER_WAY = 16
 """Runs that are under way at a time, about."""
@@ -91,7 +95,8 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     _apply(fleet, "chaos", source(ledger))
     work = Work(client, fleet.url, random.Random(SEED), UNDER_WAY)  # noqa: S311
     checks = Checks(fleet.url, ledger, work, rest=3 * LEASE)
-    monkey = Monkey(fleet, dice, folder / "faults.jsonl", long_stops=LONG_STOPS)
+    log = folder / "faults.jsonl"
+    monkey = Monkey(fleet, dice, log, long_stops=LONG_STOPS, only=ONLY)
     begun = time.monotonic()
     work.start()
     checks.start()
@@ -119,6 +124,7 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
 
     found = report(fleet, monkey.faults, checks, settings)
     (folder / "report.json").write_text(json.dumps(found, indent=2))
+    (folder / "timeline.json").write_text(json.dumps(timeline(checks.starts)))
     print(f"\n{shown(found)}")
     assert found["problems"] == []
     assert found["faults"] >= FAULTS
@@ -142,8 +148,7 @@ def _harm(fleet: Fleet, monkey: Monkey, work: Work, checks: Checks, dice: random
             looked = now
             _raise_errors(work, checks)
             assert not checks.problems + monkey.problems, checks.problems + monkey.problems
-            if fleet.postgres.alive:
-                done = _tasks_done(fleet) or done
+            done = _tasks_done(fleet) or done
         if now >= next_fault and len(monkey.faults) < FAULTS:
             monkey.strike()
             left = (TASKS - done) * (now - begun) / max(done, 1)
@@ -158,21 +163,25 @@ def _raise_errors(work: Work, checks: Checks) -> None:
 
 
 def _tasks_done(fleet: Fleet) -> int:
+    """0 where the database cannot be asked: it may be being harmed."""
     try:
         found = fleet.query("SELECT count(*) FROM task WHERE ended_at IS NOT NULL AND pool <> ''")
-    except Exception:  # noqa: BLE001  it is being harmed
+    except psycopg.OperationalError:
         return 0
     return int(str(found[0][0]))
 
 
 def _settle(fleet: Fleet, monkey: Monkey) -> None:
     until = time.monotonic() + SETTLE_SECONDS
+    left: list[tuple[object, ...]] = []
     while time.monotonic() < until:
         monkey.turn()
-        if fleet.postgres.alive and not open_runs(fleet):
-            return
+        with contextlib.suppress(psycopg.OperationalError):  # it has just been started
+            left = open_runs(fleet)
+            if not left:
+                return
         time.sleep(0.2)
-    raise AssertionError(f"these do not end: {open_runs(fleet)}\n{fleet.logs()}")
+    raise AssertionError(f"these do not end: {left}\n{fleet.logs()}")
 
 
 def _fill_all_slots(

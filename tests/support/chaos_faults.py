@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,10 +40,17 @@ class Fault:
 
 
 class Monkey:
-    """Call `turn` often. `long_stops`: workers are stopped for longer than a lease, too."""
+    """Call `turn` often. `long_stops`: workers are stopped for longer than a lease, too.
+    `only` are the kinds of faults that are wanted; all, if there are none."""
 
     def __init__(
-        self, fleet: Fleet, dice: random.Random, log: Path, *, long_stops: bool = False
+        self,
+        fleet: Fleet,
+        dice: random.Random,
+        log: Path,
+        *,
+        long_stops: bool = False,
+        only: Sequence[str] = (),
     ) -> None:
         self._fleet, self._dice, self._log = fleet, dice, log
         self._long_stops = long_stops
@@ -57,7 +64,8 @@ class Monkey:
         """Servers of NATS, and how much is wrong with each at present."""
         self.faults: list[Fault] = []
         self.problems: list[str] = []
-        self._kinds = self._all_kinds()
+        kinds = self._all_kinds()
+        self._kinds = {name: kinds[name] for name in only or kinds}
         for name in (*SCHEDULERS, *WORKERS):
             self._begin(name)
 

@@ -56,6 +56,11 @@ def _at_a_time(faults: Sequence[Fault]) -> dict[str, float]:
     )
 
 
+def timeline(starts: Sequence[float]) -> dict[int, int]:
+    """How many steps began in each second."""
+    return dict(sorted(Counter(int(start) for start in starts).items()))
+
+
 def percentiles(values: Sequence[float]) -> dict[str, float]:
     if not values:
         return {}
