@@ -43,6 +43,12 @@ FULL = 5000
 """Reports that wait here, at most, before more are asked for."""
 
 PULL_SECONDS = 5.0
+
+ASK_SECONDS = 1.0
+"""How long an answer about streams is waited for. A cluster without a leader gives none, and
+one in which two declare the same at once leaves one of them without: the next question is
+answered, while this one keeps all that the scheduler has to do waiting."""
+
 REMEMBERED = 50_000
 """Claims whose holders are remembered; others are looked up."""
 
@@ -65,7 +71,7 @@ class JetStreamSchedulerEnd:
         report_wait: float = streams.REPORT_WAIT,
     ) -> None:
         self._client = client
-        self._jetstream = client.jetstream()
+        self._jetstream = client.jetstream(timeout=ASK_SECONDS)
         self._clock = clock
         self._replicas = replicas
         self._ack_wait = ack_wait
@@ -80,6 +86,7 @@ class JetStreamSchedulerEnd:
         self._drained = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pulls: list[Pull] = []
+        self._declaring = asyncio.Lock()
 
     async def open(self) -> None:
         await self._publisher.open()
@@ -217,6 +224,11 @@ class JetStreamSchedulerEnd:
     # declaring
 
     async def _declare(self) -> None:
+        """One at a time: whoever finds out that something is missing, others do so, too."""
+        async with self._declaring:
+            await self._try_to_declare()
+
+    async def _try_to_declare(self) -> None:
         try:
             epoch = await streams.declare(self._jetstream, self._replicas, self._report_wait)
             if epoch != self._epoch:
