@@ -48,9 +48,10 @@ bench: $(DEV) ## Compare with the Python floor, make, ninja, doit, luigi and sna
 bench-fleet: $(DEV) ## Compare the fleet with task queues, Prefect and Airflow (some 15 minutes)
 	@$(BIN)/python tests/benchmarks/fleet $(ARGS)
 
-chaos: $(DEV) ## Kill and stop parts of a real fleet, for long (ARGS=-s shows what)
-	@CHAOS_FAULTS=$${CHAOS_FAULTS:-100} CHAOS_RUNS=$${CHAOS_RUNS:-60} \
-		$(BIN)/python -m pytest -p no:xdist tests/chaos $(ARGS)
+chaos: $(DEV) ## Kill, stop and cut off parts of a real fleet, for 40 minutes; report in .chaos/
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-1000} CHAOS_TASKS=$${CHAOS_TASKS:-50000} \
+		CHAOS_GAP=$${CHAOS_GAP:-2} CHAOS_FOLDER=$${CHAOS_FOLDER:-.chaos} \
+		$(BIN)/python -m pytest -p no:xdist -s tests/chaos/test_chaos.py $(ARGS)
 
 simulate: $(DEV) ## A fleet in virtual time, with bad luck (SEEDS=0..9999 JOBS=4)
 	@$(BIN)/python -m tidemill.testing.simulation --seeds $(or $(SEEDS),0..999) \
@@ -63,7 +64,7 @@ lock: $(DEV) ## Write requirements/*.lock anew (UPGRADE=--upgrade for newer rele
 clean: ## Remove what make and the tools made
 	rm -rf $(VENV) .bench-venv dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	rm -rf .tidemill examples/*/.tidemill
+	rm -rf .tidemill examples/*/.tidemill .chaos
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

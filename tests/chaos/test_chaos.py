@@ -114,10 +114,13 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
         "seconds": round(time.monotonic() - begun),
         "seconds to the end of all runs, once healed": round(time.monotonic() - healed, 1),
     }
+    ended = time.monotonic()
     _fill_all_slots(fleet, client, ledger, work, checks)
+    _use_up_all_work(client, checks)
     checks.end()
     checks.look(rest=0)
-    time.sleep(2 * LEASE)  # who was at work on what has ended would be heard by then
+    # Who is still at work on what has ended is heard by then.
+    time.sleep(max(0, ended + 2 * LEASE - time.monotonic()))
     zombies = [run for run in ledger.runs() if run in checks.checked]
     checks.problems += [f"at work on run {run}, which had ended" for run in zombies]
     checks.problems += [*monkey.problems, *problems(fleet, work)]
@@ -199,3 +202,16 @@ def _fill_all_slots(
         checks.problems.append(f"{most_at_once(spans)} of {slots} slots were used")
     checks.checked[run] = "succeeded"
     ledger.remove(run)
+
+
+def _use_up_all_work(client: Client, checks: Checks) -> None:
+    """Nothing is left in NATS that nobody takes."""
+    for stream in ("TIDE_WORK", "TIDE_RESULTS"):
+        left: int | None = None
+        for _ in range(50):
+            left = client.ask("waiting", stream)
+            if left == 0:
+                break
+            time.sleep(0.2)
+        else:
+            checks.problems.append(f"{left} messages are left in {stream}")

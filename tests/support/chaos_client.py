@@ -1,8 +1,10 @@
 """A client of the fleet: a process of its own, on a host of its own, that calls what the
-commands `trigger`, `cancel` and `retry` call, without starting Python for each."""
+commands `trigger`, `cancel` and `retry` call, without starting Python for each. It also counts
+what waits in NATS."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import subprocess
 import sys
@@ -10,6 +12,9 @@ from pathlib import Path
 
 from fleet import Fleet
 from tidemill.app import request_cancel, retry, trigger
+from tidemill.app.fleet import fleet
+from tidemill.app.reach import access
+from tidemill.broker.connection import connect
 from tidemill.errors import TidemillError
 from tidemill.project import Project
 
@@ -29,8 +34,8 @@ class Client:
             )
 
     def ask(self, verb: str, of: str | int) -> int | None:
-        """The number of the run that was made (0 where none is made); None where nobody
-        knows whether it was done."""
+        """The number of the run that was made (0 where none is made), or the count that was
+        asked for; None where nobody knows whether it was done."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{verb} {of}\n")
@@ -61,8 +66,19 @@ def _do(project: Project, verb: str, of: str) -> int:
         return trigger(project, of, {})
     if verb == "retry":
         return retry(project, int(of))
+    if verb == "waiting":
+        return asyncio.run(_waiting(project, of))
     request_cancel(project, int(of))
     return 0
+
+
+async def _waiting(project: Project, stream: str) -> int:
+    found = access(fleet(project))
+    assert found is not None
+    client = await connect(found, "count", brief=True)
+    info = await client.jetstream().stream_info(stream)
+    await client.close()
+    return int(info.state.messages)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,14 @@ def missing() -> str:
     if os.getuid() != 0:
         return "namespaces of the network take root"
     programs = [
-        name for name in ("ip", "bridge", "nsenter", "setpriv") if shutil.which(name) is None
+        name
+        for name in ("ip", "bridge", "nsenter", "setpriv", "unshare")
+        if shutil.which(name) is None
     ]
-    return f"{', '.join(programs)}: not installed (iproute2, util-linux)" if programs else ""
+    if programs:
+        return f"{', '.join(programs)}: not installed (iproute2, util-linux)"
+    may = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
+    return "" if may.returncode == 0 else "namespaces of the network are not allowed here"
 
 
 class Network:
