@@ -102,9 +102,9 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     checks.start()
 
     _harm(fleet, monkey, work, checks, dice)
+    idle, healed = time.time(), time.monotonic()
     monkey.heal()
     work.end()
-    healed = time.monotonic()
     _settle(fleet, monkey)
     settings = {
         "seed": SEED,
@@ -125,7 +125,7 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     checks.problems += [f"at work on run {run}, which had ended" for run in zombies]
     checks.problems += [*monkey.problems, *problems(fleet, work)]
 
-    found = report(fleet, monkey.faults, checks, settings)
+    found = report(fleet, monkey.faults, checks, idle, settings)
     (folder / "report.json").write_text(json.dumps(found, indent=2))
     (folder / "timeline.json").write_text(json.dumps(timeline(checks.starts)))
     print(f"\n{shown(found)}")

@@ -16,9 +16,10 @@ from fleet import Fleet
 
 
 def report(
-    fleet: Fleet, faults: Sequence[Fault], checks: Checks, settings: dict[str, Any]
+    fleet: Fleet, faults: Sequence[Fault], checks: Checks, idle: float, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    starts = sorted(checks.starts)
+    """`idle` is when no more work was asked for: from then on nobody had to hurry."""
+    starts = sorted(start for start in checks.starts if start < idle)
     return {
         **settings,
         "faults": len(faults),
