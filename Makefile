@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN    := $(VENV)/.installed-run
 DEV    := $(VENV)/.installed-dev
+DEPLOY := $(VENV)/.installed-deploy
 BUILD  := pyproject.toml core/tidemill/_version.py
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
@@ -60,6 +61,7 @@ simulate: $(DEV) ## A fleet in virtual time, with bad luck (SEEDS=0..9999 JOBS=4
 lock: $(DEV) ## Write requirements/*.lock anew (UPGRADE=--upgrade for newer releases)
 	@$(COMPILE) pyproject.toml --group build -o requirements/run.lock
 	@$(COMPILE) pyproject.toml --group dev -c requirements/run.lock -o requirements/dev.lock
+	@$(COMPILE) pyproject.toml --group deploy -c requirements/dev.lock -o requirements/deploy.lock
 
 clean: ## Remove what make and the tools made
 	rm -rf $(VENV) .bench-venv dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -81,4 +83,9 @@ $(RUN): requirements/run.lock $(BUILD) | $(BIN)/python
 $(DEV): requirements/dev.lock $(RUN)
 	@echo 'installing the tools for tests and checks'
 	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(DEPLOY): requirements/deploy.lock $(DEV)
+	@echo 'installing what checks the Helm chart'
+	@$(PIP) install --require-hashes -r requirements/deploy.lock
 	@touch $@

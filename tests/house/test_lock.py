@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = {name: (ROOT / "requirements" / name).read_text() for name in ("run.lock", "dev.lock")}
+NAMES = ("run.lock", "dev.lock", "deploy.lock")
+LOCKS = {name: (ROOT / "requirements" / name).read_text() for name in NAMES}
 
 
 def entries(text: str) -> dict[str, tuple[Requirement, list[str]]]:
@@ -37,7 +38,11 @@ def group(name: str) -> list[Requirement]:
 def declared() -> dict[str, list[Requirement]]:
     runtime = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
     build = [Requirement(text) for text in PROJECT["build-system"]["requires"]]
-    return {"run.lock": runtime + build, "dev.lock": runtime + build + group("dev")}
+    return {
+        "run.lock": runtime + build,
+        "dev.lock": runtime + build + group("dev"),
+        "deploy.lock": runtime + group("deploy"),
+    }
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -59,15 +64,16 @@ def test_what_the_project_declares_is_locked_within_its_bounds(name: str) -> Non
         assert wanted.specifier.contains(one.version), f"run `make lock`: {wanted}"
 
 
-def test_both_locks_agree() -> None:
-    run, dev = entries(LOCKS["run.lock"]), entries(LOCKS["dev.lock"])
+def test_the_locks_agree() -> None:
+    run, dev, deploy = (entries(LOCKS[name]) for name in NAMES)
     assert {name: dev[name] for name in run} == run
+    assert {name: deploy[name] for name in dev if name in deploy}.items() <= dev.items()
 
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_no_host_and_no_folder(name: str) -> None:
     assert "://" not in LOCKS[name]
-    lines = [line for line in LOCKS[name].splitlines() if "-c requirements/run.lock" not in line]
+    lines = [line for line in LOCKS[name].splitlines() if "-c requirements/" not in line]
     assert not [line for line in lines if "/" in line or line.lstrip().startswith("-i")]
 
 
