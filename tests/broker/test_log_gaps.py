@@ -262,10 +262,10 @@ def test_the_command_follows_over_the_end_of_the_server(fleet: Fleet) -> None:
     lines = [reader.stdout.readline().strip() for _ in range(5)]
     fleet.servers[0].kill()
     fleet.servers[0].start()
+    assert reader.wait(60) == 0
     lines += reader.stdout.read().splitlines()  # `communicate` would skip what is buffered
     wanted = [str(number) for number in range(1, 21)]
     shown = [line for line in lines if not line.startswith("[tidemill: ")]
-    assert reader.wait(60) == 0
     assert shown == [line for line in wanted if line in shown]
     assert shown[-1] == "20"
     assert shown == wanted or len(lines) > len(shown)
