@@ -163,7 +163,45 @@ class Turn(Protocol):
     def record(self, events: Sequence[EventRow]) -> None: ...
 
 
-class Transaction(Turn, Protocol):
+class Purging(Protocol):
+    """What removes old runs, with all that is theirs. A run that is *condemned*, with those
+    below it, is seen by nobody any more. Families that somebody has in hand are passed
+    over."""
+
+    def pipelines_that_ran(self) -> list[str]: ...
+
+    def ended_before_the_last(self, pipeline: str, count: int) -> float | None:
+        """When the earliest of so many latest runs of a pipeline ended; None if it has had
+        fewer. Runs that are part of another one do not count."""
+
+    def expendable(self, pipeline: str, before: float) -> tuple[int, int]:
+        """How many runs, and tasks of theirs, `condemn` would come to in the end."""
+
+    def condemn(self, pipeline: str, before: float, limit: int) -> int:
+        """Condemns runs that ended before this time; how many. Never one that is open, or
+        has something open below it; that was retried, as long as its retry is there; the
+        latest of its pipeline, or of a schedule; its latest success."""
+
+    def is_condemned(self, run: int) -> bool: ...
+
+    def condemned(self, limit: int) -> list[int]:
+        """Condemned runs; nobody else gets them before the end of the transaction."""
+
+    def remove(self, runs: Sequence[int], rows: int) -> int:
+        """Removes at most so many rows of these runs, and the runs once that is all there
+        is of them. How many it was: fewer if nothing is left."""
+
+    def idle_definitions(self) -> list[str]:
+        """The digests of definitions that no run has and no pipeline; they are kept from
+        being used before the end of the transaction."""
+
+    def used_definitions(self) -> list[str]:
+        """The others."""
+
+    def drop_definitions(self, digests: Collection[str]) -> None: ...
+
+
+class Transaction(Turn, Purging, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 

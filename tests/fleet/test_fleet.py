@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import ledger
+import psycopg
 import pytest
 
 from fleet import Fleet, NewFleet
@@ -231,3 +232,19 @@ def _tasks(fleet: Fleet, run: int) -> list[tuple[object, ...]]:
 
 def _count(fleet: Fleet) -> int:
     return int(str(fleet.query("SELECT count(*) FROM run")[0][0]))
+
+
+def test_a_scheduler_purges_beside_its_work(new_fleet: NewFleet) -> None:
+    fleet = new_fleet('pipeline p { step go { run = ["true"] } }')
+    runs = [fleet.trigger("p") for _ in range(3)]
+    fleet.scheduler("s1")
+    fleet.worker("w1")
+    assert [fleet.to_the_end(run) for run in runs] == ["succeeded"] * 3
+    assert fleet.end("s1") == 0
+    with psycopg.connect(fleet.url) as connection:
+        connection.execute("UPDATE run SET ended_at = ended_at - 1000 + number")
+    fleet.scheduler("s2", "--keep-runs", "1")
+    fleet.until(lambda: _count(fleet) == 1)
+    fleet.until(lambda: "purged 2 runs" in fleet.log("s2"))
+    assert fleet.end("s2") == 0
+    assert fleet.run("retry", str(runs[0])).stderr.startswith(f"error: there is no run {runs[0]}")

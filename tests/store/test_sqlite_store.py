@@ -44,6 +44,11 @@ class TestSqliteStore(StoreConformance):
             rows = connection.exec_driver_sql("SELECT worker, outcome, peak_memory FROM attempt")
             return [tuple(row) for row in rows]
 
+    def count(self, store: DirectStore, table: str) -> int:
+        assert isinstance(store, SqlStore)
+        with store._engine.connect() as connection:  # noqa: SLF001
+            return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
+
 
 def test_a_batch_is_as_many_statements_as_a_row(store: SqlStore) -> None:
     fill(store, [task(i) for i in range(500)])

@@ -304,6 +304,10 @@ def _plan_of(tx: Transaction, row: RunRow) -> Plan:
 
 
 def _retry_of(tx: Transaction, row: RunRow) -> NewRun:
+    if tx.is_condemned(row.number) or not tx.runs([row.number]):
+        raise UsageError(
+            f"run {row.number} has just been purged", "`tidemill runs` lists the others"
+        )
     start = again(_plan_of(tx, row), row, tx.all_tasks(row.number))
     return NewRun(
         plan=start.plan,

@@ -159,7 +159,10 @@ def retry(project: Project, number: int) -> int:
     now = SystemClock().now()
 
     def work(tx: Transaction) -> int:
-        (row,) = tx.runs([number])
+        tx.lock([number])  # nobody may purge it meanwhile
+        row = next(iter(tx.runs([number])), None)
+        if row is None or tx.is_condemned(number):
+            raise UsageError(f"there is no run {number} any more", "`tidemill runs` lists them")
         if row.root is not None:
             raise UsageError(
                 f"run {number} is part of run {row.root}", f"`tidemill retry {row.root}` retries it"

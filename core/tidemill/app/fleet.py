@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tidelang.suggest import nearest
+from tidemill.app.configuration import CONFIGURATION, read_table
 from tidemill.errors import UsageError
 from tidemill.project import Project
 from tidemill.store.database import (
@@ -24,7 +23,6 @@ from tidemill.store.history import SqlHistory
 from tidemill.store.migrations import HEAD
 from tidemill.store.sql import SqlStore
 
-CONFIGURATION = "tidemill.toml"
 _TABLE = "fleet"
 
 
@@ -68,19 +66,8 @@ def fleet(project: Project, **options: str | None) -> Fleet:
 
 
 def _from_file(path: Path) -> Mapping[str, str]:
-    try:
-        found = tomllib.loads(path.read_text("utf-8")).get(_TABLE, {})
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}") from None
-    if not isinstance(found, dict):
-        raise UsageError(f"{path}: {_TABLE} is no table", f"write it as [{_TABLE}]")
+    found = read_table(path, _TABLE, NAMES)
     for name, value in found.items():
-        if name not in NAMES:
-            near = nearest(name, NAMES)
-            hint = f"did you mean {near}?" if near else f"it takes {', '.join(NAMES)}"
-            raise UsageError(f"{path}: {_TABLE} has no key {name}", hint)
         if not isinstance(value, str):
             raise UsageError(f"{path}: {name} is no text", f'write it as {name} = "…"')
     return found

@@ -62,6 +62,8 @@ class History:
         known = self._plans.get(run.number)
         if (known is None or known.size != run.size) and self._sql is not None:
             content = self._sql.definition(run.digest)
+            if content is None:
+                raise UsageError(f"run {run.number} has just been purged")
             self._plans[run.number] = plan_of(run, content, self._sql.expansions(run.number))
         return self._plans[run.number]
 
@@ -94,9 +96,11 @@ class History:
     def log(self, number: int, key: str, attempt: int | None = None) -> Path | None:
         """The log file of a task's attempt, the latest by default; it does not exist if
         the attempt wrote nothing. None if the task never started. Of a result that was
-        taken over, the log of the run that it is of."""
+        taken over, the log of the run that it is of, unless that was purged."""
         task = self._row(number, key)
         while task is not None and task.carried_from is not None:
+            if not self._is_there(task.carried_from):
+                return None
             task = self._row(task.carried_from, task.key)
         attempt = attempt or (0 if task is None else task.attempt)
         if task is None or not attempt:
@@ -110,6 +114,9 @@ class History:
         if number not in self._rows:
             self.tasks(number)
         return self._rows[number].get(key)
+
+    def _is_there(self, number: int) -> bool:
+        return self._sql is not None and self._sql.run(number) is not None
 
     def close(self) -> None:
         if self._sql is not None:

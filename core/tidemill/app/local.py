@@ -16,6 +16,7 @@ from tidemill.app.executors import InstalledExecutors
 from tidemill.app.logs import FileLogs
 from tidemill.app.ownership import Owner
 from tidemill.app.present import run_view, task_view, task_views, within
+from tidemill.app.purging import tidy
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
@@ -61,16 +62,22 @@ class LocalRun:
         gc.freeze()  # what was imported stays: nothing of it is worth looking through again
         parts = self._parts = _Parts(self, observer)
         try:
-            if self.row.state.ended:  # a run taken over of which nothing may be repeated
-                await parts.show()
-            else:
-                self.owner.listen(self._rung)
-                await parts.work(self._cancels)
+            try:
+                await self._work(parts)
+            finally:
+                await parts.close()
+                self.owner.release()
+            await tidy(self.project, self.store, self.clock)
         finally:
-            await parts.close()
-            self.owner.release()
             await self.store.close()
         return self.view
+
+    async def _work(self, parts: _Parts) -> None:
+        if self.row.state.ended:  # a run taken over of which nothing may be repeated
+            await parts.show()
+        else:
+            self.owner.listen(self._rung)
+            await parts.work(self._cancels)
 
     def cancel(self) -> None:
         """The first call cancels cleanly, a second one at once."""

@@ -23,6 +23,7 @@ from tidemill.app import reach
 from tidemill.app.executors import InstalledExecutors
 from tidemill.app.fleet import Fleet
 from tidemill.app.health import Health
+from tidemill.app.purging import purge_of
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
@@ -32,13 +33,19 @@ from tidemill.broker.embedded import EmbeddedServer
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
+from tidemill.engine.purging import Keep, Purge
 from tidemill.engine.scheduler import HEARTBEATS, LEASE, Scheduler
 from tidemill.engine.worker import Worker
 from tidemill.errors import UsageError
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.ports import UnavailableError
 from tidemill.project import Project
-from tidemill.store.database import open_postgres, open_sqlite, upgrade_postgres
+from tidemill.store.database import (
+    open_postgres,
+    open_sqlite,
+    postgres_engine,
+    upgrade_postgres,
+)
 from tidemill.store.sql import SqlStore
 
 log = logging.getLogger("tidemill")
@@ -113,7 +120,7 @@ class RunLog:
 
 
 async def run_scheduler(
-    where: Fleet, *, replicas: int, health: Health, lease: float = LEASE
+    where: Fleet, *, replicas: int, health: Health, keep: Keep, lease: float = LEASE
 ) -> None:
     """A scheduler of a fleet, until SIGTERM.
 
@@ -133,7 +140,11 @@ async def run_scheduler(
         if opened is None:
             return
         store = SqlStore(opened, threaded=True)
-        async with _scheduling(store, found, replicas, lease, health, stop) as driving:
+        clean = Purge(_beside(url), SystemClock(), keep)
+        async with (
+            _scheduling(store, found, replicas, lease, health, stop) as driving,
+            _purging(clean),
+        ):
             if driving is not None:
                 await _first(driving, stop.drain)
         log.info("stopped")
@@ -183,6 +194,24 @@ async def _scheduling(
         await end.close()
         await client.close()
         await store.close()
+
+
+@asynccontextmanager
+async def _purging(purge: Purge) -> AsyncIterator[None]:
+    """Removes what is old, on a connection of its own, so that no turn waits for it."""
+    work = None if purge.keep.everything else asyncio.create_task(purge.forever())
+    try:
+        yield
+    finally:
+        if work is not None:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+        await purge.store.close()
+
+
+def _beside(url: str) -> SqlStore:
+    return SqlStore(postgres_engine(url), threaded=True)
 
 
 class Progressing:
@@ -298,7 +327,13 @@ async def _working(
 
 
 async def run_up(
-    project: Project, where: Fleet, options: WorkerOptions, *, health: Health, lease: float = LEASE
+    project: Project,
+    where: Fleet,
+    options: WorkerOptions,
+    *,
+    health: Health,
+    keep: Keep,
+    lease: float = LEASE,
 ) -> None:
     """NATS (a server of its own, unless one is configured), a scheduler and a worker, on the
     project's SQLite or a PostgreSQL.
@@ -316,7 +351,8 @@ async def run_up(
             stack.enter_context(_told(project, found, where))
         stop = Stop()
         with stop.listening():
-            await _up(project, store, found, options.settled(), lease, health, stop)
+            async with _purging(_purge_of_up(project, where, keep)):
+                await _up(project, store, found, options.settled(), lease, health, stop)
     log.info("stopped")
 
 
@@ -348,6 +384,13 @@ def _store_of_up(project: Project, where: Fleet) -> SqlStore:
         return SqlStore(open_sqlite(project.database))
     upgrade_postgres(where.postgres)
     return SqlStore(open_postgres(where.postgres), threaded=True)
+
+
+def _purge_of_up(project: Project, where: Fleet, keep: Keep) -> Purge:
+    if where.postgres is not None:
+        return Purge(_beside(where.postgres), SystemClock(), keep)
+    store = SqlStore(open_sqlite(project.database), threaded=True)
+    return purge_of(project, store, keep, SystemClock())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ marker anew; what stands before it is written by people. A test holds the two eq
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +32,17 @@ def _commands() -> str:
     for name in COMMANDS:
         if command := root.get_command(parent, name):
             context = click.Context(command, info_name=name, parent=parent)
-            pages.append(_page(f"tidemill {name}", context))
+            pages += _pages(f"tidemill {name}", command, context)
     return "".join(pages)
+
+
+def _pages(title: str, command: click.Command, context: click.Context) -> Iterator[str]:
+    """A command's page, and those of the commands below it."""
+    yield _page(title, context)
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            inner = click.Context(below, info_name=name, parent=context)
+            yield from _pages(f"{title} {name}", below, inner)
 
 
 def _page(title: str, context: click.Context) -> str:

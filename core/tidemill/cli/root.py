@@ -37,7 +37,7 @@ COMMANDS: Final = {
     "up": "Start a scheduler, a worker and a NATS server here.",
     "scheduler": "Schedule the fleet's runs.",
     "worker": "Carry out the steps of a pool.",
-    "db": "Look after the fleet's database.",
+    "db": "Look after the database.",
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
     "doctor": "Check this machine and project for trouble.",

@@ -42,6 +42,15 @@ LEASE = click.option(
 )
 POSTGRES = click.option("--postgres", metavar="URL", help="The fleet's PostgreSQL.")
 NATS = click.option("--nats", metavar="URL", help="The fleet's NATS; several with commas.")
+KEEP_AGE = click.option(
+    "--keep-age", metavar="DURATION", help="How long runs are kept: 90d.  [default: for ever]"
+)
+KEEP_RUNS = click.option(
+    "--keep-runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many of each pipeline are kept.  [default: all]",
+)
 
 
 def worker_options(command: F) -> F:

@@ -140,7 +140,7 @@ def open_postgres(url: str, *, readonly: bool = False) -> Engine:
         UnavailableError: it cannot be reached.
         DatabaseError: its schema is of another version.
     """
-    engine = _postgres(url, readonly=readonly)
+    engine = postgres_engine(url, readonly=readonly)
     with said_in_words(engine.url), engine.connect() as connection:
         revision = stored_revision(connection)
     if revision is None:
@@ -163,7 +163,7 @@ def upgrade_postgres(url: str) -> str | None:
     Raises:
         TidemillError: as `open_postgres`, or it is of a newer version.
     """
-    engine = _postgres(url)
+    engine = postgres_engine(url)
     with said_in_words(engine.url), engine.connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_lock({_UPGRADING})")
         connection.commit()
@@ -183,7 +183,8 @@ _IDLE_SECONDS = 15
 the middle of one must not hold its locks for longer."""
 
 
-def _postgres(url: str, *, readonly: bool = False) -> Engine:
+def postgres_engine(url: str, *, readonly: bool = False) -> Engine:
+    """What connects to this database when it is asked to, and looks at nothing before."""
     try:
         parsed = make_url(url)
     except exc.ArgumentError:

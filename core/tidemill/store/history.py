@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, and_, or_
+from sqlalchemy import Engine, and_, exists, or_
 from sqlmodel import Session, col, select
 
 from tidemill.model.rows import (
@@ -18,6 +18,7 @@ from tidemill.model.rows import (
 )
 from tidemill.store.tables import (
     Attempt,
+    Condemned,
     Expansion,
     Pipeline,
     Run,
@@ -27,6 +28,8 @@ from tidemill.store.tables import (
 )
 from tidemill.store.transaction import run_row, task_row
 from tidemill.store.trouble import said_in_words
+
+_SEEN = ~exists().where(col(Condemned.run) == Run.number)
 
 
 class SqlHistory:
@@ -38,7 +41,7 @@ class SqlHistory:
     ) -> list[RunRow]:
         """The latest runs, the newest first; `above_all` only those that are not part of
         another one."""
-        query = select(Run).order_by(col(Run.number).desc()).limit(limit)
+        query = select(Run).where(_SEEN).order_by(col(Run.number).desc()).limit(limit)
         if pipeline is not None:
             query = query.where(Run.pipeline == pipeline)
         if above_all:
@@ -46,7 +49,7 @@ class SqlHistory:
         return [run_row(run.model_dump()) for run in self._all(query)]
 
     def run(self, number: int) -> RunRow | None:
-        found = self._all(select(Run).where(Run.number == number))
+        found = self._all(select(Run).where(Run.number == number, _SEEN))
         return run_row(found[0].model_dump()) if found else None
 
     def tasks(self, number: int) -> list[TaskRow]:
@@ -84,9 +87,10 @@ class SqlHistory:
         rows = self._all(select(Expansion).where(Expansion.run == number))
         return [ExpansionRow(row.run, row.step, row.first, row.items) for row in rows]
 
-    def definition(self, digest: str) -> bytes:
+    def definition(self, digest: str) -> bytes | None:
+        """None where it was purged just now."""
         found = self._all(select(Version).where(Version.digest == digest))
-        return bytes(found[0].content)
+        return bytes(found[0].content) if found else None
 
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
         """The workers that were heard of lately, with what they hold."""

@@ -38,6 +38,7 @@ from tidemill.store.driver import Prepared, prepare
 from tidemill.store.tables import (
     Approval,
     Attempt,
+    Condemned,
     Expansion,
     Outbox,
     Pipeline,
@@ -52,6 +53,7 @@ from tidemill.store.tables import (
 
 VERSION: Table = Version.__table__  # type: ignore[attr-defined]
 RUN: Table = Run.__table__  # type: ignore[attr-defined]
+CONDEMNED: Table = Condemned.__table__  # type: ignore[attr-defined]
 STAGE: Table = Stage.__table__  # type: ignore[attr-defined]
 EXPANSION: Table = Expansion.__table__  # type: ignore[attr-defined]
 TASK: Table = Task.__table__  # type: ignore[attr-defined]
@@ -375,8 +377,11 @@ class Statements:
 
     @cached_property
     def fired(self) -> Select[Any]:
-        return select(RUN.c.number).where(
-            RUN.c.schedule == bindparam("schedule"), RUN.c.due_at == bindparam("due_at")
+        """Due times are fired in order, and the run of the latest is never purged."""
+        return (
+            select(RUN.c.number)
+            .where(RUN.c.schedule == bindparam("schedule"), RUN.c.due_at >= bindparam("due_at"))
+            .limit(1)
         )
 
     @cached_property

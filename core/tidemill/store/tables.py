@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -51,7 +52,7 @@ class Version(SQLModel, table=True):
 
 class Run(SQLModel, table=True):
     number: int | None = Field(default=None, primary_key=True)
-    digest: str = Field(foreign_key="version.digest")
+    digest: str = Field(foreign_key="version.digest", index=True)
     pipeline: str = Field(index=True)
     file: str
     state: str
@@ -78,8 +79,25 @@ class Run(SQLModel, table=True):
 
     __table_args__ = (
         _partial("run_family", "root", where="root IS NOT NULL"),
+        _partial(
+            "run_ended", "pipeline", "ended_at", where="root IS NULL AND ended_at IS NOT NULL"
+        ),
+        _partial("run_retried", "retry_of", where="retry_of IS NOT NULL"),
         Index("run_of_schedule", "schedule", "due_at", unique=True),
         {"sqlite_autoincrement": True},
+    )
+
+
+class Condemned(SQLModel, table=True):
+    """A run that is being removed, and that nobody sees any more."""
+
+    run: int = Field(
+        sa_column=Column(
+            Integer,
+            ForeignKey("run.number", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        )
     )
 
 

@@ -26,6 +26,7 @@ from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Lease, StaleError
 from tidemill.store.batch import as_json, fold, from_json
 from tidemill.store.driver import Driver
+from tidemill.store.purging import Purging
 from tidemill.store.statements import (
     APPROVAL,
     EXPANSION,
@@ -44,7 +45,7 @@ from tidemill.store.statements import (
 _TASK_STATES = {state.value: state for state in TaskState}
 
 
-class SqlTransaction:
+class SqlTransaction(Purging):
     """See `tidemill.ports.Transaction`."""
 
     def __init__(self, connection: Connection, statements: Statements) -> None:
@@ -90,6 +91,7 @@ class SqlTransaction:
 
     def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None:
         known = select(VERSION.c.digest).where(VERSION.c.digest == digest)
+        known = known.with_for_update(read=True, key_share=True)  # nobody may drop it now
         if self._connection.execute(known).first() is None:
             row = {"digest": digest, "pipeline": pipeline, "content": content, "created_at": at}
             self._connection.execute(self._sql.add_version, row)

@@ -28,6 +28,8 @@ Example:
     help="Copies of each stream, in a NATS cluster of at least so many servers.",
 )
 @serving.LEASE
+@serving.KEEP_AGE
+@serving.KEEP_RUNS
 @serving.HEALTH
 @serving.LOG
 def command(
@@ -35,6 +37,8 @@ def command(
     nats: str | None,
     replicas: str,
     lease: float,
+    keep_age: str | None,
+    keep_runs: int | None,
     health: str | None,
     form: str,
 ) -> int:
@@ -45,10 +49,13 @@ def command(
     """
     from tidemill.app.fleet import fleet
     from tidemill.app.processes import run_scheduler
+    from tidemill.app.purging import keep
 
-    where = fleet(console.project(), postgres=postgres, nats=nats)
+    project = console.project()
+    where = fleet(project, postgres=postgres, nats=nats)
+    kept = keep(project, keep_age, keep_runs)
 
     async def run(checks: Health) -> None:
-        await run_scheduler(where, replicas=int(replicas), health=checks, lease=lease)
+        await run_scheduler(where, replicas=int(replicas), health=checks, lease=lease, keep=kept)
 
     return serving.serve(run, health, form)

@@ -24,6 +24,8 @@ Examples:
 @serving.NATS
 @serving.worker_options
 @serving.LEASE
+@serving.KEEP_AGE
+@serving.KEEP_RUNS
 @serving.HEALTH
 @serving.LOG
 def command(
@@ -36,6 +38,8 @@ def command(
     name: str,
     artifacts: str | None,
     lease: float,
+    keep_age: str | None,
+    keep_runs: int | None,
     health: str | None,
     form: str,
 ) -> int:
@@ -47,13 +51,15 @@ def command(
     """
     from tidemill.app.fleet import fleet
     from tidemill.app.processes import WorkerOptions, run_up
+    from tidemill.app.purging import keep
 
     project = console.project()
     folder = None if artifacts is None else Path(artifacts)
     options = WorkerOptions(pool, slots or 0, name, region, serving.labels_of(labels), folder)
     where = fleet(project, postgres=postgres, nats=nats)
+    kept = keep(project, keep_age, keep_runs)
 
     async def run(checks: Health) -> None:
-        await run_up(project, where, options, health=checks, lease=lease)
+        await run_up(project, where, options, health=checks, lease=lease, keep=kept)
 
     return serving.serve(run, health, form)
