@@ -33,7 +33,7 @@ REF = TaskRef(7, 0)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path, "n0", free_ports(1)[0], {})
+    server = NatsServer(tmp_path, "n0", f"127.0.0.1:{free_ports(1)[0]}", {})
     yield server
     server.kill()
 
