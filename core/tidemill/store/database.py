@@ -75,22 +75,24 @@ def _make_folder(folder: Path) -> None:
 
 
 def open_sqlite_readonly(path: Path) -> Engine:
-    """Opens an existing database for reading.
+    """Opens an existing database for reading; one of an older version is upgraded before.
 
     Raises:
         NoSchemaError: it is empty.
-        DatabaseError: it cannot be opened or read, or is of another version.
+        DatabaseError: it cannot be opened or read, or is of a newer version.
     """
     engine = _engine(path, readonly=True)
     with said_in_words(path), engine.connect() as connection:
         revision = stored_revision(connection)
     if revision is None:
         raise NoSchemaError(f"{path} is empty", "`tidemill run` makes what it needs in it")
-    if revision != HEAD:
+    if revision > HEAD:
         raise DatabaseError(
             f"{path} was made by another version of Tidemill (its schema is {revision})",
-            "`tidemill run` upgrades it; a newer database needs a newer Tidemill",
+            "a newer database needs a newer Tidemill",
         )
+    if revision < HEAD:
+        open_sqlite(path).dispose()
     return engine
 
 

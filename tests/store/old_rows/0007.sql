@@ -1,0 +1,3 @@
+INSERT INTO condemned (run)
+VALUES
+    (2);
