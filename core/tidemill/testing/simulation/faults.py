@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tidemill.testing.simulation.nodes import Node
@@ -14,15 +14,25 @@ from tidemill.testing.simulation.nodes import Node
 if TYPE_CHECKING:
     from tidemill.testing.simulation.fleet import Fleet
 
-LASTS = (1.0, 15.0, 25.0, 60.0)
+LASTS = (1.0, 5.0, 15.0, 23.0, 35.0, 45.0, 60.0)
 """Seconds, around the lease of 30 and the 20 after which workers give up."""
 
-AT_A_CLAIM, AT_A_COMMIT = 0.3, 0.2
-"""How often bad luck chooses its moment."""
+MOMENTS = ("", "", "claim", "begin", "commit")
+"""When bad luck strikes: at any time, or when a worker has claimed something, a step has
+begun, a scheduler has committed."""
+
+AND = 0.25
+"""How often one thing brings another with it."""
 
 SKEW = 4.5
 """Seconds by which schedulers' clocks may differ from the true time: two of them by 9, and
 a third of the lease is 10."""
+
+
+def skew(dice: random.Random) -> float:
+    """Often as much as there may be."""
+    return dice.choice((-SKEW, SKEW, dice.uniform(-SKEW, SKEW)))
+
 
 Fault = Callable[[], None]
 
@@ -30,12 +40,13 @@ Fault = Callable[[], None]
 class BadLuck:
     """Strikes a fleet until it is told that all is well again."""
 
-    def __init__(self, fleet: Fleet, dice: random.Random) -> None:
+    def __init__(self, fleet: Fleet, dice: random.Random, only: Sequence[str] = ()) -> None:
         self._fleet, self._dice = fleet, dice
         self._loop = fleet.loop
         self.counts: Counter[str] = Counter()
         self._kinds = self._all_kinds()
-        self._chosen = dice.sample(list(self._kinds), dice.choice((1, 2, 3, 5, 8)))
+        some = dice.sample(list(self._kinds), dice.choice((1, 2, 3, 5, 8)))
+        self._chosen = list(only) or some
         self._between = dice.choice((4.0, 8.0, 16.0))
         self._trouble = dice.choice((0.0, 0.05, 0.2))
         self._aim: Node | None = None
@@ -73,15 +84,14 @@ class BadLuck:
         self._heal()
 
     def _aim_and_strike(self, name: str) -> None:
-        """Now, on anybody; or at the very moment in which a worker has claimed something or
-        a scheduler has committed something, on that one."""
-        when = self._dice.random()
-        if when < AT_A_CLAIM:
-            self._fleet.wire.server.ambush = lambda worker: self._strike(
-                name, self._fleet.named(worker)
-            )
-        elif when < AT_A_CLAIM + AT_A_COMMIT:
-            self._fleet.database.ambush = lambda node: self._strike(name, node)
+        """Now, on anybody; or on whoever comes next to one of the moments that matter."""
+        fleet, when = self._fleet, self._dice.choice(MOMENTS)
+        if when == "claim":
+            fleet.wire.server.ambush = lambda worker: self._strike(name, fleet.named(worker))
+        elif when == "begin":
+            fleet.promises.ambush = lambda worker: self._strike(name, fleet.named(worker))
+        elif when == "commit":
+            fleet.database.ambush = lambda node: self._strike(name, node)
         else:
             self._strike(name, None)
 
@@ -90,13 +100,15 @@ class BadLuck:
         self._tell(f"fault {name}")
         self._aim = aim
         self._kinds[name]()
+        if self._dice.random() < AND:
+            self._strike(self._dice.choice(self._chosen), self._aim)
 
     def _heal(self) -> None:
         self._tell("all is well")
         fleet = self._fleet
         fleet.wire.network.trouble = fleet.wire.network.frozen_until = 0.0
         fleet.database.away = fleet.database.breaking = 0
-        fleet.database.ambush = fleet.wire.server.ambush = None
+        fleet.database.ambush = fleet.wire.server.ambush = fleet.promises.ambush = None
         for node in fleet.nodes:
             node.stranded = 0
             node.mend(deaf=node.deaf, mute=node.mute)
@@ -117,6 +129,7 @@ class BadLuck:
             node = self._dice.choice(nodes)
         if node is not None:
             self._tell(f"  … of {node.name}")
+            self._aim = node
         return node
 
     # nodes
@@ -156,7 +169,7 @@ class BadLuck:
     def _step_clock(self) -> None:
         node = self._any(self._fleet.schedulers)
         if node is not None:
-            node.clock.skew = self._dice.uniform(-SKEW, SKEW)
+            node.clock.skew = skew(self._dice)
 
     # networks
 

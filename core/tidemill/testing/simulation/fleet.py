@@ -17,7 +17,7 @@ from tidemill.testing.simulation.ends import (
     SimulatedWorkerEnd,
     Wire,
 )
-from tidemill.testing.simulation.faults import SKEW
+from tidemill.testing.simulation.faults import skew
 from tidemill.testing.simulation.nodes import Node
 from tidemill.testing.simulation.promises import Promises
 from tidemill.testing.simulation.steps import Nothing, Steps
@@ -70,7 +70,7 @@ class Fleet:
         return next((node for node in self.nodes if node.name == name), None)
 
     def _new_scheduler(self) -> None:
-        node = self._node("scheduler", self._dice.uniform(-SKEW, SKEW))
+        node = self._node("scheduler", skew(self._dice))
         end = SimulatedSchedulerEnd(self.wire, node)
         store = self.database.seen_by(node)
         scheduler = Scheduler(store, end, node.clock, Unwatched(), lease=LEASE)

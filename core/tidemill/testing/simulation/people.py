@@ -28,6 +28,9 @@ from tidemill.testing.simulation.time import EPOCH
 RUNS = 10
 """Runs that are started by people."""
 
+LAST_WORDS = 10
+"""Decisions on what still waits for one when no more work comes."""
+
 ME = Person("me")
 
 
@@ -56,6 +59,9 @@ class People:
             await asyncio.sleep(max(at - asyncio.get_running_loop().time(), 0))
             doing[number]()
         self._database.now(self._end_schedules)
+        for _ in range(LAST_WORDS):
+            await asyncio.sleep(4)
+            self._decide()
 
     # pipelines
 

@@ -122,7 +122,7 @@ TIMED = Definition(
 
 TICK = Definition(
     "tick",
-    steps=(_step("tick"),),
+    steps=(_step("tick", idempotent=False),),
     schedules=(Schedule(every=20_000, overlap="allow", catchup="all"),),
 )
 """Must fire for each due time."""

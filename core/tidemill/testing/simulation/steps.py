@@ -21,6 +21,11 @@ SECONDS = (0.01, 0.5, 3.0, 12.0, 45.0)
 WEIGHTS = (2, 2, 3, 3, 2)
 FAIL = 0.05
 
+LATEST = 160.0
+"""By when steps are over that would take longer: what is left to be seen then is that all
+comes to its end."""
+SOON = 3.0
+
 
 class NoSettings(BaseModel):
     pass
@@ -59,6 +64,7 @@ class Steps:
         self._ends[work.id] = asyncio.get_running_loop().create_future()
         usual = dice.choices(SECONDS, WEIGHTS)[0]
         seconds = (usual if name not in SHORT else min(usual, 6.0)) * dice.uniform(0.5, 1.5)
+        seconds = min(seconds, max(SOON, LATEST - clock.loop.time()))
         values: dict[str, Any] = {}
         if dice.random() < FAIL:
             outcome = exited(1)
@@ -66,6 +72,9 @@ class Steps:
             values = values_of(name, work.fence, dice.randint(0, 4))
             outcome = exited(0, values=encoded(values))
         clock.call_at(clock.now() + seconds, partial(self._end, work.id, outcome, values))
+        if self._promises.ambush is not None:
+            ambush, self._promises.ambush = self._promises.ambush, None
+            clock.loop.call_soon(ambush, self._node.name)
         return Handle(work.id)
 
     async def wait(self, handle: Handle) -> Outcome:

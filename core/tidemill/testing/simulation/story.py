@@ -54,9 +54,14 @@ class Report:
 
 
 def simulate(
-    seed: int, *, trouble: bool = True, tell: Callable[[str], None] | None = None
+    seed: int,
+    *,
+    trouble: bool = True,
+    only: Sequence[str] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> Report:
-    """Tells one story, line by line to whoever wants to hear it.
+    """Tells one story, line by line to whoever wants to hear it; with bad luck of these
+    kinds `only`, or of some.
 
     Raises:
         BrokenPromiseError: a promise was broken; the seed is in the text.
@@ -67,7 +72,7 @@ def simulate(
         try:
             story = Story(loop, seed, tell)
             try:
-                return loop.run_until_complete(story.tell(trouble=trouble))
+                return loop.run_until_complete(story.tell(trouble=trouble, only=only))
             except BrokenPromiseError as error:
                 raise BrokenPromiseError(f"seed {seed}: {error}") from error
             finally:
@@ -106,10 +111,10 @@ class Story:
         self._wire = Wire(self._network, Server(self._network, told=told))
         self._database = Database(self._network, self._dice[1], self._promises)
 
-    async def tell(self, *, trouble: bool) -> Report:
+    async def tell(self, *, trouble: bool, only: Sequence[str]) -> Report:
         fleet = Fleet(self._dice[2], self._wire, self._database, self._promises, self._spawn)
         people = People(self._dice[3], self._database, self._wire, self._promises)
-        luck = BadLuck(fleet, self._dice[4])
+        luck = BadLuck(fleet, self._dice[4], only)
         fleet.start(schedulers=2, workers=3)
         parts = [self._spawn(people.work(WORK_SECONDS))]
         if trouble:
