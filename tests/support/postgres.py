@@ -49,16 +49,19 @@ class Postgres:
         self._user = _unprivileged()
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._fill()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def _fill(self) -> None:
         self._run(
             "initdb", "-D", str(self.data), "-U", "tide", "-A", "trust", "--no-sync", "-E", "UTF8",
             "--locale", "C",
         )  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
-        if host is not None:
-            self._settings["listen_addresses"] = host.address
+        if self._host is not None:
+            self._settings["listen_addresses"] = self._host.address
             with (self.data / "pg_hba.conf").open("a") as access:
                 access.write(f"host all tide {SUBNET} trust\n")
-        self.start()
 
     @property
     def data(self) -> Path:
@@ -187,6 +190,32 @@ class Postgres:
         if self._user is None:
             return {}
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+
+class Standby(Postgres):
+    """A replica that follows another server by what that writes ahead."""
+
+    def __init__(self, programs: Path, primary: Postgres) -> None:
+        self._primary = primary
+        super().__init__(programs)
+
+    def _fill(self) -> None:
+        self._run(
+            "pg_basebackup", "-D", str(self.data), "-d", self._primary.url(), "-R", "-X", "stream",
+            "-c", "fast", "--no-sync",
+        )  # fmt: skip
+
+    def until_it_knows(self, url: str) -> None:
+        """Waits until it has all that the primary has written by now."""
+        with psycopg.connect(self._primary.url()) as connection:
+            at = connection.execute("SELECT pg_current_wal_lsn()").fetchone()
+        for _ in range(800):
+            with psycopg.connect(self.url(self.name(url))) as connection:
+                done = connection.execute("SELECT pg_last_wal_replay_lsn() >= %s", at).fetchone()
+            if done == (True,):
+                return
+            time.sleep(0.025)
+        raise AssertionError((self.folder / "log").read_text())
 
 
 def _unprivileged() -> pwd.struct_passwd | None:

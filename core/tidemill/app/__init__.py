@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tidelang import codec
 from tidemill.app.applying import Applied, apply, nudge, retry, trigger
 from tidemill.app.doctor import Check, checks
-from tidemill.app.fleet import writing_store
+from tidemill.app.fleet import nobody, writing_store
 from tidemill.app.history import History
 from tidemill.app.local import LocalRun
 from tidemill.app.ownership import Owner, is_owned, ring
@@ -154,7 +154,7 @@ def open_retry(project: Project, number: int, max_parallel: int | None = None) -
         UsageError: there is nothing to retry, or somebody drives the run.
         TidemillError: the database cannot be used.
     """
-    row = history(project).row(number)
+    row = _row(project, number)
     if row.pooled:
         raise UsageError(f"run {number} is of the fleet", "retry it there")
     if not row.state.ended and row.root is not None:
@@ -174,11 +174,22 @@ def open_retry(project: Project, number: int, max_parallel: int | None = None) -
     return _create(project, store, lambda tx: _retry_of(tx, row), _slots(max_parallel))
 
 
-def history(project: Project) -> History:
-    """Raises:
-    TidemillError: the database cannot be read.
+def history(project: Project, tell: Callable[[str], None] = nobody) -> History:
+    """`tell` is told what a person should know of where it comes from.
+
+    Raises:
+        TidemillError: the database cannot be read.
     """
-    return History(project)
+    return History(project, tell)
+
+
+def _row(project: Project, number: int) -> RunRow:
+    """A run as it is now, where it can be written to.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    return History(project, replica=False).row(number)
 
 
 def request_cancel(project: Project, number: int) -> str:
@@ -188,7 +199,7 @@ def request_cancel(project: Project, number: int) -> str:
         UsageError: there is no such run, or it has ended.
         TidemillError: the database cannot be used.
     """
-    row = history(project).row(number)
+    row = _row(project, number)
     if row.state.ended:
         was = "was " if row.state is RunState.CANCELLED else ""
         raise UsageError(f"run {number} has ended: it {was}{row.state.value}")
@@ -230,7 +241,7 @@ def _heard(project: Project, number: int) -> str:
 
 def is_pooled(project: Project, number: int) -> bool:
     """Whether a run is of the fleet."""
-    return history(project).row(number).pooled
+    return _row(project, number).pooled
 
 
 def request_decision(project: Project, number: int, answer: Answer) -> str:
@@ -241,7 +252,7 @@ def request_decision(project: Project, number: int, answer: Answer) -> str:
         UsageError: there is nothing to decide, or not for this person.
         TidemillError: the database cannot be used.
     """
-    row = history(project).row(number)  # an unknown run is said to be so
+    row = _row(project, number)  # an unknown run is said to be so
     family = row.family
     store = writing_store(project) if row.pooled else _open_store(project)
     now, person = SystemClock().now(), this_person()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tidemill.store.database import (
 )
 from tidemill.store.history import SqlHistory
 from tidemill.store.migrations import HEAD
+from tidemill.store.replica import ReplicaHistory
 from tidemill.store.sql import SqlStore
 
 _TABLE = "fleet"
@@ -90,19 +91,38 @@ def writing_store(project: Project, where: Fleet | None = None) -> SqlStore:
     where = where or fleet(project)
     if where.postgres:
         return SqlStore(open_postgres(where.postgres))
+    _needs_more_than_a_replica(where)
     return SqlStore(open_sqlite(project.database))
 
 
-def past(project: Project) -> SqlHistory | None:
-    """The database to look at; None where there is none yet.
+def _needs_more_than_a_replica(where: Fleet) -> None:
+    if where.replica:
+        raise UsageError(
+            "only a replica of the database is configured, which can but be read",
+            "set TIDEMILL_POSTGRES too, or look at this project alone: tidemill --local …",
+        )
+
+
+def nobody(_: str) -> None:
+    """Who is told, where nobody is."""
+
+
+def past(
+    project: Project, tell: Callable[[str], None], *, replica: bool = True
+) -> SqlHistory | None:
+    """The database to look at; None where there is none yet. `tell` is told what a person
+    should know of it. Without `replica` it is the one that is written to.
 
     Raises:
         NoSchemaError: it is empty.
         TidemillError: it cannot be read.
     """
     where = fleet(project)
-    if where.replica or where.postgres:
-        return SqlHistory(open_postgres(where.replica or where.postgres or "", readonly=True))
+    if where.replica and replica:
+        return ReplicaHistory(where.replica, where.postgres, tell)
+    if where.postgres:
+        return SqlHistory(open_postgres(where.postgres, readonly=True))
+    _needs_more_than_a_replica(where)
     if not project.database.exists():
         return None
     return SqlHistory(open_sqlite_readonly(project.database))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tidemill.app.fleet import past
+from tidemill.app.fleet import nobody, past
 from tidemill.app.logs import log_path
 from tidemill.app.ownership import is_owned
 from tidemill.app.present import cache_view, run_view, task_views, within
@@ -23,13 +23,17 @@ from tidemill.store.history import SqlHistory
 class History:
     """A project without a database, or with an empty one, has an empty past."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(
+        self, project: Project, tell: Callable[[str], None] = nobody, *, replica: bool = True
+    ) -> None:
+        """`tell` is told what a person should know of where this comes from. Who is going
+        to write looks at what he writes to, not at a `replica`."""
         self._project = project
         self._plans: dict[int, Plan] = {}
         self._rows: dict[int, dict[str, TaskRow]] = {}
         self._sql: SqlHistory | None = None
         with contextlib.suppress(NoSchemaError):
-            self._sql = past(project)
+            self._sql = past(project, tell, replica=replica)
 
     def runs(self, limit: int = 20, pipeline: str | None = None) -> list[RunView]:
         """The latest runs, the newest first."""

@@ -18,7 +18,7 @@ import click
 from tidemill.errors import TidemillError, UsageError
 
 if TYPE_CHECKING:
-    from tidemill.app import Project
+    from tidemill.app import History, Project
 
 
 def colour_allowed(no_color: bool) -> bool | None:
@@ -65,6 +65,27 @@ def project() -> Project:
     context = click.get_current_context(silent=True)
     local = context is not None and context.find_root().obj is True
     return find_project(Path.cwd(), local=local)
+
+
+def past(project: Project) -> History:
+    """The past of a project; where it does not come from the database itself, it is said.
+
+    Raises:
+        TidemillError: it cannot be read.
+    """
+    from tidemill.app import history
+
+    return history(project, note)
+
+
+_noted: set[str] = set()
+
+
+def note(text: str) -> None:
+    """Something to know about an answer, on stderr; once."""
+    if text not in _noted:
+        _noted.add(text)
+        say(f"{click.style('note:', fg='cyan')} {text}")
 
 
 def print_json(value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidemill.cli import console
 from tidemill.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ def number_or_latest(project: Project, number: int | None) -> int:
     """The number given, or that of the latest run of the project."""
     if number is not None:
         return number
-    from tidemill.app import history
-
-    latest = history(project).latest()
+    latest = console.past(project).latest()
     if latest is None:
         raise no_runs(project)
     return latest

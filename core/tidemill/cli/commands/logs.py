@@ -35,13 +35,12 @@ def command(run: str | None, step: str | None, follow: bool, attempt: int | None
     instance; without it all steps are shown, each line behind its step's name. The log
     of a single task goes to a pipe or file as it was printed, control sequences and all.
     """
-    from tidemill.app import history
     from tidemill.cli import logs
 
     given, step = run_and_step(run, step)
     project = console.project()
     number = number_or_latest(project, given)
-    past = history(project)
+    past = console.past(project)
     if past.row(number).pooled:
         from tidemill.cli.fleet_logs import FleetLogs
 

@@ -36,10 +36,8 @@ def command(limit: int, pipeline: str | None, as_json: bool) -> int:
 
     The latest run comes first.
     """
-    from tidemill.app import history
-
     project = console.project()
-    runs = history(project).runs(limit, pipeline)
+    runs = console.past(project).runs(limit, pipeline)
     if as_json:
         console.print_json([run_shape(run) for run in runs])
     elif not runs:

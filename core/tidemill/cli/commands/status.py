@@ -37,11 +37,9 @@ def command(run: int | None, as_json: bool) -> int:
 
     RUN is the latest run unless given.
     """
-    from tidemill.app import history
-
     project = console.project()
     number = number_or_latest(project, run)
-    past = history(project)
+    past = console.past(project)
     view, tasks = past.run(number), past.tasks(number)
     if as_json:
         console.print_json({**run_shape(view), "tasks": [task_shape(task) for task in tasks]})

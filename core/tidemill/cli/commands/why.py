@@ -28,14 +28,13 @@ def command(run: str | None, step: str | None, as_json: bool) -> int:
     was used. RUN is the latest run unless given. STEP is a step, with all its instances,
     or one instance.
     """
-    from tidemill.app import history
     from tidemill.cli import why
 
     given, step = run_and_step(run, step)
     if step is None:
         raise UsageError("no step given", "tidemill why STEP")
     project = console.project()
-    answers = why.answers(history(project), number_or_latest(project, given), step)
+    answers = why.answers(console.past(project), number_or_latest(project, given), step)
     if as_json:
         console.print_json([why.shape(answer) for answer in answers])
     else:

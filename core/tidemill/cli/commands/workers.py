@@ -30,9 +30,7 @@ def command(as_json: bool) -> int:
     One that has not been heard for a minute is called silent; after an hour it is
     forgotten.
     """
-    from tidemill.app import history
-
-    found = history(console.project()).workers()
+    found = console.past(console.project()).workers()
     if as_json:
         console.print_json(
             [
