@@ -32,6 +32,10 @@ _TYPES: dict[type, TypeEngine[Any]] = {
 }
 
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+"""`json.dumps` would make an encoder for every call."""
+
+
 def unfold(dialect: str, name: str, columns: Mapping[str, type]) -> Subquery:
     """A table called `name` with these columns, from the parameter `name`, which
     `fold` makes."""
@@ -64,11 +68,11 @@ def unfold(dialect: str, name: str, columns: Mapping[str, type]) -> Subquery:
 def fold(rows: Iterable[Sequence[Any]]) -> str:
     """Rows as the parameter of `unfold`. What goes into a column of JSON must be text
     already (`as_json`): it passes through the database unread, whatever stands in it."""
-    return json.dumps(list(rows), separators=(",", ":"))
+    return _ENCODE(list(rows))
 
 
 def as_json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, separators=(",", ":"))
+    return None if value is None else _ENCODE(value)
 
 
 def from_json(text: str | None) -> Any:
