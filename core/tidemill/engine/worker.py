@@ -41,7 +41,9 @@ class Worker:
     region: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     _draining: bool = False
+    _extended_to: float = 0.0
     _taking: asyncio.Task[None] | None = None
+    _accepting: asyncio.Future[list[None]] | None = None
     _held: dict[tuple[TaskRef, int], Attempt] = field(default_factory=dict)
     _claiming: set[tuple[TaskRef, int]] = field(default_factory=set)
     _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,6 +91,8 @@ class Worker:
         if not self._draining:
             return
         await self._say(draining=True)
+        if self._accepting is not None:  # what is being claimed will be in hand
+            await asyncio.wait({self._accepting})
         while self._held:
             self._slot_free.clear()
             await self._slot_free.wait()
@@ -98,16 +102,22 @@ class Worker:
             while len(self._held) >= self.slots:
                 self._slot_free.clear()
                 await self._slot_free.wait()
+            await self._contact()
             deliveries = await self.broker.take(self.pool, self.slots - len(self._held))
             taken_at = self.clock.now()
             accepting = [self._accept(delivery, taken_at, group) for delivery in deliveries]
-            await asyncio.shield(asyncio.gather(*accepting))
+            self._accepting = asyncio.gather(*accepting)
+            await asyncio.shield(self._accepting)
 
     async def _accept(self, delivery: Delivery, taken_at: float, group: asyncio.TaskGroup) -> None:
         """Claims first, and only then takes the message off the queue: whoever dies in
-        between leaves a message whose claim fails, not a task without one."""
+        between leaves a message whose claim fails, not a task without one. Without contact
+        nothing is claimed, since it would be lost at once; the queue offers it again."""
         order = delivery.order
         name = (order.ref, order.fence)
+        await self._contact()
+        if self._draining or self.clock.now() - taken_at > self._patience:
+            return
         if name in self._held or name in self._claiming:  # it came twice
             await self.broker.acknowledge(delivery)
             return
@@ -134,6 +144,13 @@ class Worker:
             self._held[order.ref, order.fence] = attempt
             group.create_task(self._carry_out(order, attempt))
         await self.broker.acknowledge(delivery)
+
+    async def _contact(self) -> None:
+        """Until there is contact with the schedulers, and the executors know of it."""
+        while not self.in_contact and not self._draining:
+            await sleep(self.clock, self.lease / HEARTBEATS / 5)
+        if self._extended_to <= self.clock.now():
+            self._extend()
 
     async def _decline(self, order: Order) -> None:
         now = self.clock.now()
@@ -173,6 +190,7 @@ class Worker:
         stands still, it is they who end them. They count from a moment before this one's
         clock is read: to stand still in between gives nobody more time."""
         since = boot_time()
+        self._extended_to = self.clock.now() + self._left
         self.executors.extend(self._left, since)
 
     @property

@@ -1,0 +1,99 @@
+"""What a worker claims, it can do: nothing without contact, and all before it drains."""
+
+from __future__ import annotations
+
+import asyncio
+
+from engine_bench import LEASE, Bench, OneExecutor, pipeline, step
+
+from tidelang.definition import Retry
+from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.artifacts.folder import FolderArtifacts
+from tidemill.artifacts.results import FolderResults
+from tidemill.broker.in_process import InProcessBroker
+from tidemill.engine.waiting import sleep
+from tidemill.engine.worker import Worker
+from tidemill.model.messages import Heartbeat, Order, Report
+from tidemill.spi import Outcome, Work, exited
+
+TWICE = Retry(attempts=2, backoff=1_000)
+
+
+class Unheard(InProcessBroker):
+    """A worker's way to the broker, on which no heartbeat is answered while `silent`: all
+    else goes on, as it does where the schedulers have no database."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench.clock)
+        self._real = bench.broker
+        self._contact = bench.clock.now()
+        self.silent = False
+        self.take = bench.broker.take  # type: ignore[method-assign]
+        self.claim = bench.broker.claim  # type: ignore[method-assign]
+        self.acknowledge = bench.broker.acknowledge  # type: ignore[method-assign]
+        self.stops = bench.broker.stops  # type: ignore[method-assign]
+
+    async def report(self, report: Report) -> None:
+        if isinstance(report, Heartbeat):
+            if self.silent:
+                return
+            self._contact = self._clock.now()
+        await self._real.report(report)
+
+    def last_contact(self) -> float:
+        return self._contact
+
+
+async def test_a_worker_without_contact_begins_nothing_until_it_is_heard_again(
+    bench: Bench,
+) -> None:
+    begun_until: list[float] = []
+
+    def ends(work: Work) -> Outcome | None:
+        begun_until.append(bench.executor.until[-1] - bench.clock.now())
+        return None if work.attempt == 1 else exited(0)
+
+    bench.executor.ends = ends
+    run = bench.create(pipeline(step("a", retry=TWICE)))
+    way = Unheard(bench)
+    bench.drive(run, broker=way)
+    await bench.clock.advance(1)
+    way.silent = True
+    await bench.clock.advance(3 * LEASE)
+    assert bench.executor.keys() == ["a"], "the second attempt waits"
+    way.silent = False
+    assert (await bench.to_the_end(run)).state == "succeeded"
+    assert bench.executor.keys() == ["a", "a"]
+    assert min(begun_until) > 0, "those who run steps had been told of the contact"
+    assert bench.query("SELECT outcome FROM attempt ORDER BY fence") == [("lost",), ("exited",)]
+
+
+async def test_a_worker_that_is_told_to_drain_while_it_claims_does_what_it_has_claimed(
+    bench: Bench,
+) -> None:
+    run = bench.create(pipeline(step("a")))
+    way = Unheard(bench)
+    worker = Worker(
+        "w",
+        way,
+        bench.clock,
+        OneExecutor(bench.executor, bench.clock),
+        FolderArtifacts(bench.folder / "artifacts"),
+        EnvironmentSecrets(),
+        FolderResults(bench.folder / "results"),
+        bench.folder,
+        slots=1,
+        lease=LEASE,
+    )
+
+    async def claim(order: Order, name: str, at: float) -> bool:
+        worker.drain()
+        await sleep(bench.clock, 1)  # the answer is on its way
+        return await bench.broker.claim(order, name, at)
+
+    way.claim = claim  # type: ignore[method-assign]
+    working = asyncio.create_task(worker.run())
+    bench.drive(run, slots=0)
+    assert (await bench.to_the_end(run)).state == "succeeded"
+    await asyncio.wait_for(working, 5)
+    assert bench.query("SELECT worker, outcome FROM attempt") == [("w", "exited")]
