@@ -13,9 +13,9 @@ from tidelang import codec, values
 from tidelang.definition import Definition, Schedule
 from tidelang.evaluate import Scope, evaluate
 from tidelang.params import ParamError, bind
+from tidemill.app.constants import constant
 from tidemill.app.fleet import fleet, writing_store
 from tidemill.app.people import this_person
-from tidemill.app.requests import compiled, constant
 from tidemill.clock import SystemClock
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
@@ -48,6 +48,8 @@ def apply(project: Project, files: Iterable[Path]) -> list[Applied]:
         UsageError: one cannot be read, or two have a pipeline of the same name.
         TidemillError: the database cannot be used.
     """
+    from tidemill.app.requests import compiled  # the compiler: `trigger` does without
+
     found = [(file, compiled(file)) for file in files]
     seen: dict[str, Path] = {}
     for file, compilation in found:

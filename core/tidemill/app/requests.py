@@ -10,10 +10,9 @@ from pathlib import Path
 from tidelang import codec
 from tidelang.compiler import Compilation
 from tidelang.definition import Definition
-from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.params import ParamError, bind
 from tidelang.reading import SourceError
-from tidelang.values import Value
+from tidemill.app.constants import constant
 from tidemill.compile import compile_file
 from tidemill.errors import TidemillError, UsageError
 from tidemill.model.plan import Plan, make_plan
@@ -111,15 +110,3 @@ def one_pipeline(compilation: Compilation, file: Path, name: str | None, how: st
             f"say which: {how}{next(iter(by_name))}",
         )
     return next(iter(by_name.values()))
-
-
-def constant(expr: tuple[object, ...]) -> Value:
-    """The value of an expression that uses no names.
-
-    Raises:
-        ValueError: it has none.
-    """
-    try:
-        return evaluate(expr, Scope())
-    except EvaluationError as error:
-        raise ValueError(str(error)) from None

@@ -73,9 +73,9 @@ def past(project: Project) -> History:
     Raises:
         TidemillError: it cannot be read.
     """
-    from tidemill.app import history
+    from tidemill.app import History
 
-    return history(project, note)
+    return History(project, note)
 
 
 _noted: set[str] = set()

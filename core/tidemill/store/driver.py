@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, Dialect, exc
 
 
@@ -43,15 +42,22 @@ class Driver:
     """Runs prepared statements on one connection."""
 
     connection: Connection
+    _errors: tuple[type[Exception], ...] = ()
+    """What the driver of a database that is far away raises. It is not imported for a
+    file, whose own errors go through as they are."""
     _together: bool = False
     _expected: list[tuple[Any, str, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.connection.dialect.name != "sqlite":
+            self._errors = (self.connection.dialect.loaded_dbapi.Error,)
 
     def fetch(self, prepared: Prepared, values: Mapping[str, Any]) -> list[Any]:
         """The rows, as plain tuples."""
         cursor = self._run(prepared, values)
         try:
             return list(cursor.fetchall())
-        except psycopg.Error as error:
+        except self._errors as error:
             raise self._wrapped(prepared.text, error) from error
         finally:
             cursor.close()
@@ -79,7 +85,7 @@ class Driver:
         try:
             with driver.pipeline():
                 yield complaints
-        except psycopg.Error as error:
+        except self._errors as error:
             raise self._wrapped("", error) from error
         finally:
             self._together = False
@@ -97,11 +103,11 @@ class Driver:
         cursor = self.connection.connection.cursor()
         try:
             cursor.execute(prepared.text, prepared.parameters(values))
-        except psycopg.Error as error:
+        except self._errors as error:
             raise self._wrapped(prepared.text, error) from error
         return cursor
 
-    def _wrapped(self, statement: str, error: psycopg.Error) -> exc.DBAPIError:
+    def _wrapped(self, statement: str, error: Exception) -> exc.DBAPIError:
         """The error as SQLAlchemy would have raised it."""
         driver: Any = self.connection.connection.dbapi_connection
         broken = bool(driver is None or driver.closed)

@@ -32,14 +32,17 @@ def command(run: int | None, max_parallel: int | None, as_json: bool, plain: boo
     Makes a new run that takes over every result that succeeded. RUN is the latest run
     unless given; one that was cancelled or interrupted is finished the same way.
     """
-    from tidemill.app import is_pooled, open_retry
-    from tidemill.app import retry as retry_in_fleet
-    from tidemill.cli.drive import drive
+    from tidemill.app import is_pooled
 
     project = console.project()
     number = number_or_latest(project, run)
     if is_pooled(project, number):
+        from tidemill.app import retry as retry_in_fleet
+
         made = retry_in_fleet(project, number)
         click.echo(f"run {made} goes on with run {number}: tidemill logs -f {made}")
         return exits.OK
+    from tidemill.app import open_retry
+    from tidemill.cli.drive import drive
+
     return drive(open_retry(project, number, max_parallel), as_json=as_json, plain=plain)
