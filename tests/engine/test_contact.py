@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from engine_bench import LEASE, Bench, OneExecutor, pipeline, step
 
 from tidelang.definition import Retry
@@ -11,9 +12,11 @@ from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
-from tidemill.engine.waiting import sleep
+from tidemill.engine import waiting
+from tidemill.engine.waiting import AGAIN, end, sleep
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Heartbeat, Order, Report
+from tidemill.ports import Delivery
 from tidemill.spi import Outcome, Work, exited
 
 TWICE = Retry(attempts=2, backoff=1_000)
@@ -42,6 +45,21 @@ class Unheard(InProcessBroker):
 
     def last_contact(self) -> float:
         return self._contact
+
+
+def worker_at(bench: Bench, way: InProcessBroker) -> Worker:
+    return Worker(
+        "w",
+        way,
+        bench.clock,
+        OneExecutor(bench.executor, bench.clock),
+        FolderArtifacts(bench.folder / "artifacts"),
+        EnvironmentSecrets(),
+        FolderResults(bench.folder / "results"),
+        bench.folder,
+        slots=1,
+        lease=LEASE,
+    )
 
 
 async def test_a_worker_without_contact_begins_nothing_until_it_is_heard_again(
@@ -73,18 +91,7 @@ async def test_a_worker_that_is_told_to_drain_while_it_claims_does_what_it_has_c
 ) -> None:
     run = bench.create(pipeline(step("a")))
     way = Unheard(bench)
-    worker = Worker(
-        "w",
-        way,
-        bench.clock,
-        OneExecutor(bench.executor, bench.clock),
-        FolderArtifacts(bench.folder / "artifacts"),
-        EnvironmentSecrets(),
-        FolderResults(bench.folder / "results"),
-        bench.folder,
-        slots=1,
-        lease=LEASE,
-    )
+    worker = worker_at(bench, way)
 
     async def claim(order: Order, name: str, at: float) -> bool:
         worker.drain()
@@ -97,3 +104,39 @@ async def test_a_worker_that_is_told_to_drain_while_it_claims_does_what_it_has_c
     assert (await bench.to_the_end(run)).state == "succeeded"
     await asyncio.wait_for(working, 5)
     assert bench.query("SELECT worker, outcome FROM attempt") == [("w", "exited")]
+
+
+async def stubborn() -> None:
+    """Goes on after it was cancelled, once: what a library does at times."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        await asyncio.Event().wait()
+
+
+async def test_what_swallows_that_it_is_cancelled_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "AGAIN", 0.01)
+    tasks = [asyncio.create_task(stubborn()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(end(*tasks), 5)
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_a_worker_drains_also_when_its_broker_swallows_that_it_was_told(
+    bench: Bench,
+) -> None:
+    way = Unheard(bench)
+
+    async def take(pool: str, slots: int) -> list[Delivery]:
+        await stubborn()
+        raise AssertionError(f"{pool}, {slots}")
+
+    way.take = take  # type: ignore[method-assign]
+    worker = worker_at(bench, way)
+    working = asyncio.create_task(worker.run())
+    await bench.clock.advance(1)
+    worker.drain()
+    await bench.clock.advance(2 * AGAIN)
+    await asyncio.wait_for(working, 5)

@@ -35,6 +35,7 @@ from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
 from tidemill.engine.purging import Keep, Purge
 from tidemill.engine.scheduler import HEARTBEATS, LEASE, Scheduler
+from tidemill.engine.waiting import end
 from tidemill.engine.worker import Worker
 from tidemill.errors import UsageError
 from tidemill.model.rows import RunRow, TaskRow
@@ -165,8 +166,8 @@ async def _scheduling(
     ends: list[JetStreamSchedulerEnd] = []
 
     async def again() -> None:
-        for end in ends:
-            await end.reconnected()
+        for made in ends:
+            await made.reconnected()
 
     name = f"tidemill scheduler {socket.gethostname()}-{os.getpid()}"
     client = await _patiently(lambda: connect(found, name, reconnected=again), stop)
@@ -175,10 +176,10 @@ async def _scheduling(
         yield None
         return
     # What a scheduler has read and dies with must reach another one within the lease.
-    end = JetStreamSchedulerEnd(client, clock, replicas=replicas, report_wait=lease / HEARTBEATS)
-    await end.open()
-    ends.append(end)
-    scheduler = Scheduler(store, end, clock, RunLog(), lease=lease)
+    broker = JetStreamSchedulerEnd(client, clock, replicas=replicas, report_wait=lease / HEARTBEATS)
+    await broker.open()
+    ends.append(broker)
+    scheduler = Scheduler(store, broker, clock, RunLog(), lease=lease)
     health.check("nats", lambda: client.is_connected)
     health.check("database", lambda: not scheduler.outage.on)
     health.check("turns", Progressing(lambda: scheduler.turns, clock, 3 * lease))
@@ -188,10 +189,8 @@ async def _scheduling(
     try:
         yield driving
     finally:
-        driving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await driving
-        await end.close()
+        await end(driving)
+        await broker.close()
         await client.close()
         await store.close()
 
@@ -204,9 +203,7 @@ async def _purging(purge: Purge) -> AsyncIterator[None]:
         yield
     finally:
         if work is not None:
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            await end(work)
         await purge.store.close()
 
 
@@ -261,9 +258,7 @@ async def _work(worker: Worker, stop: Stop) -> None:
     log.info("draining: %d steps are still at work", worker.in_hand)
     worker.drain()
     await _first(working, stop.now)
-    working.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+    await end(working)
 
 
 @asynccontextmanager
@@ -279,8 +274,8 @@ async def _working(
     ends: list[JetStreamWorkerEnd] = []
 
     async def again() -> None:
-        for end in ends:
-            await end.reconnected()
+        for made in ends:
+            await made.reconnected()
 
     token = subjects.token(options.name)
     client = await _patiently(
@@ -292,14 +287,14 @@ async def _working(
     if client is None:
         yield None
         return
-    end = JetStreamWorkerEnd(client, clock, options.name, options.pool)
-    await end.open()
-    ends.append(end)
+    broker = JetStreamWorkerEnd(client, clock, options.name, options.pool)
+    await broker.open()
+    ends.append(broker)
     scratch = project.state / "workers" / token / "scratch"
     executors = InstalledExecutors(scratch, leased=True)
     worker = Worker(
         options.name,
-        end,
+        broker,
         clock,
         executors,
         FolderArtifacts(options.artifacts or project.artifacts),
@@ -319,7 +314,7 @@ async def _working(
         yield worker
     finally:
         await executors.close()
-        await end.close()
+        await broker.close()
         await client.close()
 
 

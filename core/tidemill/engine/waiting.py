@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tidemill.ports import Clock
 
@@ -14,3 +15,20 @@ async def sleep(clock: Clock, seconds: float) -> None:
         await done.wait()
     finally:
         timer.cancel()
+
+
+AGAIN = 1.0
+"""Seconds until one cancels again what goes on."""
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels tasks until they have ended. Once is not enough: a library may swallow it,
+    as nats-py does in the moment in which it waits for room to send. Their errors are raised."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()

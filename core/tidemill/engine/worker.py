@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemill.engine.attempt import Attempt
-from tidemill.engine.waiting import sleep
+from tidemill.engine.waiting import AGAIN, end, sleep
 from tidemill.model.messages import Claimed, Heartbeat, Order, Result
 from tidemill.model.rows import TaskRef
 from tidemill.ports import ArtifactStore, Clock, Delivery, Executors, Results, Secrets, WorkerEnd
@@ -63,14 +63,15 @@ class Worker:
             finally:
                 self._taking.cancel()
                 await self._stop_all(0)
-            for part in others:
-                part.cancel()
+            await end(*others)
 
     def drain(self) -> None:
         """Takes no more work; `run` returns when all that is in hand has ended."""
         self._draining = True
-        if self._taking is not None:
+        if self._taking is not None and not self._taking.done():
             self._taking.cancel()
+            # A library may swallow it: see `tidemill.engine.waiting.end`.
+            self.clock.call_at(self.clock.now() + AGAIN, self.drain)
 
     @property
     def in_hand(self) -> int:
