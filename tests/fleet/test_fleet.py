@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import signal
 import time
 from pathlib import Path
 
-import ledger
 import psycopg
 import pytest
+from ledger import Ledger, overlaps
 
 from fleet import Fleet, NewFleet
 
@@ -115,9 +116,9 @@ def test_a_worker_that_is_stopped_for_two_leases_has_no_step_at_work_beside_anot
     new_fleet: NewFleet, tmp_path: Path
 ) -> None:
     """Its process cannot kill the step, and says late what became of it."""
-    script = ledger.STEP.format(ledger=tmp_path / "ledger", pause=0.8)
-    retry = "retry { attempts = 5, backoff = 100ms }"
-    source = f'pipeline p {{ step work {{ {retry}\n run = """\n    {script}\n    """ }} }}'
+    ledger = Ledger(tmp_path / "ledger")
+    retry, command = "retry { attempts = 5, backoff = 100ms }", json.dumps(ledger.step(8000))
+    source = f"pipeline p {{ step work {{ {retry}\n run = {command} }} }}"
     fleet = new_fleet(source, lease=LEASE)
     fleet.scheduler("s1")
     fleet.worker("w1", 1)  # full, it asks for no more work
@@ -131,9 +132,9 @@ def test_a_worker_that_is_stopped_for_two_leases_has_no_step_at_work_beside_anot
     assert fleet.to_the_end(run) == "succeeded"
     outcomes = fleet.query(f"SELECT worker, outcome FROM attempt WHERE run = {run} ORDER BY fence")
     assert outcomes == [("w1", "lost"), ("w2", "exited")]
-    (attempts,) = ledger.read(tmp_path / "ledger").values()
+    (attempts,) = ledger.read(run).values()
     assert [attempt.ended for attempt in attempts.values()] == [False, True]
-    assert ledger.overlaps(attempts) == []
+    assert overlaps(attempts) == []
 
 
 def test_a_worker_that_drains_ends_its_step_and_takes_no_other(new_fleet: NewFleet) -> None:
