@@ -188,7 +188,7 @@ def test_all_that_nats_knew_may_be_lost(new_fleet: NewFleet, tmp_path: Path) -> 
     fleet.scheduler("s1")
     fleet.worker("w1")
     runs = [fleet.trigger("longer") for _ in range(3)]
-    fleet.until(lambda: _running(fleet, runs[0]))
+    fleet.until(lambda: _running(fleet, runs[-1]))
     server = fleet.servers[0]
     server.kill()
     for path in sorted((tmp_path / "nats" / "n0").rglob("*"), reverse=True):
