@@ -3,9 +3,8 @@ killed, stopped and cut off at random, several at a time, while work goes on. Th
 ledger of their own, which must agree with the database.
 
 `make chaos` does it for long. Settings: CHAOS_FAULTS and CHAOS_TASKS (both are reached),
-CHAOS_SEED, CHAOS_GAP (seconds between two faults, at least, on average), CHAOS_LONG_STOPS
-(workers are stopped for longer than a lease, too), CHAOS_ONLY (kinds of faults, with commas
-between), CHAOS_FOLDER (where logs and the report go).
+CHAOS_SEED, CHAOS_GAP (seconds between two faults, at least, on average), CHAOS_ONLY (kinds of
+faults, with commas between), CHAOS_FOLDER (where logs and the report go).
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
 TASKS = int(os.environ.get("CHAOS_TASKS", "600"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 GAP = float(os.environ.get("CHAOS_GAP", "1.2"))
-LONG_STOPS = bool(os.environ.get("CHAOS_LONG_STOPS"))
 ONLY = [kind for kind in os.environ.get("CHAOS_ONLY", "").split(",") if kind]
 LEASE = 6.0
 UNDER_WAY = 16
@@ -95,8 +93,7 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     _apply(fleet, "chaos", source(ledger))
     work = Work(client, fleet.url, random.Random(SEED), UNDER_WAY)  # noqa: S311
     checks = Checks(fleet.url, ledger, work, rest=3 * LEASE)
-    log = folder / "faults.jsonl"
-    monkey = Monkey(fleet, dice, log, long_stops=LONG_STOPS, only=ONLY)
+    monkey = Monkey(fleet, dice, folder / "faults.jsonl", only=ONLY)
     begun = time.monotonic()
     work.start()
     checks.start()
@@ -109,7 +106,6 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     settings = {
         "seed": SEED,
         "lease": LEASE,
-        "long stops of workers": LONG_STOPS,
         "network": fleet.network is not None,
         "seconds": round(time.monotonic() - begun),
         "seconds to the end of all runs, once healed": round(time.monotonic() - healed, 1),

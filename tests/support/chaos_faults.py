@@ -22,8 +22,6 @@ from fleet import Fleet, NatsServer
 SLOTS = 4
 SCHEDULERS = ("s0", "s1")
 WORKERS = ("w0", "w1", "w2")
-MARGIN = 0.25
-"""The part of a lease for which a worker may be stopped without a dead man's switch."""
 DRAIN_SECONDS = 60.0
 """How long a process that is told to end may take, faults included."""
 
@@ -40,8 +38,7 @@ class Fault:
 
 
 class Monkey:
-    """Call `turn` often. `long_stops`: workers are stopped for longer than a lease, too.
-    `only` are the kinds of faults that are wanted; all, if there are none."""
+    """Call `turn` often. `only` are the kinds of faults that are wanted; all, if there are none."""
 
     def __init__(
         self,
@@ -49,11 +46,9 @@ class Monkey:
         dice: random.Random,
         log: Path,
         *,
-        long_stops: bool = False,
         only: Sequence[str] = (),
     ) -> None:
         self._fleet, self._dice, self._log = fleet, dice, log
-        self._long_stops = long_stops
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._away: set[str] = set()
@@ -181,12 +176,9 @@ class Monkey:
         name = self._one([n for n in names if self._fleet.processes[n].poll() is None])
         if name is None:
             return None
-        lease = self._fleet.lease
-        if name in SCHEDULERS or self._long_stops:
-            seconds = self._dice.choice([self._dice.uniform(0.1, 0.9), self._dice.uniform(1.1, 2)])
-            seconds *= lease
-        else:
-            seconds = self._dice.uniform(0.05, MARGIN) * lease
+        seconds = self._fleet.lease * self._dice.choice(
+            [self._dice.uniform(0.1, 0.9), self._dice.uniform(1.1, 2)]
+        )
         self._pause(self._fleet.processes[name], seconds)
         return self._fault(f"{_kind(name)} stopped", name, seconds)
 
