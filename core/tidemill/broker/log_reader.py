@@ -53,7 +53,7 @@ async def read_logs(
     client: Client, runs: Sequence[int], *, follow: bool
 ) -> AsyncIterator[Piece | None]:
     """In the order in which it came. Without `follow` it ends with what there is now; with
-    it, None says that nothing has come for a while.
+    it, None says that there is nothing more for now.
 
     Raises:
         UnavailableError: the stream is not there, or its server has gone.
@@ -66,7 +66,7 @@ async def read_logs(
             for message in messages:
                 if piece := seen.piece(message):
                     yield piece
-            if not messages and follow:
+            if place.quiet and follow:
                 yield None
             elif place.at_end and not follow:
                 return
@@ -89,6 +89,8 @@ class _Place:
         self._last = 0
         self._next = 1
         self._pending = 0
+        self.quiet = False
+        """Whether one has just looked, and there was nothing."""
 
     @property
     def at_end(self) -> bool:
@@ -97,6 +99,7 @@ class _Place:
 
     async def more(self) -> list[Msg]:
         """What has come, without a hole; none where nothing has, for a while."""
+        self.quiet = False
         if self._connection != self._client.stats["reconnects"]:
             await self.leave()  # what was on its way to us is lost
         if self._pull is None:
@@ -109,6 +112,8 @@ class _Place:
         messages = self._without_hole(arrived)
         if self._pull.no_consumer or len(messages) < len(arrived) or self._stuck(messages):
             await self.leave()
+        else:
+            self.quiet = not messages
         return messages
 
     def _stuck(self, messages: list[Msg]) -> bool:

@@ -23,6 +23,10 @@ _BETWEEN = 0.5
 """Seconds between two looks at whether the run has ended, or has others below it."""
 
 
+_LATE = 10.0
+"""Seconds that a server which has gone may take to give the end of what there is."""
+
+
 class FleetLogs:
     """Those of the tasks of a run, and of those below it, that were asked for."""
 
@@ -74,7 +78,7 @@ class FleetLogs:
                 )
             if ended:  # what was on its way still comes
                 quiet.clear()
-                await asyncio.wait({asyncio.create_task(quiet.wait())}, timeout=3)
+                await asyncio.wait({asyncio.create_task(quiet.wait())}, timeout=_LATE)
                 break
             await asyncio.sleep(_BETWEEN)
             for reader in readers.values():
