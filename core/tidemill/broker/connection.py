@@ -194,3 +194,12 @@ def words(error: Exception) -> str:
         return os.strerror(error.errno).lower()
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.removeprefix("nats: ").strip("'") or type(error).__name__
+
+
+async def settle(client: Client) -> None:
+    """Returns when the server knows of all subscriptions made so far: until then it drops
+    what others send to them."""
+    try:
+        await client.flush()
+    except (NatsError, OSError) as error:
+        log.warning("NATS: %s", error)  # they are made again with the next connection

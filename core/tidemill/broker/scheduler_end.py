@@ -16,6 +16,7 @@ from nats.js.errors import Error as JetStreamError
 
 from tidemill.broker import streams, subjects
 from tidemill.broker.codec import NotUnderstoodError, decode, encode
+from tidemill.broker.connection import settle
 from tidemill.broker.publishing import Answer, Message, Publisher, Refused, Stored, Unanswered
 from tidemill.broker.pulling import Pull
 from tidemill.model.messages import (
@@ -101,6 +102,7 @@ class JetStreamSchedulerEnd:
             await pull.open()
             self._pulls.append(pull)
             self._spawn(self._feed(pull))
+        await settle(self._client)
 
     async def reconnected(self) -> None:
         """The server may be another one, and know nothing."""

@@ -15,6 +15,7 @@ from nats.js.errors import Error as JetStreamError
 
 from tidemill.broker import subjects
 from tidemill.broker.codec import NotUnderstoodError, decode, encode
+from tidemill.broker.connection import settle
 from tidemill.broker.publishing import Message, Publisher, Refused, Stored
 from tidemill.broker.queues import PoolQueues
 from tidemill.model.messages import (
@@ -74,6 +75,7 @@ class JetStreamWorkerEnd:
         self._answers = self._client.new_inbox()
         await self._client.subscribe(f"{self._answers}.*", cb=self._confirmed)
         await self._client.subscribe(subjects.control(self._worker), cb=self._told)
+        await settle(self._client)
         self._speaking = asyncio.get_running_loop().create_task(self._speak())
 
     async def reconnected(self) -> None:
