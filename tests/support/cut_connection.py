@@ -57,6 +57,8 @@ class _Pair:
                 back.join(20)
                 break
         for end in (self._client, self._server):
+            with suppress(OSError):  # closed alone, it stays open for who still listens
+                end.shutdown(socket.SHUT_RDWR)
             end.close()
 
     def _answer(self) -> None:
