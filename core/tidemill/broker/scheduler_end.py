@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
 
 from tidemill.broker import streams, subjects
 from tidemill.broker.codec import NotUnderstoodError, decode, encode
@@ -290,15 +291,32 @@ class JetStreamSchedulerEnd:
             self._add(replace(result, claimed=holder == worker), message)
 
     async def _look_up(self, result: Result, pool: str, message: Msg) -> None:
-        """Who holds the claim, where another scheduler was told."""
-        subject = subjects.claim(self._epoch, pool, result.ref, result.fence)
-        claimed = False
+        """Who holds the claim, where another scheduler was told. Where nobody can be asked
+        the result is not confirmed, and comes again."""
         try:
-            found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=True)
-            claimed = decode(Started, found.data or b"").worker == result.worker
-        except (NatsError, JetStreamError, NotUnderstoodError) as error:
-            log.info("no claim of %s.%s is known: %s", result.ref, result.fence, error)
-        self._add(replace(result, claimed=claimed), message)
+            before = self._epoch
+            holder = await self._holder(result, pool)
+            if holder is None and (await self.epoch()).name != before:
+                holder = await self._holder(result, pool)
+        except (NatsError, JetStreamError) as error:
+            log.info("who claimed %s.%s cannot be asked: %s", result.ref, result.fence, error)
+            return
+        self._add(replace(result, claimed=holder == result.worker), message)
+
+    async def _holder(self, result: Result, pool: str) -> str | None:
+        """None where there is no claim. Of that the leader alone can be sure: any other
+        server may be behind."""
+        subject = subjects.claim(self._epoch, pool, result.ref, result.fence)
+        for direct in (True, False):
+            try:
+                found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=direct)
+                return decode(Started, found.data or b"").worker
+            except NotFoundError:
+                continue
+            except NotUnderstoodError as error:
+                log.warning("NATS: %s on %s", error, subject)
+                break
+        return None
 
     async def _heartbeat(self, message: Msg) -> None:
         try:
