@@ -47,7 +47,7 @@ class Unheard(InProcessBroker):
         return self._contact
 
 
-def worker_at(bench: Bench, way: InProcessBroker) -> Worker:
+def worker_at(bench: Bench, way: InProcessBroker, slots: int = 1) -> Worker:
     return Worker(
         "w",
         way,
@@ -57,7 +57,7 @@ def worker_at(bench: Bench, way: InProcessBroker) -> Worker:
         EnvironmentSecrets(),
         FolderResults(bench.folder / "results"),
         bench.folder,
-        slots=1,
+        slots=slots,
         lease=LEASE,
     )
 
@@ -104,6 +104,30 @@ async def test_a_worker_that_is_told_to_drain_while_it_claims_does_what_it_has_c
     assert (await bench.to_the_end(run)).state == "succeeded"
     await asyncio.wait_for(working, 5)
     assert bench.query("SELECT worker, outcome FROM attempt") == [("w", "exited")]
+
+
+async def test_a_worker_takes_more_while_it_claims_but_not_beyond_its_slots(bench: Bench) -> None:
+    asked: list[int] = []
+    run = bench.create(pipeline(*[step(name) for name in "abc"]))
+    way = Unheard(bench)
+
+    async def take(pool: str, slots: int) -> list[Delivery]:
+        asked.append(slots)
+        return await bench.broker.take(pool, 1)
+
+    async def claim(order: Order, name: str, at: float) -> bool:
+        await sleep(bench.clock, 5 if order.key == "a" else 10)
+        return await bench.broker.claim(order, name, at)
+
+    way.take, way.claim = take, claim  # type: ignore[method-assign]
+    worker = worker_at(bench, way, slots=2)
+    working = asyncio.create_task(worker.run())
+    bench.drive(run, slots=0)
+    await bench.clock.advance(4)
+    assert (asked, worker.in_hand) == ([2, 1], 0), "the third has no slot yet"
+    assert (await bench.to_the_end(run)).state == "succeeded"
+    assert asked[:3] == [2, 1, 1]
+    await end(working)
 
 
 async def stubborn() -> None:

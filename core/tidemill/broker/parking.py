@@ -1,7 +1,9 @@
 """Pulls that wait at the server, one for each queue that has nothing.
 
-A pull that waits is ended by the first message for it, and others go on waiting: what has
-no work is asked once in `PARK_SECONDS`, not after every step.
+A pull waits for as many messages as there was room for when it was sent, and others go on
+waiting when it has them: what has no work is asked once in `PARK_SECONDS`, not after every
+step, and a burst of work comes without being asked for piece by piece. The server serves
+those who wait in turn, so that a burst is spread over workers.
 """
 
 from __future__ import annotations
@@ -24,8 +26,6 @@ PARK_SECONDS = 5.0
 _LATE = 0.5
 """Seconds that its end may be late: a server that changes its leader forgets it silently."""
 
-_REQUEST = json.dumps({"batch": 1, "expires": int(PARK_SECONDS * 1e9)}).encode()
-
 
 class Parking:
     """`subjects` are those of the requests, by queue. Messages go to `receive`, which tells
@@ -38,6 +38,7 @@ class Parking:
         self._subjects = subjects
         self._receive = receive
         self._until: dict[int, float] = {}
+        self._left: dict[int, int] = {}
         self._inbox = ""
         self._ear: Subscription | None = None
         self._changed = asyncio.Event()
@@ -48,21 +49,20 @@ class Parking:
         now = asyncio.get_running_loop().time()
         return self._until.get(queue, 0) > now
 
-    async def park(self, queues: Iterable[int]) -> None:
-        """Lets a pull wait for each of these."""
+    async def park(self, queues: Iterable[int], room: int) -> None:
+        """Lets a pull wait for each of these, for `room` messages."""
+        request = json.dumps({"batch": room, "expires": int(PARK_SECONDS * 1e9)}).encode()
         if self._ear is None:
             self._inbox = self._client.new_inbox()
             ear = self._hearing(self._inbox)
             self._ear = await self._client.subscribe(f"{self._inbox}.*", cb=ear)
         for queue in queues:
             try:
-                await self._client.publish(
-                    self._subjects[queue], _REQUEST, f"{self._inbox}.{queue}"
-                )
+                await self._client.publish(self._subjects[queue], request, f"{self._inbox}.{queue}")
             except NatsError as error:
                 log.warning("NATS: %s", error)
             until = asyncio.get_running_loop().time() + PARK_SECONDS + _LATE
-            self._until[queue] = until
+            self._until[queue], self._left[queue] = until, room
 
     async def wait(self) -> None:
         """Until a message has come since the last time, or a pull has come to its end."""
@@ -102,7 +102,7 @@ class Parking:
                 if status is None:  # too late: there may be no slot for it
                     await message.nak()
             elif status is None:
-                self._ended(self._receive(message))
+                self._came(self._receive(message))
             elif status == "503":  # no consumer yet: not so fast
                 queue = int(message.subject.rpartition(".")[2])
                 asyncio.get_running_loop().call_later(_LATE, self._ended, queue)
@@ -110,6 +110,12 @@ class Parking:
                 self._ended(int(message.subject.rpartition(".")[2]))
 
         return hear
+
+    def _came(self, queue: int) -> None:
+        self._left[queue] = self._left.get(queue, 0) - 1
+        if self._left[queue] <= 0:
+            self._until.pop(queue, None)
+        self._changed.set()
 
     def _ended(self, queue: int) -> None:
         self._until.pop(queue, None)

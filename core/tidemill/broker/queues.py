@@ -65,7 +65,7 @@ class PoolQueues:
             while not self._arrived:
                 await self._scan(slots)
                 if not self._arrived:
-                    await self._parking.park(self._unasked())
+                    await self._parking.park(self._unasked(), slots)
                     await self._parking.wait()
             taken = await self._some(slots)
         except BaseException:

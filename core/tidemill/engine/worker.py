@@ -43,7 +43,6 @@ class Worker:
     _draining: bool = False
     _extended_to: float = 0.0
     _taking: asyncio.Task[None] | None = None
-    _accepting: asyncio.Future[list[None]] | None = None
     _held: dict[tuple[TaskRef, int], Attempt] = field(default_factory=dict)
     _claiming: set[tuple[TaskRef, int]] = field(default_factory=set)
     _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,59 +91,48 @@ class Worker:
         if not self._draining:
             return
         await self._say(draining=True)
-        if self._accepting is not None:  # what is being claimed will be in hand
-            await asyncio.wait({self._accepting})
-        while self._held:
+        while self._held or self._claiming:
             self._slot_free.clear()
             await self._slot_free.wait()
 
     async def _take_work(self, group: asyncio.TaskGroup) -> None:
+        """Goes on taking while claims are under way: what is being claimed has its slot."""
         while True:
-            while len(self._held) >= self.slots:
+            while (free := self.slots - len(self._held) - len(self._claiming)) <= 0:
                 self._slot_free.clear()
                 await self._slot_free.wait()
             await self._contact()
-            deliveries = await self.broker.take(self.pool, self.slots - len(self._held))
-            taken_at = self.clock.now()
-            accepting = [self._accept(delivery, taken_at, group) for delivery in deliveries]
-            self._accepting = asyncio.gather(*accepting)
-            await asyncio.shield(self._accepting)
+            for delivery in await self.broker.take(self.pool, free):
+                name = (delivery.order.ref, delivery.order.fence)
+                if name in self._held or name in self._claiming:  # it came twice
+                    group.create_task(self.broker.acknowledge(delivery))
+                else:
+                    self._claiming.add(name)
+                    group.create_task(self._accept(delivery, self.clock.now()))
 
-    async def _accept(self, delivery: Delivery, taken_at: float, group: asyncio.TaskGroup) -> None:
+    async def _accept(self, delivery: Delivery, taken_at: float) -> None:
+        order = delivery.order
+        try:
+            won = await self._claim(delivery, taken_at)
+        finally:
+            self._claiming.discard((order.ref, order.fence))
+            self._slot_free.set()
+        if won and self.clock.now() - taken_at > self._patience:
+            # It stood still in between, and may have been taken for dead.
+            await self._decline(order)
+        elif won:
+            await self._carry_out(order)
+
+    async def _claim(self, delivery: Delivery, taken_at: float) -> bool:
         """Claims first, and only then takes the message off the queue: whoever dies in
         between leaves a message whose claim fails, not a task without one. Without contact
         nothing is claimed, since it would be lost at once; the queue offers it again."""
-        order = delivery.order
-        name = (order.ref, order.fence)
         await self._contact()
         if self._draining or self.clock.now() - taken_at > self._patience:
-            return
-        if name in self._held or name in self._claiming:  # it came twice
-            await self.broker.acknowledge(delivery)
-            return
-        self._claiming.add(name)
-        try:
-            won = await self.broker.claim(order, self.name, self.clock.now())
-        finally:
-            self._claiming.discard(name)
-        if won and self.clock.now() - taken_at > self._patience:
-            # It stood still in between, and may have been taken for dead.
-            group.create_task(self._decline(order))
-        elif won:
-            attempt = Attempt(
-                order,
-                self.name,
-                self.broker,
-                self.clock,
-                self.executors,
-                self.artifacts,
-                self.secrets,
-                self.results,
-                self.project,
-            )
-            self._held[order.ref, order.fence] = attempt
-            group.create_task(self._carry_out(order, attempt))
+            return False
+        won = await self.broker.claim(delivery.order, self.name, self.clock.now())
         await self.broker.acknowledge(delivery)
+        return won
 
     async def _contact(self) -> None:
         """Until there is contact with the schedulers, and the executors know of it."""
@@ -161,7 +149,19 @@ class Worker:
             Result(order.ref, order.fence, self.name, now, now, reason, detail=detail)
         )
 
-    async def _carry_out(self, order: Order, attempt: Attempt) -> None:
+    async def _carry_out(self, order: Order) -> None:
+        attempt = Attempt(
+            order,
+            self.name,
+            self.broker,
+            self.clock,
+            self.executors,
+            self.artifacts,
+            self.secrets,
+            self.results,
+            self.project,
+        )
+        self._held[order.ref, order.fence] = attempt
         try:
             result = await attempt.run()
             await self.broker.report(result)
