@@ -22,6 +22,7 @@ from typing import TypeVar
 from tidemill.app import reach
 from tidemill.app.executors import InstalledExecutors
 from tidemill.app.fleet import Fleet
+from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.purging import purge_of
 from tidemill.app.secrets import EnvironmentSecrets
@@ -143,6 +144,7 @@ async def run_scheduler(
         store = SqlStore(opened, threaded=True)
         clean = Purge(_beside(url), SystemClock(), keep)
         async with (
+            collected_seldom(clean.clock),
             _scheduling(store, found, replicas, lease, health, stop) as driving,
             _purging(clean),
         ):
@@ -246,7 +248,10 @@ async def run_worker(
         raise UsageError("a worker needs a NATS", "--nats URL, or TIDEMILL_NATS")
     stop = Stop()
     with stop.listening():
-        async with _working(project, found, options.settled(), lease, health, stop) as worker:
+        async with (
+            collected_seldom(SystemClock()),
+            _working(project, found, options.settled(), lease, health, stop) as worker,
+        ):
             if worker is not None:
                 await _work(worker, stop)
     log.info("stopped")
@@ -361,6 +366,7 @@ async def _up(
     stop: Stop,
 ) -> None:
     async with (
+        collected_seldom(SystemClock()),
         _scheduling(store, found, 1, lease, health, stop) as driving,
         _working(project, found, options, lease, health, stop) as worker,
     ):
