@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tidemill.errors import TidemillError
 from tidemill.model.messages import Order, Output, Report, StopAttempt
@@ -54,6 +54,16 @@ class Clock(Protocol):
 # --- store ---------------------------------------------------------------------------
 
 
+class Hand(NamedTuple):
+    """What was read when families were taken in hand: the runs at their heads, what was
+    asked for beside, and what `Turn.active` says."""
+
+    heads: list[RunRow]
+    tasks: list[TaskRow]
+    stages: list[StageRow]
+    active: dict[StageRef, int]
+
+
 class Turn(Protocol):
     """What a scheduler's turn needs of a transaction: of all runs, or of a run and those
     below it, where somebody drives these alone. Reads lock what they return against
@@ -66,10 +76,17 @@ class Turn(Protocol):
 
     def definition(self, digest: str) -> bytes: ...
 
-    def lock(self, runs: Iterable[int]) -> list[RunRow]:
+    def take(
+        self,
+        runs: Iterable[int],
+        tasks: Iterable[TaskRef] = (),
+        stages: Iterable[StageRef] = (),
+        tasks_of: Iterable[StageRef] = (),
+    ) -> Hand:
         """Waits until no other scheduler has the families of these runs in hand, and
-        keeps them to the end of the transaction; the runs at their heads. To be called
-        once, before anything else is read for a change."""
+        keeps them to the end of the transaction. To be called once, before anything else is
+        read for a change. Reads in the same go what will be asked for: of tasks and stages,
+        who has all at hand anyway gives nothing."""
 
     def together(self) -> AbstractContextManager[None]:
         """What is written inside goes to the database in one go; a `StaleError` comes at
@@ -114,20 +131,20 @@ class Turn(Protocol):
         """The first timer: of a task at work, also one that has passed; of one that is
         ready, after `now`; of a schedule."""
 
-    def active(self) -> dict[StageRef, int]:
-        """How many tasks of each stage are queued, running or delegated."""
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, int]:
+        """How many tasks of each stage are queued, running or delegated: of these runs, or
+        of all."""
 
     def ready(
         self,
         now: float,
-        limit: int,
+        limits: Mapping[str, int],
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
-        *,
-        pool: str,
     ) -> list[TaskRow]:
-        """The first ready tasks of a pool in the order of dispatch, none of them of a full
-        stage or run, or of a family that somebody else has in hand."""
+        """The first ready tasks of each of these pools in the order of dispatch, at most so
+        many; none of them of a full stage or run, or of a family that somebody else has in
+        hand."""
 
     def open_runs_of(self, schedule: int) -> list[int]:
         """The runs of a schedule that have not ended, the first one first."""

@@ -143,7 +143,7 @@ def check_mirror(bench: Bench, run: RunRow) -> None:
             lambda it: it.active(),
             lambda it: sorted(it.due(now)),
             lambda it: it.next_due(now),
-            lambda it: it.ready(now, 1000, pool="default"),
+            lambda it: it.ready(now, {"default": 1000}),
         ]
         for read in reads:
             assert read(mirror) == read(tx)

@@ -90,7 +90,7 @@ class Held:
 
 
 def _ready(store: SqlStore, limit: int = 9) -> list[TaskRef]:
-    rows = store.transact_now(lambda tx: tx.ready(10.0, limit, pool="default"))
+    rows = store.transact_now(lambda tx: tx.ready(10.0, {"default": limit}))
     return [row.ref for row in rows]
 
 
@@ -104,7 +104,7 @@ def test_two_schedulers_never_take_tasks_of_one_family(stores: Callable[[], SqlS
         tx.insert([], [task(0)._replace(run=2), task(0)._replace(run=3)])
 
     one.transact_now(below)
-    held = Held(one, lambda tx: [t.ref for t in tx.ready(10.0, 1, pool="default")])
+    held = Held(one, lambda tx: [t.ref for t in tx.ready(10.0, {"default": 1})])
     assert held.found == [TaskRef(1, 0)]
     assert _ready(other) == [TaskRef(3, 0)], "its sister and what is below it are in hand"
     held.let_go()
@@ -115,9 +115,9 @@ def test_who_was_told_of_a_run_waits_for_it(stores: Callable[[], SqlStore]) -> N
     one, other = stores(), stores()
     fill(one, [task(0)])
     fill(one, [], root=1, parent=1, parent_task=0)
-    held = Held(one, lambda tx: tx.lock([1]))
+    held = Held(one, lambda tx: tx.take([1]))
     waiting = Held.__new__(Held)
-    started = threading.Thread(target=Held.__init__, args=(waiting, other, lambda tx: tx.lock([2])))
+    started = threading.Thread(target=Held.__init__, args=(waiting, other, lambda tx: tx.take([2])))
     started.start()
     started.join(0.3)
     assert started.is_alive(), "the run below is of the family that is in hand"
@@ -137,7 +137,7 @@ def test_what_another_has_just_taken_is_not_taken_again(stores: Callable[[], Sql
         for _ in range(200):
 
             def work(tx: Transaction) -> list[TaskRow]:
-                rows = tx.ready(10.0, 3, pool="default")
+                rows = tx.ready(10.0, {"default": 3})
                 after = [r._replace(state=TaskState.QUEUED, fence=r.fence + 1) for r in rows]
                 tx.save_tasks(list(zip(rows, after, strict=True)))
                 return rows
@@ -194,10 +194,10 @@ def test_a_deadlock_costs_another_try_and_no_change(stores: Callable[[], SqlStor
     def cross(store: SqlStore, order: list[int]) -> None:
         def work(tx: Transaction) -> None:
             tries.append(1)
-            tx.lock(order[:1])
+            tx.take(order[:1])
             if len(tries) <= 2:
                 barrier.wait()
-            tx.lock(order[1:])
+            tx.take(order[1:])
 
         store.transact_now(work)
 
@@ -326,11 +326,11 @@ def test_a_family_that_somebody_has_in_hand_is_not_purged(stores: Callable[[], S
     one, other = stores(), stores()
     child = {"root": 1, "parent": 1, "parent_task": 0}
     make(one, ended(5.0), ended(5.0, **child), ended(6.0), ended(7.0))
-    held = Held(one, lambda tx: tx.lock([2]))
+    held = Held(one, lambda tx: tx.take([2]))
     assert condemn(other) == [3]
     held.let_go()
     assert condemn(other) == [1, 2, 3]
-    held = Held(one, lambda tx: tx.lock([2]))
+    held = Held(one, lambda tx: tx.take([2]))
     assert other.transact_now(lambda tx: tx.condemned(9)) == [3]
     held.let_go()
 
@@ -344,7 +344,7 @@ def test_who_retries_a_run_that_is_being_purged_waits_and_is_told(
     seen: list[bool] = []
 
     def retry(tx: Transaction) -> None:
-        tx.lock([1])
+        tx.take([1])
         seen.append(tx.is_condemned(1))
 
     waiting = threading.Thread(target=other.transact_now, args=(retry,))
@@ -363,7 +363,7 @@ def test_a_run_that_is_retried_while_it_is_looked_at_is_not_condemned(
     make(one, failed(5.0), ended(6.0))
 
     def retry(tx: Transaction) -> None:
-        tx.lock([1])
+        tx.take([1])
         tx.new_run(RUN._replace(retry_of=1))
 
     held = Held(one, retry)

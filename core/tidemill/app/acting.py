@@ -62,7 +62,7 @@ def _cancel_in_fleet(project: Project, row: RunRow) -> str:
     number, now = row.number, SystemClock().now()
 
     def work(tx: Transaction) -> None:
-        tx.lock([number])
+        tx.take([number])
         ask_to_cancel(tx, number, now)
         tx.signal(number)
 
@@ -94,7 +94,7 @@ def request_decision(project: Project, number: int, answer: Answer) -> str:
     now, person = SystemClock().now(), this_person()
 
     def work(tx: Transaction) -> TaskRow:
-        tx.lock([number])
+        tx.take([number])
         if row.pooled:
             tx.signal(number)
         return record_decision(tx, number, answer, person, now)

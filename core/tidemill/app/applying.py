@@ -161,7 +161,7 @@ def retry(project: Project, number: int) -> int:
     now = SystemClock().now()
 
     def work(tx: Transaction) -> int:
-        tx.lock([number])  # nobody may purge it meanwhile
+        tx.take([number])  # nobody may purge it meanwhile
         row = next(iter(tx.runs([number])), None)
         if row is None or tx.is_condemned(number):
             raise UsageError(f"there is no run {number} any more", "`tidemill runs` lists them")

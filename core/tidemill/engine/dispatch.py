@@ -4,7 +4,7 @@ the order of dispatch, within the limits of fan-outs and pipelines."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tidelang.definition import Subrun
@@ -63,28 +63,36 @@ class Dispatch:
     def tx(self) -> Turn:
         return self.children.progress.tx
 
-    def fill(self) -> None:
-        self.ledger.show(self.tx)
-        self._count()
+    def fill(self, active: Mapping[StageRef, int] | None = None) -> None:
+        """`active` are the counts of what is stored, if they are known."""
+        self._count(self.tx.active() if active is None else active)
         waiting = self._offer_work()
         while self._room(NO_WORKER) > 0 and self._begin(waiting):
             waiting = self._offer_work()
 
-    def _count(self) -> None:
-        self._active = Counter(self.tx.active())
+    def _count(self, stored: Mapping[StageRef, int]) -> None:
+        self._active = self.ledger.active(stored)
         self.plans.load(self.tx, {ref.run for ref in self._active})
-        self._by_run.clear()
+        self._sum_up()
         self._free = dict(self.capacity)
         for ref, count in self._active.items():
-            self._by_run[ref.run] += count
             pool = self._pool(ref)
             if pool in self._free:
                 self._free[pool] -= count
+
+    def _sum_up(self) -> None:
+        self._by_run.clear()
+        for ref, count in self._active.items():
+            self._by_run[ref.run] += count
 
     def _pool(self, ref: StageRef) -> str:
         if self._is_subrun(ref):
             return NO_WORKER
         return self.plans.of(ref.run).steps[ref.step].step.pool if self.pooled else POOL
+
+    def _queue(self, task: TaskRow) -> str | None:
+        """The pool whose ready tasks this one is read with."""
+        return task.pool if self.pooled else POOL
 
     def _room(self, pool: str) -> int:
         """How many offers fit into a pool; what needs no worker makes work for any."""
@@ -96,33 +104,28 @@ class Dispatch:
         """Offers work as long as there is capacity. The first of the tasks that are to be
         handed over: runs are begun only where work is short, so that there are never many
         more of them than keep the workers busy."""
-        pools = [*self._free, NO_WORKER] if self.pooled else [*self._free]
-        return [task for pool in pools for task in self._offer_in(pool)]
-
-    def _offer_in(self, pool: str) -> list[TaskRow]:
         waiting: list[TaskRow] = []
         aside: set[StageRef] = set()
-        passed_over = True
-        while self._room(pool) > 0 and passed_over:
-            passed_over = False
-            for task in self._candidates(pool, aside):
+        pools = [*self._free, NO_WORKER] if self.pooled else [*self._free]
+        while pools := [pool for pool in pools if self._room(pool) > 0]:
+            behind = set()
+            for task in self._candidates(pools, aside):
                 ref = StageRef(task.run, task.step)
-                if self._is_full(ref):
-                    passed_over = True  # there may be others behind it
-                elif self._is_subrun(ref):
+                if self._is_subrun(ref):
                     waiting.append(task)
                     aside.add(ref)
-                    passed_over = True
-                elif task.run in self._held:
-                    passed_over = True
-                elif self._offer(task):
-                    self._take(ref)
-                    self._free[pool] -= 1
-            self.ledger.show(self.tx)
+                elif not self._is_full(ref) and task.run not in self._held:
+                    self._offer(task)
+                    continue
+                behind.add(self._queue(task))  # there may be others behind it
+            pools = [pool for pool in pools if pool in behind]
         return waiting
 
     def _begin(self, waiting: list[TaskRow]) -> bool:
-        """Hands over tasks, as many as there is capacity for work; whether any was."""
+        """Hands over tasks, as many as there is capacity for work; whether any was. To make
+        a run takes much longer than to write first what it may have to read."""
+        if waiting:
+            self.ledger.flush(self.tx)
         begun = 0
         for task in waiting:
             ref = StageRef(task.run, task.step)
@@ -135,7 +138,6 @@ class Dispatch:
                 begun += 1
                 self._begun += 1
                 self._take(ref)
-        self.ledger.show(self.tx)
         return begun > 0
 
     def _take(self, ref: StageRef) -> None:
@@ -157,16 +159,32 @@ class Dispatch:
         about `overlap` was decided when the run was made, but for the end of the queue."""
         if run.schedule is None or not run.queued:
             return False
-        first, *_ = self.tx.open_runs_of(run.schedule)
+        first, *_ = self.ledger.still_open(self.tx.open_runs_of(run.schedule))
         return first < run.number
 
-    def _candidates(self, pool: str, aside: set[StageRef]) -> list[TaskRow]:
-        full = [ref for ref, count in self._active.items() if self._stage_full(ref, count)]
-        full_runs = [*self._held]
-        full_runs += [run for run, count in self._by_run.items() if self._run_full(run, count)]
-        tasks = self.tx.ready(
-            self.ledger.now, self._room(pool), [*full, *aside], full_runs, pool=pool
-        )
+    def _full(self) -> tuple[set[StageRef], set[int]]:
+        """Stages and runs of which nothing more may be offered."""
+        stages = {ref for ref, count in self._active.items() if self._stage_full(ref, count)}
+        runs = {run for run, count in self._by_run.items() if self._run_full(run, count)}
+        return stages, runs | self._held
+
+    def _candidates(self, pools: Iterable[str], aside: set[StageRef]) -> list[TaskRow]:
+        """As many ready tasks of each pool as there is room for, none of them of a stage or
+        run that is full."""
+        full = {ref for ref, count in self._active.items() if self._stage_full(ref, count)} | aside
+        full_runs = {run for run, count in self._by_run.items() if self._run_full(run, count)}
+        full_runs |= self._held
+
+        def stored(limits: Mapping[str, int]) -> list[TaskRow]:
+            return self.tx.ready(self.ledger.now, limits, full, full_runs)
+
+        def pool_of(task: TaskRow) -> str | None:
+            ref = StageRef(task.run, task.step)
+            if task.run in full_runs or ref in full:
+                return None
+            return self._queue(task)
+
+        tasks = self.ledger.ready(stored, {pool: self._room(pool) for pool in pools}, pool_of)
         self._read(tasks)
         return tasks
 
@@ -181,25 +199,27 @@ class Dispatch:
         wanted = [
             ref for run, step in stages for ref in read_refs(run, self.plans.of(run).steps[step])
         ]
-        self.outputs.load(wanted, self.tx.outputs)
+        self.outputs.load(wanted, self.children.progress.stored_outputs)
 
     def _is_subrun(self, ref: StageRef) -> bool:
         return isinstance(self.plans.of(ref.run).steps[ref.step].step.action, Subrun)
 
-    def _offer(self, task: TaskRow) -> bool:
+    def _offer(self, task: TaskRow) -> None:
         if not self._is_running(task.run):
-            return False
+            return
         run = self.ledger.run(task.run)
         offered = self.ledger.move(task, TaskEvent.DISPATCH, worker="", epoch=self.epoch)
         try:
             order = make_order(run, self.plans.of(task.run), offered, self.outputs)
         except OrderError as error:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
-            return False
+            return
+        ref = StageRef(task.run, task.step)
+        self._take(ref)
+        self._free[self._pool(ref)] -= 1
         self.orders.append(order)
         if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
-        return True
 
     def _is_full(self, ref: StageRef) -> bool:
         return self._stage_full(ref, self._active[ref]) or self._run_full(

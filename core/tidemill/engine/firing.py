@@ -56,7 +56,7 @@ class Firing:
         overlap = row.spec["overlap"]
         if overlap in {"allow", "queue"}:
             return True
-        going = self.tx.open_runs_of(row.number)
+        going = self.children.ledger.still_open(self.tx.open_runs_of(row.number))
         if overlap == "replace":
             self._cancel(going)
             return True

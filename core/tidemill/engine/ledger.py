@@ -7,7 +7,9 @@ of row in one statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tidemill.model.rows import (
@@ -94,6 +96,61 @@ class Ledger:
     def missing_stages(self, refs: Iterable[StageRef]) -> list[StageRef]:
         return [ref for ref in dict.fromkeys(refs) if ref not in self._stages]
 
+    # what is stored, and what has changed since
+
+    def active(self, stored: Mapping[StageRef, int]) -> Counter[StageRef]:
+        """How many tasks of each stage are offered or at work, of which `stored` are
+        stored as such."""
+        counts = Counter(stored)
+        for before, row in self._unwritten():
+            stage = StageRef(row.run, row.step)
+            counts[stage] += (row.state in ACTIVE_STATES) - (before in ACTIVE_STATES)
+        return +counts
+
+    def ready(
+        self,
+        stored: Callable[[Mapping[str, int]], Iterable[TaskRow]],
+        limits: Mapping[str, int],
+        pool_of: Callable[[TaskRow], str | None],
+    ) -> list[TaskRow]:
+        """Ready tasks, at most so many of each pool, in the order of dispatch. `stored`
+        reads the first of those that are stored as ready; `pool_of` says of which pool a
+        task is, and None of one that is not wanted now."""
+        here: dict[str, list[TaskRow]] = {pool: [] for pool in limits}
+        outdated: Counter[str] = Counter()
+        for before, row in self._unwritten():
+            pool = pool_of(row)
+            if pool in here:
+                outdated[pool] += before is TaskState.READY
+                here[pool] += [row] if self._is_due(row) else []
+        for row in stored({pool: limit + outdated[pool] for pool, limit in limits.items()}):
+            pool = pool_of(row)
+            if pool in here and not self._is_unwritten(row.ref):
+                here[pool].append(row)
+        return [
+            row
+            for pool, limit in limits.items()
+            for row in heapq.nsmallest(limit, here[pool], key=lambda row: (row.priority, row.ref))
+        ]
+
+    def still_open(self, numbers: Iterable[int]) -> list[int]:
+        """Without the runs that have ended since it was read that these are open."""
+        return [n for n in numbers if n not in self._runs or not self._runs[n].state.ended]
+
+    def _unwritten(self) -> Iterator[tuple[TaskState | None, TaskRow]]:
+        """Tasks that are not stored as they are by now, with the state that is."""
+        for ref in self._new:
+            yield None, self._tasks[ref]
+        for ref, before in self._before.items():
+            if ref not in self._new:
+                yield before.state, self._tasks[ref]
+
+    def _is_unwritten(self, ref: TaskRef) -> bool:
+        return ref in self._before or ref in self._new
+
+    def _is_due(self, row: TaskRow) -> bool:
+        return row.state is TaskState.READY and row.run_at is not None and row.run_at <= self.now
+
     # what changes
 
     def move(
@@ -174,20 +231,12 @@ class Ledger:
     def record(self, kind: str, run: int, ordinal: int | None, **data: Any) -> None:
         self._events.append(EventRow(self.now, kind, run, ordinal, data))
 
-    def show(self, tx: Turn) -> None:
-        """Writes, of what changed since the last time, what the choice of work reads:
-        tasks, and runs that start or end."""
-        self._expand(tx)
-        self._save_tasks(tx)
-        moved = {n: row for n, row in self._runs_before.items() if row.state != self._runs[n].state}
-        self._save_runs(tx, moved)
-
     def flush(self, tx: Turn) -> None:
         """Writes all that changed and was not written yet."""
         self._expand(tx)
         with tx.together():
             self._save_tasks(tx)
-            self._save_runs(tx, self._runs_before)
+            self._save_runs(tx)
             stages, self._dirty_stages = self._dirty_stages, set()
             if stages:
                 tx.save_stages([self._stages[ref] for ref in stages])
@@ -212,10 +261,10 @@ class Ledger:
         if before:
             tx.save_tasks([(row, self._tasks[ref]) for ref, row in before.items()])
 
-    def _save_runs(self, tx: Turn, before: Mapping[int, RunRow]) -> None:
+    def _save_runs(self, tx: Turn) -> None:
+        before, self._runs_before = self._runs_before, {}
         if before:
             tx.save_runs([(row, self._runs[number]) for number, row in before.items()])
-        self._runs_before = {n: r for n, r in self._runs_before.items() if n not in before}
 
     def take_new(self) -> tuple[list[StageRow], list[TaskRow]]:
         """For a run that is being made: all rows as they are now, to be inserted; the
@@ -230,6 +279,9 @@ class Ledger:
         self._before.setdefault(ref, before)
         self._tasks[ref] = self.changed[ref] = after
 
+
+ACTIVE_STATES = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})
+"""Those that take up room."""
 
 FAILED_STATES = frozenset(
     {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.LOST, TaskState.CANCELLED}

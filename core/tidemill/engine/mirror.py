@@ -16,11 +16,12 @@ anew.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any
 
+from tidemill.engine.ledger import ACTIVE_STATES
 from tidemill.engine.ready import ReadyTasks
 from tidemill.model.rows import (
     AttemptRow,
@@ -34,9 +35,7 @@ from tidemill.model.rows import (
     TaskRow,
 )
 from tidemill.model.states import TaskState
-from tidemill.ports import Lease, Transaction
-
-_ACTIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})
+from tidemill.ports import Hand, Lease, Transaction
 
 
 class Mirror:
@@ -100,10 +99,16 @@ class Mirror:
 
     # reading
 
-    def lock(self, runs: Iterable[int]) -> list[RunRow]:
-        """Nobody else changes what is mirrored."""
-        del runs
-        return []
+    def take(
+        self,
+        runs: Iterable[int],
+        tasks: Iterable[TaskRef] = (),
+        stages: Iterable[StageRef] = (),
+        tasks_of: Iterable[StageRef] = (),
+    ) -> Hand:
+        """Nobody else changes what is mirrored, and all of it is at hand."""
+        del runs, tasks, stages, tasks_of
+        return Hand([], [], [], self.active())
 
     def together(self) -> AbstractContextManager[None]:
         """All is written at the end."""
@@ -170,24 +175,23 @@ class Mirror:
         timers += self._ready.timers()
         return min((at for at in timers if at > now), default=None)
 
-    def active(self) -> dict[StageRef, int]:
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, int]:
+        wanted = None if runs is None else set(runs)
         counts: dict[StageRef, int] = defaultdict(int)
         for task in self._active.values():
-            counts[StageRef(task.run, task.step)] += 1
+            if wanted is None or task.run in wanted:
+                counts[StageRef(task.run, task.step)] += 1
         return counts
 
     def ready(
         self,
         now: float,
-        limit: int,
+        limits: Mapping[str, int],
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
-        *,
-        pool: str = "",
     ) -> list[TaskRow]:
         """Of all pools: who drives a run alone is the only pool that there is."""
-        del pool
-        refs = self._ready.first(now, limit, set(full), set(full_runs))
+        refs = self._ready.first(now, sum(limits.values()), set(full), set(full_runs))
         return [self._tasks[ref] for ref in refs]
 
     def open_runs_of(self, schedule: int) -> list[int]:
@@ -270,7 +274,7 @@ class Mirror:
     def _put(self, task: TaskRow) -> None:
         ref = task.ref
         self._tasks[ref] = task
-        if task.state in _ACTIVE:
+        if task.state in ACTIVE_STATES:
             self._active[ref] = task
         else:
             self._active.pop(ref, None)

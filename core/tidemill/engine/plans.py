@@ -26,6 +26,10 @@ class Plans:
         """The plan of a run that was loaded."""
         return self._plans[run]
 
+    def find(self, run: int) -> Plan | None:
+        """The plan of a run, as far as it is known without asking."""
+        return self._plans.get(run)
+
     def begin(self) -> None:
         """A transaction begins, for the first time or again."""
         for run in self._added:

@@ -223,16 +223,7 @@ class Progress:
         return wanted
 
     def _read_around(self, refs: Iterable[StageRef]) -> None:
-        """The stages, what needs them, and what that needs: all that a step further
-        can ask for, in one statement."""
-        wanted: dict[StageRef, None] = dict.fromkeys(refs)
-        for run, index in list(wanted):
-            steps = self.plans.of(run).steps
-            for dependent in steps[index].dependents:
-                wanted[StageRef(run, dependent)] = None
-                wanted.update((StageRef(run, need), None) for need in steps[dependent].needs)
-            wanted.update((StageRef(run, need), None) for need in steps[index].needs)
-        missing = self.ledger.missing_stages(wanted)
+        missing = self.ledger.missing_stages(around(refs, self.plans))
         if missing:
             self.ledger.add_stages(self.tx.stages(missing))
 
@@ -251,9 +242,9 @@ class Progress:
         asking = {ref: step for ref, step in plans.items() if _decides_here(step)}
         self._read_runs(ref.run for ref in asking)
         refs = [read for ref, step in asking.items() for read in read_refs(ref.run, step)]
-        self.outputs.load(refs, self._stored)
+        self.outputs.load(refs, self.stored_outputs)
 
-    def _stored(self, refs: list[StageRef]) -> dict[StageRef, Stored]:
+    def stored_outputs(self, refs: list[StageRef]) -> dict[StageRef, Stored]:
         """What is stored of these stages, and what this very transaction will store."""
         found = self.tx.outputs(refs)
         wanted = set(refs)
@@ -272,6 +263,19 @@ class Progress:
         for run in runs:
             self.ledger.add_stages(self.tx.stages_of(run))
             self.ledger.add_tasks(self.tx.open_tasks(run))
+
+
+def around(refs: Iterable[StageRef], plans: Plans) -> dict[StageRef, None]:
+    """The stages, what needs them, and what that needs: all that a step further can ask
+    for."""
+    wanted: dict[StageRef, None] = dict.fromkeys(refs)
+    for run, index in list(wanted):
+        steps = plans.of(run).steps
+        for dependent in steps[index].dependents:
+            wanted[StageRef(run, dependent)] = None
+            wanted.update((StageRef(run, need), None) for need in steps[dependent].needs)
+        wanted.update((StageRef(run, need), None) for need in steps[index].needs)
+    return wanted
 
 
 def _decides_here(step: PlannedStep) -> bool:

@@ -9,7 +9,7 @@ caches of what can be read or heard again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from tidemill.engine.census import News, renew
 from tidemill.engine.children import Children
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.firing import Firing
+from tidemill.engine.foresight import foresee
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
 from tidemill.engine.orders import POOL
@@ -37,7 +38,7 @@ from tidemill.model.messages import (
     StopAttempt,
     Voided,
 )
-from tidemill.model.rows import RunRow, TaskRef, TaskRow
+from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
 from tidemill.ports import (
@@ -289,7 +290,7 @@ class Scheduler:
         booking = Booking(ledger, self.plans.of)
         todo = _Todo(stops=booking.stops, voids=booking.voids)
         children = Children(Progress(ledger, self.plans, self._outputs, tx), booking)
-        ledger.add_runs(self._take_in_hand(tx, reports))
+        active = self._take_in_hand(tx, ledger, reports)
         due = self._due(tx, ledger)
         self._load(tx, ledger, reports, due)
         self._start_runs(ledger)
@@ -300,13 +301,7 @@ class Scheduler:
         firing = None if every is None else Firing(every, children)
         if firing is not None and self._timer_passed(ledger):
             firing.fire(ledger.now)
-        dispatch = Dispatch(
-            children, self._capacity(ledger.now), pooled=every is not None, epoch=self._epoch.name
-        )
-        dispatch.fill()
-        while ledger.ended or ledger.ended_children:  # what could not be begun has ended
-            children.settle()
-            dispatch.fill()
+        dispatch = self._dispatch(children, active, pooled=every is not None)
         ledger.flush(tx)
         todo.orders = dispatch.orders
         todo.runs = list(ledger.changed_runs.values())
@@ -318,14 +313,34 @@ class Scheduler:
         todo.must_last = dispatch.at_most_once or any(run.state.ended for run in todo.runs)
         return todo
 
+    def _dispatch(
+        self, children: Children, active: Mapping[StageRef, int], *, pooled: bool
+    ) -> Dispatch:
+        ledger = children.ledger
+        dispatch = Dispatch(
+            children, self._capacity(ledger.now), pooled=pooled, epoch=self._epoch.name
+        )
+        dispatch.fill(active)
+        while ledger.ended or ledger.ended_children:  # what could not be begun has ended
+            children.settle()
+            dispatch.fill()
+        return dispatch
+
     # reading
 
-    @staticmethod
-    def _take_in_hand(tx: Turn, reports: Sequence[Report]) -> list[RunRow]:
+    def _take_in_hand(
+        self, tx: Turn, ledger: Ledger, reports: Sequence[Report]
+    ) -> Mapping[StageRef, int]:
         """Locks what was reported on, before anything is read: who waits for a family
-        must hold none, so that no two wait for each other."""
-        runs = {r.ref.run for r in reports if isinstance(r, Started | Voided | Result)}
-        return tx.lock(runs | {report.run for report in reports if isinstance(report, Nudge)})
+        must hold none, so that no two wait for each other. What is at work by then."""
+        foreseen = foresee(reports, self.plans)
+        runs = {ref.run for ref in foreseen.tasks}
+        runs |= {report.run for report in reports if isinstance(report, Nudge)}
+        hand = tx.take(runs, *foreseen)
+        ledger.add_runs(hand.heads)
+        ledger.add_tasks(hand.tasks)
+        ledger.add_stages(hand.stages)
+        return hand.active
 
     def _load(
         self, tx: Turn, ledger: Ledger, reports: Sequence[Report], due: list[TaskRow]
@@ -345,8 +360,9 @@ class Scheduler:
             ledger.add_runs(tx.runs(missing))
         if ledger.runs():
             self.plans.refresh(tx, ledger.runs())
-        if refs:
-            ledger.add_tasks(tx.tasks(refs))
+        unread = [ref for ref in refs if ledger.task(ref) is None]
+        if unread:
+            ledger.add_tasks(tx.tasks(unread))
 
     def _timer_passed(self, ledger: Ledger) -> bool:
         return self._next_due is not None and ledger.now >= self._next_due

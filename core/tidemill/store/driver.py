@@ -62,6 +62,21 @@ class Driver:
         finally:
             cursor.close()
 
+    def fetch_all(
+        self, statements: Sequence[tuple[Prepared, Mapping[str, Any]]]
+    ) -> list[list[Any]]:
+        """The rows of several statements, which go to a database that is far away in one
+        go, and are carried out one after the other."""
+        if self.connection.dialect.name == "sqlite" or len(statements) < 2:
+            return [self.fetch(*statement) for statement in statements]
+        driver: Any = self.connection.connection.dbapi_connection
+        try:
+            with driver.pipeline():
+                cursors = [self._run(*statement) for statement in statements]
+                return [list(cursor.fetchall()) for cursor in cursors]
+        except self._errors as error:
+            raise self._wrapped("", error) from error
+
     def write(
         self, prepared: Prepared, values: Mapping[str, Any], expected: tuple[str, int] | None = None
     ) -> list[str]:

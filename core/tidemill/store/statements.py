@@ -296,6 +296,11 @@ class Statements:
         return select(*columns, func.count()).where(ACTIVE).group_by(*columns)
 
     @cached_property
+    def active_in(self) -> Select[Any]:
+        rows = self._rows(number=int)
+        return self.active.join(rows, TASK.c.run == rows.c.number)
+
+    @cached_property
     def family(self) -> Select[Any]:
         """A run, and those below it that have not ended."""
         ended = _words_of(state for state in RunState if state.ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,9 +23,9 @@ from tidemill.model.rows import (
     WorkerRow,
 )
 from tidemill.model.states import RunState, TaskState
-from tidemill.ports import Lease, StaleError
+from tidemill.ports import Hand, Lease, StaleError
 from tidemill.store.batch import as_json, fold, from_json
-from tidemill.store.driver import Driver
+from tidemill.store.driver import Driver, Prepared
 from tidemill.store.purging import Purging
 from tidemill.store.statements import (
     APPROVAL,
@@ -168,12 +168,30 @@ class SqlTransaction(Purging):
     def due(self, now: float) -> list[TaskRow]:
         return [self._read.task(row) for row in self._fetch("due", now=now)]
 
-    def lock(self, runs: Iterable[int]) -> list[RunRow]:
-        numbers = sorted(set(runs))
-        if not numbers:
-            return []
-        found = self._select("lock", [(number,) for number in numbers])
-        return [self._read.run(row) for row in found]
+    def take(
+        self,
+        runs: Iterable[int],
+        tasks: Iterable[TaskRef] = (),
+        stages: Iterable[StageRef] = (),
+        tasks_of: Iterable[StageRef] = (),
+    ) -> Hand:
+        numbers = [(number,) for number in sorted(set(runs))]
+        wanted = {"lock": numbers, "tasks": tasks, "stages": stages, "tasks_of_stages": tasks_of}
+        asked = {name: list(rows) for name, rows in wanted.items()}
+        asked = {name: rows for name, rows in asked.items() if rows}
+        found: dict[str, list[Any]] = {name: [] for name in wanted}
+        statements: list[tuple[Prepared, Mapping[str, Any]]] = [
+            (self._sql.prepared(name), {"rows": fold(rows)}) for name, rows in asked.items()
+        ]
+        statements.append((self._sql.prepared("active"), {}))
+        *rows, active = self._driver.fetch_all(statements)
+        found |= zip(asked, rows, strict=True)
+        return Hand(
+            [self._read.run(row) for row in found["lock"]],
+            [self._read.task(row) for row in [*found["tasks"], *found["tasks_of_stages"]]],
+            [StageRow(*row) for row in found["stages"]],
+            _counts(active),
+        )
 
     def decisions(self, run: int) -> list[DecisionRow]:
         rows = self._connection.execute(self._sql.decisions, {"run": run}).mappings()
@@ -195,26 +213,32 @@ class SqlTransaction(Purging):
         ]
         return min((float(at) for (at,) in timers if at is not None), default=None)
 
-    def active(self) -> dict[StageRef, int]:
-        return {StageRef(run, step): count for run, step, count in self._fetch("active")}
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, int]:
+        if runs is None:
+            found = self._fetch("active")
+        else:
+            found = self._select("active_in", [(number,) for number in runs])
+        return _counts(found)
 
     def ready(
         self,
         now: float,
-        limit: int,
+        limits: Mapping[str, int],
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
-        *,
-        pool: str,
     ) -> list[TaskRow]:
         stages, runs = list(full), [(number,) for number in full_runs]
-        values: dict[str, Any] = {"now": now, "limit": limit, "pool": pool}
-        if not stages and not runs:
-            found = self._fetch("ready", **values)
-        else:
-            values |= {"full": fold(stages), "full_runs": fold(runs)}
-            found = self._fetch("ready_beside_full", **values)
-        return [self._read.task(row) for row in found]
+        name, beside = "ready", {}
+        if stages or runs:
+            name, beside = "ready_beside_full", {"full": fold(stages), "full_runs": fold(runs)}
+        statement = self._sql.prepared(name)
+        found = self._driver.fetch_all(
+            [
+                (statement, {"now": now, "limit": limit, "pool": pool, **beside})
+                for pool, limit in limits.items()
+            ]
+        )
+        return [self._read.task(row) for rows in found for row in rows]
 
     def save_runs(self, changes: Sequence[tuple[RunRow, RunRow]]) -> None:
         rows = [
@@ -406,6 +430,10 @@ class Rows:
 
 
 _STATE, _OUTPUTS = TaskRow._fields.index("state"), TaskRow._fields.index("outputs")
+
+
+def _counts(rows: Iterable[Sequence[Any]]) -> dict[StageRef, int]:
+    return {StageRef(run, step): count for run, step, count in rows}
 
 
 def _as_it_is(value: Any) -> Any:

@@ -100,14 +100,14 @@ class StoreConformance(PurgingConformance):
         fill(store, [*tasks, *others])
 
         def keys(pool: str = "default", **limits: Any) -> list[str]:
-            rows = store.transact_now(lambda tx: tx.ready(10.0, 10, pool=pool, **limits))
+            rows = store.transact_now(lambda tx: tx.ready(10.0, {pool: 10}, **limits))
             return [row.key for row in rows]
 
         assert keys() == ["t2", "t0", "t1", "t4"]
         assert keys("gpu") == ["t6"]
         assert keys(full=[StageRef(1, 0)]) == ["t1"]
         assert keys(full_runs=[1]) == []
-        rows = store.transact_now(lambda tx: tx.ready(10.0, 2, pool="default"))
+        rows = store.transact_now(lambda tx: tx.ready(10.0, {"default": 2}))
         assert [row.key for row in rows] == ["t2", "t0"]
 
     def test_a_lease_is_renewed_only_for_the_fence_and_worker_that_hold_it(
@@ -186,7 +186,7 @@ class StoreConformance(PurgingConformance):
         fill(store, [], **below)
         fill(store, [], **below, state=RunState.SUCCEEDED)
         fill(store, [])
-        store.transact_now(lambda tx: tx.lock([1, 2]))
+        store.transact_now(lambda tx: tx.take([1, 2]))
         assert [r.number for r in store.transact_now(lambda tx: tx.family(1))] == [1, 2]
 
     def test_signals_are_taken_once(self, store: DirectStore) -> None:

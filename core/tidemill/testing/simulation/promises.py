@@ -120,13 +120,16 @@ class Promises:
             known[task.ordinal] = task
             if before != task:
                 self._changed(before, task)
+        made = {run.number: run for run in runs if run.number not in self.runs}
         for run in runs:
             before_run = self.runs.get(run.number)
             self.runs[run.number] = run
             if before_run is None:
-                self._made(run)
+                self.open_runs.add(run.number)
             if before_run != run:
                 self._run_changed(before_run, run)
+        for run in made.values():  # what ended in the same transaction is in nobody's way
+            self._made(run)
 
     def _changed(self, before: TaskRow | None, task: TaskRow) -> None:
         self._tell("task", task.run, task.key, task.state.value, task.fence, task.worker)
@@ -147,7 +150,6 @@ class Promises:
             self._broken(f"{name} failed, and its attempt {task.fence} did not: {task.detail}")
 
     def _made(self, run: RunRow) -> None:
-        self.open_runs.add(run.number)
         if run.schedule is None:
             return
         others = [r for r in self._open_of(run.schedule) if r.number != run.number]
