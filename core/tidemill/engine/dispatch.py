@@ -44,6 +44,7 @@ class Dispatch:
     _free: dict[str, int] = field(default_factory=dict)
     _active: Counter[StageRef] = field(default_factory=Counter)
     _by_run: Counter[int] = field(default_factory=Counter)
+    _recounted: set[int] = field(default_factory=set)
     _held: set[int] = field(default_factory=set)
     """Runs that wait for an earlier one of their schedule."""
 
@@ -73,6 +74,7 @@ class Dispatch:
     def _count(self, stored: Mapping[StageRef, int]) -> None:
         self._active = self.ledger.active(stored)
         self.plans.load(self.tx, {ref.run for ref in self._active})
+        self._recounted.clear()
         self._sum_up()
         self._free = dict(self.capacity)
         for ref, count in self._active.items():
@@ -84,6 +86,24 @@ class Dispatch:
         self._by_run.clear()
         for ref, count in self._active.items():
             self._by_run[ref.run] += count
+
+    def _recount(self, tasks: Iterable[TaskRow]) -> None:
+        """Counts anew where there are limits: another scheduler may have offered work of
+        these runs after all was counted, and before they came into hand."""
+        runs = {task.run for task in tasks if self._is_limited(task)} - self._recounted
+        if not runs:
+            return
+        self._recounted |= runs
+        counts = self.ledger.active(self.tx.active(runs))
+        for ref in [ref for ref in self._active if ref.run in runs]:
+            del self._active[ref]
+        self._active.update({ref: count for ref, count in counts.items() if ref.run in runs})
+        self._sum_up()
+
+    def _is_limited(self, task: TaskRow) -> bool:
+        plan = self.plans.of(task.run)
+        limits = (plan.definition.max_parallel, plan.steps[task.step].step.max_parallel)
+        return any(limit is not None for limit in limits)
 
     def _pool(self, ref: StageRef) -> str:
         if self._is_subrun(ref):
@@ -186,6 +206,7 @@ class Dispatch:
 
         tasks = self.ledger.ready(stored, {pool: self._room(pool) for pool in pools}, pool_of)
         self._read(tasks)
+        self._recount(tasks)
         return tasks
 
     def _read(self, tasks: list[TaskRow]) -> None:

@@ -1,0 +1,77 @@
+"""Limits hold where two schedulers offer work of one run at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+from postgres import Postgres
+
+from tidelang import codec
+from tidelang.definition import Argv, Definition, Loop, Step
+from tidemill.engine.booking import Booking
+from tidemill.engine.children import Children
+from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.dispatch import Dispatch
+from tidemill.engine.ledger import Ledger
+from tidemill.engine.plans import Plans
+from tidemill.engine.progress import Progress
+from tidemill.engine.scopes import Outputs
+from tidemill.model.plan import make_plan
+from tidemill.model.rows import StageRef
+from tidemill.ports import Transaction
+from tidemill.store.database import open_postgres
+from tidemill.store.sql import SqlStore
+
+NOW = 10.0
+EACH = Step("each", Argv((("lit", "true"),)), loop=Loop(("x",), ("list", (("lit", 1), ("lit", 2)))))
+LIMITED_STEP = Definition("p", steps=(replace(EACH, max_parallel=1),))
+LIMITED_RUN = Definition("p", steps=(EACH,), max_parallel=1)
+
+
+@pytest.fixture
+def two(postgres: Postgres) -> Iterator[tuple[SqlStore, SqlStore]]:
+    url = postgres.database()
+    made = SqlStore(open_postgres(url)), SqlStore(open_postgres(url))
+    yield made
+    for store in made:
+        store._engine.dispose()  # noqa: SLF001
+
+
+def create(store: SqlStore, definition: Definition) -> None:
+    plan = make_plan(definition, {})
+    new = NewRun(
+        plan, codec.digest(definition), codec.encode(definition), "p.tide",
+        frozenset(range(plan.size)), {}, pooled=True,
+    )  # fmt: skip
+    store.transact_now(lambda tx: create_run(tx, new, NOW))
+
+
+def offer(tx: Transaction, active: Mapping[StageRef, int] | None = None) -> int:
+    """Offers what a turn would; how much it was."""
+    ledger, plans = Ledger(NOW, lease=30.0), Plans()
+    progress = Progress(ledger, plans, Outputs(), tx)
+    dispatch = Dispatch(
+        Children(progress, Booking(ledger, plans.of)), {"default": 10}, pooled=True, epoch=""
+    )
+    dispatch.fill(active)
+    ledger.flush(tx)
+    return len(dispatch.orders)
+
+
+@pytest.mark.parametrize("definition", [LIMITED_STEP, LIMITED_RUN], ids=["step", "pipeline"])
+def test_what_another_offers_after_all_was_counted_counts(
+    two: tuple[SqlStore, SqlStore], definition: Definition
+) -> None:
+    one, other = two
+    create(one, definition)
+    offered: list[int] = []
+
+    def turn(tx: Transaction) -> int:
+        active = tx.take([]).active
+        offered.append(other.transact_now(offer))
+        return offer(tx, active)
+
+    offered.append(one.transact_now(turn))
+    assert offered == [1, 0]
