@@ -52,7 +52,7 @@ bench-fleet: $(DEV) ## Compare the fleet with task queues, Prefect and Airflow (
 chaos: $(DEV) ## Kill, stop and cut off parts of a real fleet, for 40 minutes; report in .chaos/
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-1000} CHAOS_TASKS=$${CHAOS_TASKS:-50000} \
 		CHAOS_GAP=$${CHAOS_GAP:-2} CHAOS_FOLDER=$${CHAOS_FOLDER:-.chaos} \
-		$(BIN)/python -m pytest -p no:xdist -s tests/chaos/test_chaos.py $(ARGS)
+		$(BIN)/python -m pytest -p no:xdist --timeout 0 -s tests/chaos/test_chaos.py $(ARGS)
 
 simulate: $(DEV) ## A fleet in virtual time, with bad luck (SEEDS=0..9999 JOBS=4)
 	@$(BIN)/python -m tidemill.testing.simulation --seeds $(or $(SEEDS),0..999) \

@@ -230,14 +230,19 @@ class Bench:
         return plans.of(run.number)
 
     def drive(self, run: RunRow, *, slots: int = 4, broker: Any = None, alone: bool = True) -> None:
-        """Starts a worker, and a scheduler for this run alone or, told of it, for all."""
+        """Starts a worker and a scheduler."""
+        self.schedule(run, alone=alone)
+        self.work("w", slots, broker)
+
+    def schedule(self, run: RunRow, *, alone: bool = True) -> asyncio.Task[None]:
+        """Starts a scheduler for this run alone or, told of it, for all."""
         number = run.number if alone else None
         self.scheduler = Scheduler(
             self.store, self.broker, self.clock, self.seen, run=number, lease=LEASE
         )
-        self._parts.append(asyncio.create_task(self.scheduler.drive()))
-        self._parts.append(asyncio.create_task(self._nudge(run)))
-        self.work("w", slots, broker)
+        driving = asyncio.create_task(self.scheduler.drive())
+        self._parts += [driving, asyncio.create_task(self._nudge(run))]
+        return driving
 
     async def _nudge(self, run: RunRow) -> None:
         await self.broker.report(Nudge(run.number))
