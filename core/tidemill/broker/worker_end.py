@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 CLAIM_TRIES = 4
 """How often a claim without an answer is asked for; then another worker may have it."""
 
+LOOKS, LOOK_SECONDS = 10, 0.2
+"""How often one looks whose claim it is that stands there, and the pause in between."""
+
 RETRY_SECONDS = 0.5
 """Between two tries to store a result."""
 
@@ -174,12 +177,17 @@ class JetStreamWorkerEnd:
 
     async def _is_this(self, subject: str, started: Started) -> bool:
         """Whether an earlier try, whose answer was lost, has won the claim. Not just any
-        claim of ours: the order may have come twice."""
-        try:
-            found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=True)
-            return decode(Started, found.data or b"") == started
-        except (NatsError, JetStreamError, NotUnderstoodError):
-            return False
+        claim of ours: the order may have come twice. That there is one is certain: a server
+        that does not know it is behind the others, and is asked again."""
+        for _ in range(LOOKS):
+            try:
+                found = await self._jetstream.get_last_msg(subjects.CLAIMS, subject, direct=True)
+                return decode(Started, found.data or b"") == started
+            except NotUnderstoodError:
+                return False
+            except (NatsError, JetStreamError):
+                await asyncio.sleep(LOOK_SECONDS)
+        return False
 
     async def _store(self, result: Result) -> None:
         """Until it is stored, however long that takes."""
