@@ -62,6 +62,17 @@ class PluginInfo:
 Offer = ExecutorType | NotifierType
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a plugin offers: a `sort` (executor, notifier) of a kind. `problem` says why it
+    cannot be used."""
+
+    sort: str
+    offer: Offer
+    info: PluginInfo
+    problem: str = ""
+
+
 class Plugins:
     """What `load` found. It never changes: a process that is to see a plugin that was
     installed since then loads again."""
@@ -83,6 +94,10 @@ class Plugins:
     def installed(self) -> tuple[PluginInfo, ...]:
         """Every plugin, the failed ones as well, by distribution and name."""
         return self._infos
+
+    def offers(self) -> list[Offered]:
+        """All that they offer, also what cannot be used, by sort and kind."""
+        return [*self._executors.all(self._infos), *self._notifiers.all(self._infos)]
 
     def sources(self) -> list[Path] | None:
         """What decides about all answers: the folders where distributions are installed,
@@ -173,6 +188,13 @@ class _Offers(Generic[_T]):
 
     def add(self, info: PluginInfo, offer: _T) -> None:
         self._offers.setdefault(offer.kind, []).append((info, offer))
+
+    def all(self, infos: Sequence[PluginInfo]) -> list[Offered]:
+        return [
+            Offered(self._word, offer, info, self.problem(kind, infos) or "")
+            for kind in sorted(self._offers)
+            for info, offer in self._offers[kind]
+        ]
 
     def kinds(self) -> tuple[str, ...]:
         return tuple(sorted(kind for kind, offers in self._offers.items() if len(offers) == 1))

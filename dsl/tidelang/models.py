@@ -7,6 +7,7 @@ Pydantic is not imported here: the language works without it where no plugin is 
 from __future__ import annotations
 
 import enum
+import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -49,9 +50,21 @@ def from_pydantic(
     for key, info, type in _fields(model, _DEEP):  # noqa: A001  the language's word
         if templates and _is_template(info):
             type = TEMPLATE  # noqa: A001
-        default = "" if info.is_required() else repr(info.get_default(call_default_factory=True))
+        default = "" if info.is_required() else _written(info)
         fields[key] = Field(key, type, info.description or "", default, info.is_required())
     return Schema(title, fields, open=_open(model), origin=origin)
+
+
+def _written(info: Any) -> str:
+    """A default as one would write it in a file; nothing for none, or for what a file
+    cannot hold."""
+    value = info.get_default(call_default_factory=True)
+    if isinstance(value, tuple | set | frozenset):
+        value = list(value)
+    try:
+        return "" if value is None else json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return ""
 
 
 def _fields(model: type[Any], deep: int) -> Iterable[tuple[str, Any, Type]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tidemill.app.applying import Applied, apply, retry, trigger
     from tidemill.app.doctor import Check, checks
     from tidemill.app.history import History
+    from tidemill.app.installed import Installed, installed
     from tidemill.app.local import LocalRun
     from tidemill.app.requests import MistakesError, compiled, one_pipeline
     from tidemill.app.runs import PlanView, open_retry, open_run, plan
@@ -26,6 +27,7 @@ __all__ = [
     "Applied",
     "Check",
     "History",
+    "Installed",
     "LocalRun",
     "MistakesError",
     "PlanView",
@@ -34,6 +36,7 @@ __all__ = [
     "checks",
     "compiled",
     "find_project",
+    "installed",
     "is_pooled",
     "one_pipeline",
     "open_retry",
@@ -50,6 +53,7 @@ _PLACES = {
     "tidemill.app.applying": ("Applied", "apply", "retry", "trigger"),
     "tidemill.app.doctor": ("Check", "checks"),
     "tidemill.app.history": ("History",),
+    "tidemill.app.installed": ("Installed", "installed"),
     "tidemill.app.local": ("LocalRun",),
     "tidemill.app.requests": ("MistakesError", "compiled", "one_pipeline"),
     "tidemill.app.runs": ("PlanView", "open_retry", "open_run", "plan"),

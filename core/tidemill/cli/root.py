@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "db": "Look after the database.",
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
+    "plugins": "List plugins, and what they offer.",
     "doctor": "Check this machine and project for trouble.",
 }
 """In the order in which a newcomer meets them."""
