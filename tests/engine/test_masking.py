@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from collections.abc import Callable
 from itertools import pairwise
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidemill.engine.masking import MASK as MASKED
 from tidemill.engine.masking import Mask, MaskedStream
 from tidemill.engine.output import MAX_LINE, MAX_OUTPUT, OutputPump
 
@@ -116,6 +121,63 @@ def test_what_cannot_become_a_value_is_not_held_back() -> None:
 )
 def test_the_value_its_lines_and_their_json_are_masked(value: str, text: str, masked: str) -> None:
     assert Mask({"S": value}).text(text) == masked
+
+
+SECRET = "pa/ss wörd+&'1?"  # noqa: S105
+LONG = "".join(chr(33 + at * 7 % 90) for at in range(200))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://example.org/?token={quote(SECRET, safe='')}&x=1",
+        f"https://example.org/{quote(SECRET)}/x",
+        f"q={quote_plus(SECRET)}",
+        "q="
+        + quote_plus(SECRET)
+        .replace("%2F", "%2f")
+        .replace("%C3%B6", "%c3%b6")
+        .replace("%2B", "%2b")
+        .replace("%26", "%26")
+        .replace("%3F", "%3f"),
+        f"+ echo '{SECRET.replace(chr(39), chr(39) + chr(92) + chr(39) * 2)}'",
+    ],
+)
+def test_a_value_in_a_url_or_quoted_by_a_shell_is_masked(text: str) -> None:
+    masked = Mask({"S": SECRET}).text(text)
+    assert MASKED.decode() in masked
+    assert not {"ss", "rd", "%2B", "%2b"} & set(re.findall(r"ss|rd|%2[Bb]", masked))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=20), st.binary(min_size=8, max_size=40), st.binary(max_size=20))
+@pytest.mark.parametrize("encode", [base64.standard_b64encode, base64.urlsafe_b64encode])
+def test_a_value_within_what_is_encoded_in_base64_is_masked(
+    encode: Callable[[bytes], bytes], before: bytes, value: bytes, after: bytes
+) -> None:
+    """All but the characters in which it shares bits with what stands beside it."""
+    text = encode(before + value + after).decode()
+    mask = Mask({"S": value.decode("utf-8", "surrogateescape")})
+    if value.strip() != value or b"\r" in value or value.startswith(b"-----"):
+        return  # then its parts count, too
+    (start, end), *_ = [
+        place for place in mask.found(text.encode()) if place[0] <= -(-8 * len(before) // 6)
+        and place[1] >= 8 * (len(before) + len(value)) // 6
+    ]  # fmt: skip
+    assert end - start <= len(text)
+
+
+@pytest.mark.parametrize("width", [76, 64])
+def test_a_long_value_that_is_encoded_in_lines_is_masked(width: int) -> None:
+    encoded = base64.b64encode(LONG.encode()).decode()
+    lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+    masked = Mask({"S": LONG}).text("\n".join(lines))
+    assert not any(line.rstrip("=") in masked for line in lines)
+
+
+@pytest.mark.parametrize("word", ["true", "root", "Production"[:4], "test", "localhost"])
+def test_common_words_stay_whatever_is_called_a_secret(word: str) -> None:
+    assert Mask({"S": word}).text(f"all of {word} stays") == f"all of {word} stays"
 
 
 def test_a_value_within_another_hides_both() -> None:

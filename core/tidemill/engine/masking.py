@@ -1,17 +1,34 @@
 """Hiding the values of secrets in what a step puts out, however it comes in pieces.
 
-What cannot be known here cannot be hidden: a value that a step has reversed, split or
-encoded otherwise than as JSON.
+They are hidden as they are, and as they stand in JSON, in base64, in a URL and in what a
+shell shows of its commands. What cannot be known here cannot be hidden: a value that a step
+has reversed, taken apart or encoded in another way.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 MASK = b"***"
 SHORTEST = 4
 """Characters. Shorter values stand everywhere, and hiding them would show them."""
+
+COMMON = frozenset(
+    {"true", "false", "null", "none", "undefined", "enabled", "disabled", "default"}
+    | {"root", "admin", "user", "guest", "test", "tests", "prod", "local", "localhost"}
+    | {"main", "master", "latest"}
+)
+"""Words that stand everywhere, too: nobody who makes such a value a secret hides anything by
+it, and a log without them says nothing."""
+
+_ENCODED = 8
+"""Characters of an encoded value, or of a piece of it, that are worth hiding."""
+
+_WRAPS = (76, 64)
+"""Columns after which `base64` and `openssl` begin a new line (RFC 2045, RFC 7468)."""
 
 
 class Mask:
@@ -111,12 +128,45 @@ def _until(found: list[tuple[int, int]], upto: int) -> list[tuple[int, int]]:
 
 
 def _patterns(value: str) -> Iterator[str]:
-    """The value, its lines, and each as it stands in JSON."""
+    """The value and its lines, and each as others write it."""
     for text in {value, value.strip(), *_lines(value)}:
-        if len(text) >= SHORTEST:
+        if len(text) >= SHORTEST and text.lower() not in COMMON:
             yield text
             yield json.dumps(text)[1:-1]
             yield json.dumps(text, ensure_ascii=False)[1:-1]
+            yield text.replace("'", r"'\''")
+            yield from _in_urls(text)
+            yield from _in_base64(text.encode("utf-8", "surrogateescape"))
+
+
+def _in_urls(text: str) -> Iterator[str]:
+    data = text.encode("utf-8", "surrogateescape")
+    for escaped in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield escaped
+        yield _lower_escapes(escaped)
+
+
+def _lower_escapes(escaped: str) -> str:
+    """`%2F` as `%2f`: both are written."""
+    first, *others = escaped.split("%")
+    return "%".join([first, *(other[:2].lower() + other[2:] for other in others)])
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """In each of the three ways in which it may stand within something longer (as the
+    password in the header of HTTP's basic authentication does), in both alphabets; and
+    encoded by itself, in lines."""
+    for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
+        for before in range(3):
+            bits = 8 * (before + len(data))
+            whole = encode(bytes(before) + data).decode()
+            text = whole[-(-8 * before // 6) : bits // 6]  # what hangs on nothing around it
+            if len(text) >= _ENCODED:
+                yield text
+    alone = base64.standard_b64encode(data).decode().rstrip("=")
+    for width in _WRAPS:
+        lines = [alone[at : at + width] for at in range(0, len(alone), width)]
+        yield from (line for line in lines if len(line) >= _ENCODED)
 
 
 def _lines(value: str) -> Iterator[str]:
