@@ -126,6 +126,37 @@ def test_who_was_told_of_a_run_waits_for_it(stores: Callable[[], SqlStore]) -> N
     waiting.let_go()
 
 
+def test_a_turn_is_idle_to_the_server_while_it_works_things_out(
+    stores: Callable[[], SqlStore],
+) -> None:
+    """Only then does the server end it when its client is stopped or cut off, and with it
+    the locks that all others wait for."""
+    one, other = stores(), stores()
+    fill(one, [task(0)])
+    states: list[Any] = []
+
+    def state_of(tx: Transaction) -> None:
+        assert isinstance(tx, SqlTransaction)
+        driver: Any = tx._connection.connection.dbapi_connection  # noqa: SLF001
+        with other._engine.connect() as connection:  # noqa: SLF001
+            asked = f"SELECT state FROM pg_stat_activity WHERE pid = {driver.info.backend_pid}"
+            states.append(connection.exec_driver_sql(asked).scalar_one())
+
+    def turn(tx: Transaction) -> None:
+        hand = tx.take([1], [TaskRef(1, 0)])
+        state_of(tx)
+        with tx.together():
+            (row,) = hand.tasks
+            tx.save_tasks([(row, row._replace(state=TaskState.QUEUED, fence=1))])
+            state_of(tx)
+            tx.save_runs([(hand.heads[0], hand.heads[0])])
+            state_of(tx)
+
+    one.transact_now(turn)
+    assert states == ["idle in transaction"] * 3
+    assert [row.state for row in other.transact_now(lambda tx: tx.all_tasks(1))] == ["queued"]
+
+
 def test_what_another_has_just_taken_is_not_taken_again(stores: Callable[[], SqlStore]) -> None:
     """While somebody waits for nothing, he must not act on what he saw before."""
     one, other = stores(), stores()

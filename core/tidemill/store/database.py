@@ -180,9 +180,15 @@ def upgrade_postgres(url: str) -> str | None:
 _UPGRADING = 0x71DE
 """The advisory lock of whoever upgrades the schema."""
 
-_IDLE_SECONDS = 15
-"""How long a transaction may stand still before PostgreSQL ends it: whoever was stopped in
-the middle of one must not hold its locks for longer."""
+_SESSION = {
+    "idle_in_transaction_session_timeout": "15s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+}
+"""How long a transaction may stand still before PostgreSQL ends it, and how soon it finds out
+that there is nobody any more: whoever was stopped or cut off in the middle of one must not
+hold its locks for longer."""
 
 
 def postgres_engine(url: str, *, readonly: bool = False) -> Engine:
@@ -193,7 +199,7 @@ def postgres_engine(url: str, *, readonly: bool = False) -> Engine:
         raise UsageError(_NO_URL, "write it as postgresql://user@host:5432/name") from None
     if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise UsageError(_NO_URL, "write it as postgresql://user@host:5432/name")
-    options = f"-c idle_in_transaction_session_timeout={_IDLE_SECONDS}s"
+    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     if readonly:
         options += " -c default_transaction_read_only=on"
     return create_engine(
