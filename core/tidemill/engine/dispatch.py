@@ -110,9 +110,9 @@ class Dispatch:
             return NO_WORKER
         return self.plans.of(ref.run).steps[ref.step].step.pool if self.pooled else POOL
 
-    def _queue(self, task: TaskRow) -> str | None:
+    def _queue(self, task: TaskRow) -> str:
         """The pool whose ready tasks this one is read with."""
-        return task.pool if self.pooled else POOL
+        return POOL if task.pool is None or not self.pooled else task.pool
 
     def _room(self, pool: str) -> int:
         """How many offers fit into a pool; what needs no worker makes work for any."""
@@ -235,9 +235,8 @@ class Dispatch:
         except OrderError as error:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
             return
-        ref = StageRef(task.run, task.step)
-        self._take(ref)
-        self._free[self._pool(ref)] -= 1
+        self._take(StageRef(task.run, task.step))
+        self._free[self._queue(task)] -= 1
         self.orders.append(order)
         if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
