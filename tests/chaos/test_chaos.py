@@ -98,7 +98,7 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     work.start()
     checks.start()
 
-    _harm(fleet, monkey, work, checks, dice)
+    _harm(monkey, work, checks, dice)
     idle, healed = time.time(), time.monotonic()
     monkey.heal()
     work.end()
@@ -135,7 +135,7 @@ def _apply(fleet: Fleet, name: str, text: str) -> None:
     fleet.tidemill("apply", f"{name}.tide")
 
 
-def _harm(fleet: Fleet, monkey: Monkey, work: Work, checks: Checks, dice: random.Random) -> None:
+def _harm(monkey: Monkey, work: Work, checks: Checks, dice: random.Random) -> None:
     """Until there were enough faults and enough tasks; both at about the same time."""
     begun = looked = time.monotonic()
     done, next_fault = 0, begun + 3
@@ -147,7 +147,7 @@ def _harm(fleet: Fleet, monkey: Monkey, work: Work, checks: Checks, dice: random
             looked = now
             _raise_errors(work, checks)
             assert not checks.problems + monkey.problems, checks.problems + monkey.problems
-            done = _tasks_done(fleet) or done
+            done = checks.counts["tasks"]
         if now >= next_fault and len(monkey.faults) < FAULTS:
             monkey.strike()
             left = (TASKS - done) * (now - begun) / max(done, 1)
@@ -159,15 +159,6 @@ def _raise_errors(work: Work, checks: Checks) -> None:
     for error in (work.error, checks.error):
         if error is not None:
             raise error
-
-
-def _tasks_done(fleet: Fleet) -> int:
-    """0 where the database cannot be asked: it may be being harmed."""
-    try:
-        found = fleet.query("SELECT count(*) FROM task WHERE ended_at IS NOT NULL AND pool <> ''")
-    except psycopg.OperationalError:
-        return 0
-    return int(str(found[0][0]))
 
 
 def _settle(fleet: Fleet, monkey: Monkey) -> None:
