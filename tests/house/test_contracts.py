@@ -13,13 +13,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {"tidemill": "core", "tidelang": "dsl", "tidemill_local": "plugins"}
+SOURCES = {
+    "tidemill": "core",
+    "tidelang": "dsl",
+    "tidemill_local": "plugins",
+    "tidemill_ssh": "plugins",
+}
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
     "contracts"
 ]
 BREAKS = {
     "language": ("tidelang", "import tidemill"),
     "plugins": ("tidemill_local", "import tidemill.engine"),
+    "plugin-ssh": ("tidemill_ssh", "import tidemill.engine"),
     "plugins-are-found": ("tidemill.broker", "import tidemill_local"),
     "layers": ("tidemill.engine", "import tidemill.cli"),
     "commands": ("tidemill.cli", "import tidemill.store"),

@@ -15,10 +15,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 WHERE = """
-import sys, tidelang, tidemill, tidemill_local
-print(tidemill.__file__, tidelang.__file__, tidemill_local.__file__, *sys.path, sep="\\n")
+import sys, tidelang, tidemill, tidemill_local, tidemill_ssh
+ours = tidemill, tidelang, tidemill_local, tidemill_ssh
+print(*(module.__file__ for module in ours), *sys.path, sep="\\n")
 """
-PACKAGES = {"tidemill": "core", "tidelang": "dsl", "tidemill_local": "plugins"}
+PACKAGES = {
+    "tidemill": "core",
+    "tidelang": "dsl",
+    "tidemill_local": "plugins",
+    "tidemill_ssh": "plugins",
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,12 @@ def test_the_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None
     names = set(zipfile.ZipFile(wheel).namelist())
     packed = {name for name in names if ".dist-info/" not in name}
     assert packed == shipped()
-    assert {"tidemill/py.typed", "tidelang/py.typed", "tidemill_local/py.typed"} <= packed
+    assert {
+        "tidemill/py.typed",
+        "tidelang/py.typed",
+        "tidemill_local/py.typed",
+        "tidemill_ssh/py.typed",
+    } <= packed
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

@@ -89,7 +89,7 @@ def test_the_local_executor_is_found_like_any_other(ask: Ask) -> None:
 def test_an_installed_plugin_is_found_with_its_version(ask: Ask, install: Install) -> None:
     install("tide-podman", GOOD.replace("KIND", "podman"), point="pods")
     assert ask("infos()") == [["pods", "tide-podman", "1.2", ["podman"], ""]]
-    assert ask("plugins.executor_kinds()") == ["local", "podman"]
+    assert ask("plugins.executor_kinds()") == ["local", "podman", "ssh"]
     assert ask("list(plugins.executor_settings('podman').model_fields)") == [
         "image",
         "pull",
@@ -100,7 +100,7 @@ def test_an_installed_plugin_is_found_with_its_version(ask: Ask, install: Instal
 def test_an_unknown_kind_says_what_is_installed(ask: Ask) -> None:
     message, hint = ask("error(plugins.executor_type, 'dokcer')")
     assert message == "there is no executor dokcer"
-    assert hint == "installed executors: local"
+    assert hint == "installed executors: local, ssh"
     assert ask("plugins.executor_settings('dokcer')") is None
     assert ask("plugins.problem('dokcer')") is None
 
@@ -132,7 +132,7 @@ def test_a_bad_plugin_is_named_and_harms_nobody(
     assert said in broken[4]
     assert "\n" not in broken[4]
     assert good[4] == ""
-    assert ask("plugins.executor_kinds()") == ["local", "podman"]
+    assert ask("plugins.executor_kinds()") == ["local", "podman", "ssh"]
 
 
 def test_a_failed_plugin_is_the_answer_for_its_kind(ask: Ask, install: Install) -> None:
@@ -152,14 +152,14 @@ def test_two_plugins_that_claim_one_kind_are_both_named(ask: Ask, install: Insta
     assert ask("plugins.problem('podman')") == said
     assert ask("error(plugins.executor_type, 'podman')")[0] == said
     assert ask("plugins.executor_settings('podman')") is None
-    assert ask("plugins.executor_kinds()") == ["local"]
+    assert ask("plugins.executor_kinds()") == ["local", "ssh"]
     assert [info[4] for info in ask("infos()")] == ["", ""]
 
 
 def test_two_entry_points_of_one_name_do_not_collide(ask: Ask, install: Install) -> None:
     install("tide-one", GOOD.replace("KIND", "one"), point="same")
     install("tide-two", GOOD.replace("KIND", "two"), point="same")
-    assert ask("plugins.executor_kinds()") == ["local", "one", "two"]
+    assert ask("plugins.executor_kinds()") == ["local", "one", "ssh", "two"]
 
 
 def test_settings_are_checked_and_given_their_types(ask: Ask, install: Install) -> None:
@@ -218,7 +218,7 @@ def test_notifiers_are_found_like_executors(ask: Ask, install: Install) -> None:
     assert ask("plugins.notifier_kinds()") == ["chat"]
     assert ask("plugins.notifier_origin('chat')") == "tide-chat 1.2"
     assert ask("plugins.notifier_settings('chat').__name__") == "Settings"
-    assert ask("plugins.executor_kinds()") == ["local"]
+    assert ask("plugins.executor_kinds()") == ["local", "ssh"]
     assert ask("plugins.notifier_problem('chat')") is None
 
 

@@ -1,0 +1,117 @@
+"""Logging in: from settings to a connection, and from what goes wrong to words.
+
+The host's key is always checked against a file of known hosts; there is no way around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from tidemill.spi import StartError
+from tidemill_ssh.settings import SshSettings
+
+KEEPALIVE = 15.0
+"""Seconds without a word after which the other side is asked for one."""
+MISSES = 3
+"""So many of these may stay without an answer before the connection counts as lost."""
+
+
+async def log_in(settings: SshSettings) -> asyncssh.SSHClientConnection:
+    """Raises: StartError: the host cannot be reached, trusted, or does not let us in."""
+    try:
+        async with asyncio.timeout(settings.connect_timeout):
+            options = await asyncio.to_thread(_options, settings)
+            return await asyncssh.connect(settings.host, options=options)
+    except TimeoutError as error:
+        raise StartError(
+            f"{place(settings)} did not let us in within {settings.connect_timeout:g} s: is it "
+            "an SSH server, and not too busy? (connect_timeout)"
+        ) from error
+    except (asyncssh.Error, OSError, ValueError) as error:
+        raise StartError(_said(settings, error)) from error
+
+
+def place(settings: SshSettings) -> str:
+    """The host as the person who wrote the file knows it."""
+    return settings.host if settings.port is None else f"{settings.host}:{settings.port}"
+
+
+def _options(settings: SshSettings) -> asyncssh.SSHClientConnectionOptions:
+    """Only what is set is passed on: for the rest the config speaks, as for OpenSSH."""
+    chosen: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "username": settings.user,
+        "known_hosts": _file(settings.known_hosts, "known_hosts"),
+        "config": _file(settings.config, "config"),
+        "client_keys": _keys(settings),
+        "password": settings.password and settings.password.get_secret_value(),
+    }
+    given = {name: value for name, value in chosen.items() if value is not None} | {
+        "keepalive_interval": KEEPALIVE,
+        "keepalive_count_max": MISSES,
+        "connect_timeout": settings.connect_timeout,
+        "agent_forwarding": False,
+    }
+    options = asyncssh.SSHClientConnectionOptions(**given)
+    if options.known_hosts is None:  # `UserKnownHostsFile none`: to asyncssh, trust anybody
+        return asyncssh.SSHClientConnectionOptions(**given, known_hosts=b"")
+    return options
+
+
+def _file(path: str | None, setting: str) -> str | None:
+    if path is None:
+        return None
+    file = Path(path).expanduser()
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise StartError(f"the worker cannot read {path} ({setting})")
+    return str(file)
+
+
+def _keys(settings: SshSettings) -> list[Any] | None:
+    if settings.private_key is not None:
+        try:
+            return [asyncssh.import_private_key(settings.private_key.get_secret_value())]
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            raise StartError(f"private_key is no private key that can be used: {error}") from error
+    if settings.key is not None:
+        file = _file(settings.key, "key")
+        try:
+            return [asyncssh.read_private_key(str(file))]
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            raise StartError(f"{settings.key} is no key that can be used: {error}") from error
+    return None
+
+
+def _said(settings: SshSettings, error: Exception) -> str:
+    where = place(settings)
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        file = settings.known_hosts or "~/.ssh/known_hosts"
+        return (
+            f"the key of {where} is not among the known hosts in {file}, so nothing was sent: it "
+            "is unknown, or has changed (which may be an attack); check it, then write it there"
+        )
+    if isinstance(error, asyncssh.PermissionDenied):
+        user = settings.user or "the worker's user"
+        return (
+            f"{where} refused the login of {user}: no key or password was accepted "
+            "(user, key, private_key, password)"
+        )
+    if isinstance(error, socket.gaierror):
+        return f"no host is known as {settings.host}: check its name (host)"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{where} refused the connection: no SSH server listens there (host, port)"
+    if isinstance(error, asyncssh.ConfigParseError):
+        return f"the SSH config cannot be read: {_line(error)}"
+    return f"cannot connect to {where}: {_line(error)}"
+
+
+def _line(error: Exception) -> str:
+    text = getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error)
+    return " ".join(str(text).split()) or type(error).__name__
