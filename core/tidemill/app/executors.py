@@ -11,7 +11,7 @@ from typing import Any
 
 from tidemill.errors import TidemillError
 from tidemill.plugins import Plugins, load
-from tidemill.spi import Executor, ExecutorContext
+from tidemill.spi import Executor, ExecutorContext, StartError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class InstalledExecutors:
         """Makes the executors of these kinds ahead of the first step that waits for one.
         One that cannot be made is said by that step."""
         for kind in sorted(set(kinds)):
-            with contextlib.suppress(TidemillError):
+            with contextlib.suppress(TidemillError, StartError):
                 self.get(kind)
                 self.settings(kind, {})
 
