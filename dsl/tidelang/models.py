@@ -59,6 +59,8 @@ def _written(info: Any) -> str:
     """A default as one would write it in a file; nothing for none, or for what a file
     cannot hold."""
     value = info.get_default(call_default_factory=True)
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
     if isinstance(value, tuple | set | frozenset):
         value = list(value)
     try:

@@ -206,13 +206,13 @@ class Hosts:
             raise StartError("the ssh executor is closed")
         connection = Connection(await log_in(settings), place(settings))
         try:
-            async with asyncio.timeout(settings.connect_timeout):
+            async with asyncio.timeout(settings.patience):
                 await connection.probe()
         except (asyncssh.Error, OSError, TimeoutError) as error:
             connection.close()
             raise StartError(
                 f"{connection.where} let us in, but started no shell in "
-                f"{settings.connect_timeout:g} s: {error or 'it does not answer'}"
+                f"{settings.patience:g} s: {error or 'it does not answer'}"
             ) from error
         except BaseException:
             connection.close()

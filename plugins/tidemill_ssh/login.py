@@ -25,12 +25,12 @@ MISSES = 3
 async def log_in(settings: SshSettings) -> asyncssh.SSHClientConnection:
     """Raises: StartError: the host cannot be reached, trusted, or does not let us in."""
     try:
-        async with asyncio.timeout(settings.connect_timeout):
+        async with asyncio.timeout(settings.patience):
             options = await asyncio.to_thread(_options, settings)
             return await asyncssh.connect(settings.host, options=options)
     except TimeoutError as error:
         raise StartError(
-            f"{place(settings)} did not let us in within {settings.connect_timeout:g} s: is it "
+            f"{place(settings)} did not let us in within {settings.patience:g} s: is it "
             "an SSH server, and not too busy? (connect_timeout)"
         ) from error
     except (asyncssh.Error, OSError, ValueError) as error:
@@ -56,7 +56,7 @@ def _options(settings: SshSettings) -> asyncssh.SSHClientConnectionOptions:
     given = {name: value for name, value in chosen.items() if value is not None} | {
         "keepalive_interval": KEEPALIVE,
         "keepalive_count_max": MISSES,
-        "connect_timeout": settings.connect_timeout,
+        "connect_timeout": settings.patience,
         "agent_forwarding": False,
     }
     options = asyncssh.SSHClientConnectionOptions(**given)

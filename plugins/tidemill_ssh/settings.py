@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -55,11 +56,16 @@ class SshSettings(BaseModel):
         description="The folder on the host in which steps run, as an absolute path; by "
         "default a fresh empty one, which is removed when the step has ended.",
     )
-    connect_timeout: float = Field(
-        default=15.0,
-        gt=0,
+    connect_timeout: timedelta = Field(
+        default=timedelta(seconds=15),
+        gt=timedelta(),
         description="How long to wait until the host has let the worker in.",
     )
+
+    @property
+    def patience(self) -> float:
+        """`connect_timeout` in seconds."""
+        return self.connect_timeout.total_seconds()
 
     @field_validator("workdir")
     @classmethod
