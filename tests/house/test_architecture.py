@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[2]
 PICTURE = re.search(
     r"## The rooms\n+```text\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL
 )
-SOURCES = ("core/tidemill", "dsl/tidelang", "plugins/tidemill_local", "plugins/tidemill_ssh")
+SOURCES = (
+    "core/tidemill",
+    "dsl/tidelang",
+    "plugins/tidemill_docker",
+    "plugins/tidemill_local",
+    "plugins/tidemill_ssh",
+)
 MODULES = [path for root in SOURCES for path in sorted((ROOT / root).rglob("*.py"))]
 NOT_A_ROOM = {"versions"}  # what migrations hold
 

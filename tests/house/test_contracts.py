@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = {
     "tidemill": "core",
     "tidelang": "dsl",
+    "tidemill_docker": "plugins",
     "tidemill_local": "plugins",
     "tidemill_ssh": "plugins",
 }
@@ -31,6 +32,7 @@ BREAKS = {
     "commands": ("tidemill.cli", "import tidemill.store"),
     "sql": ("tidemill.engine", "import sqlalchemy"),
     "nats": ("tidemill.engine", "import nats"),
+    "docker": ("tidemill.engine", "import docker"),
     "lark": ("tidelang.checking", "import lark"),
     "templates": ("tidelang.checking", "import jinja2"),
     "layout": ("tidelang.drawing", "import igraph"),

@@ -15,13 +15,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 WHERE = """
-import sys, tidelang, tidemill, tidemill_local, tidemill_ssh
-ours = tidemill, tidelang, tidemill_local, tidemill_ssh
-print(*(module.__file__ for module in ours), *sys.path, sep="\\n")
+import sys, tidelang, tidemill, tidemill_docker, tidemill_local, tidemill_ssh
+modules = tidemill, tidelang, tidemill_docker, tidemill_local, tidemill_ssh
+print(*(module.__file__ for module in modules), *sys.path, sep="\\n")
 """
 PACKAGES = {
     "tidemill": "core",
     "tidelang": "dsl",
+    "tidemill_docker": "plugins",
     "tidemill_local": "plugins",
     "tidemill_ssh": "plugins",
 }
@@ -88,19 +89,14 @@ def test_the_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None
     names = set(zipfile.ZipFile(wheel).namelist())
     packed = {name for name in names if ".dist-info/" not in name}
     assert packed == shipped()
-    assert {
-        "tidemill/py.typed",
-        "tidelang/py.typed",
-        "tidemill_local/py.typed",
-        "tidemill_ssh/py.typed",
-    } <= packed
+    assert {f"{package}/py.typed" for package in PACKAGES} <= packed
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
 def test_the_commands_come_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     lines = run([installed / "python", "-c", WHERE], tmp_path).stdout.splitlines()
-    assert len(lines) > 3
-    assert all(Path(line).is_relative_to(installed.parent) for line in lines[:3])
+    assert len(lines) > len(PACKAGES)
+    assert all(Path(line).is_relative_to(installed.parent) for line in lines[: len(PACKAGES)])
     assert not any(str(ROOT / root) in lines for root in PACKAGES.values())
 
 

@@ -89,7 +89,7 @@ def test_the_local_executor_is_found_like_any_other(ask: Ask) -> None:
 def test_an_installed_plugin_is_found_with_its_version(ask: Ask, install: Install) -> None:
     install("tide-podman", GOOD.replace("KIND", "podman"), point="pods")
     assert ask("infos()") == [["pods", "tide-podman", "1.2", ["podman"], ""]]
-    assert ask("plugins.executor_kinds()") == ["local", "podman", "ssh"]
+    assert ask("plugins.executor_kinds()") == ["docker", "local", "podman", "ssh"]
     assert ask("list(plugins.executor_settings('podman').model_fields)") == [
         "image",
         "pull",
@@ -100,7 +100,7 @@ def test_an_installed_plugin_is_found_with_its_version(ask: Ask, install: Instal
 def test_an_unknown_kind_says_what_is_installed(ask: Ask) -> None:
     message, hint = ask("error(plugins.executor_type, 'dokcer')")
     assert message == "there is no executor dokcer"
-    assert hint == "installed executors: local, ssh"
+    assert hint == "installed executors: docker, local, ssh"
     assert ask("plugins.executor_settings('dokcer')") is None
     assert ask("plugins.problem('dokcer')") is None
 
@@ -132,14 +132,14 @@ def test_a_bad_plugin_is_named_and_harms_nobody(
     assert said in broken[4]
     assert "\n" not in broken[4]
     assert good[4] == ""
-    assert ask("plugins.executor_kinds()") == ["local", "podman", "ssh"]
+    assert ask("plugins.executor_kinds()") == ["docker", "local", "podman", "ssh"]
 
 
 def test_a_failed_plugin_is_the_answer_for_its_kind(ask: Ask, install: Install) -> None:
-    install("tide-broken", "import no_such_module", point="docker")
-    failure = "plugin docker of tide-broken 1.2 failed: ModuleNotFoundError"
-    assert ask("plugins.problem('docker')").startswith(failure)
-    message, _ = ask("error(plugins.executor_type, 'docker')")
+    install("tide-broken", "import no_such_module", point="nomad")
+    failure = "plugin nomad of tide-broken 1.2 failed: ModuleNotFoundError"
+    assert ask("plugins.problem('nomad')").startswith(failure)
+    message, _ = ask("error(plugins.executor_type, 'nomad')")
     assert message.startswith(failure)
     _, hint = ask("error(plugins.executor_type, 'podman')")
     assert failure in hint
@@ -152,14 +152,14 @@ def test_two_plugins_that_claim_one_kind_are_both_named(ask: Ask, install: Insta
     assert ask("plugins.problem('podman')") == said
     assert ask("error(plugins.executor_type, 'podman')")[0] == said
     assert ask("plugins.executor_settings('podman')") is None
-    assert ask("plugins.executor_kinds()") == ["local", "ssh"]
+    assert ask("plugins.executor_kinds()") == ["docker", "local", "ssh"]
     assert [info[4] for info in ask("infos()")] == ["", ""]
 
 
 def test_two_entry_points_of_one_name_do_not_collide(ask: Ask, install: Install) -> None:
     install("tide-one", GOOD.replace("KIND", "one"), point="same")
     install("tide-two", GOOD.replace("KIND", "two"), point="same")
-    assert ask("plugins.executor_kinds()") == ["local", "one", "ssh", "two"]
+    assert ask("plugins.executor_kinds()") == ["docker", "local", "one", "ssh", "two"]
 
 
 def test_settings_are_checked_and_given_their_types(ask: Ask, install: Install) -> None:
@@ -185,15 +185,17 @@ def test_wrong_settings_are_said_in_words(
     assert hint == "its settings are: image, pull, user"
 
 
-def test_importing_the_local_plugin_is_cheap() -> None:
-    """Only its factory needs asyncio and processes; `validate` needs its settings alone."""
+@pytest.mark.parametrize("plugin", ["tidemill_local", "tidemill_docker"])
+def test_importing_our_plugins_is_cheap(plugin: str) -> None:
+    """Only a factory needs asyncio, processes and libraries; `validate` needs settings alone."""
+    heavy = ("asyncio", "subprocess", "ctypes", "docker", "requests")
     program = (
-        "import sys, tidemill_local;"
-        "print(*sorted(name for name in sys.modules if name.startswith('tidemill_local')));"
-        "print(*[name for name in ('asyncio', 'subprocess', 'ctypes') if name in sys.modules])"
+        f"import sys, {plugin};"
+        f"print(*sorted(name for name in sys.modules if name.startswith('{plugin}')));"
+        f"print(*[name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "tidemill_local tidemill_local.settings\n\n"
+    assert done.stdout == f"{plugin} {plugin}.settings\n\n"
 
 
 NOTIFIER = """
@@ -218,7 +220,7 @@ def test_notifiers_are_found_like_executors(ask: Ask, install: Install) -> None:
     assert ask("plugins.notifier_kinds()") == ["chat"]
     assert ask("plugins.notifier_origin('chat')") == "tide-chat 1.2"
     assert ask("plugins.notifier_settings('chat').__name__") == "Settings"
-    assert ask("plugins.executor_kinds()") == ["local", "ssh"]
+    assert ask("plugins.executor_kinds()") == ["docker", "local", "ssh"]
     assert ask("plugins.notifier_problem('chat')") is None
 
 

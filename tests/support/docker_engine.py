@@ -43,7 +43,7 @@ class Engine:
         socket = self.folder / "socket"
         start = START.format(self.folder) + f" --pidfile {self.folder}/pid --host unix://{socket}"
         with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc",
                  "--kill-child", "sh", "-c", start],
                 stdout=log, stderr=log,
@@ -56,7 +56,7 @@ class Engine:
 
     def _await(self) -> None:
         until = time.monotonic() + 60
-        while self._process.poll() is None and time.monotonic() < until:
+        while self.process.poll() is None and time.monotonic() < until:
             if (
                 subprocess.run(["docker", "info"], env=self.env, capture_output=True).returncode
                 == 0
@@ -76,18 +76,18 @@ class Engine:
 
     def stop(self) -> None:
         """dockerd is the first process in there: all others end with it."""
-        for child in _children(self._process.pid):
+        for child in children(self.process.pid):
             os.kill(child, signal.SIGTERM)
         try:
-            self._process.wait(30)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
         self.log = (self.folder / "log").read_text("utf-8", "replace")[-3000:]
         shutil.rmtree(self.folder)
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
     found = []
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):  # it has ended

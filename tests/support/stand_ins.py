@@ -51,7 +51,7 @@ def import_all(engine: Engine, source: Path) -> None:
     for marker in tree.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
         marker.unlink()
     _wheels(tree, source)
-    _import(engine, tree, "python:3.13-slim")
+    import_folder(engine, tree, "python:3.13-slim")
 
     tree, version = engine.folder / "postgres", _postgres_version()
     _debian(tree, *BASE, f"postgresql-{version}")
@@ -62,12 +62,19 @@ def import_all(engine: Engine, source: Path) -> None:
         (tree / "usr/local/bin" / program).symlink_to(
             f"/usr/lib/postgresql/{version}/bin/{program}"
         )
-    _import(engine, tree, "postgres:17", 'ENTRYPOINT ["/entrypoint"]')
+    import_folder(engine, tree, "postgres:17", 'ENTRYPOINT ["/entrypoint"]')
 
     tree = engine.folder / "nats"
     tree.mkdir()
     shutil.copy(nats_program(), tree / "nats-server")
-    _import(engine, tree, "nats:2", 'ENTRYPOINT ["/nats-server"]')
+    import_folder(engine, tree, "nats:2", 'ENTRYPOINT ["/nats-server"]')
+
+
+def import_tree(engine: Engine, name: str, *packages: str) -> None:
+    """An image of these packages."""
+    tree = engine.folder / "tree"
+    _debian(tree, *packages)
+    import_folder(engine, tree, name)
 
 
 def _debian(tree: Path, *packages: str) -> None:
@@ -138,7 +145,8 @@ def _postgres_version() -> str:
     return max((path.parts[4] for path in versions), key=int)
 
 
-def _import(engine: Engine, tree: Path, name: str, change: str = "CMD []") -> None:
+def import_folder(engine: Engine, tree: Path, name: str, change: str = "CMD []") -> None:
+    """An image of a folder, which is removed."""
     with subprocess.Popen(["tar", "-C", tree, "-c", "."], stdout=subprocess.PIPE) as packing:
         subprocess.run(
             ["docker", "import", "--change", change, "-", name],

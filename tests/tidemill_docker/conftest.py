@@ -1,0 +1,65 @@
+"""One engine for all tests of a process, with images in it, and benches with executors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import docker_engine
+import docker_images
+import pytest
+from docker_engine import Engine
+
+import tidemill_docker
+from tidemill.spi import ExecutorContext
+from tidemill.testing.executor.bench import Bench, marked_processes
+
+
+@pytest.fixture(scope="session")
+def session_engine() -> Iterator[Engine]:
+    if why := docker_engine.missing():
+        pytest.skip(why)
+    engine = Engine()
+    try:
+        docker_images.import_images(engine)
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture
+def engine(session_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """The one that the executor finds; no test may leave a container in it."""
+    monkeypatch.setenv("DOCKER_HOST", session_engine.env["DOCKER_HOST"])
+    monkeypatch.setenv("DOCKER_CONFIG", session_engine.env["DOCKER_CONFIG"])
+    yield session_engine
+    left = session_engine.docker("ps", "--all", "--quiet").split()
+    if left:
+        session_engine.docker("rm", "--force", *left)
+    assert left == []
+
+
+@asynccontextmanager
+async def new_bench(
+    folder: Path, context: ExecutorContext, **settings: Any
+) -> AsyncIterator[Bench]:
+    project = folder / "project"
+    project.mkdir()
+    (kind,) = tidemill_docker.tidemill_executors()
+    executor = kind.factory(context)
+    made = tidemill_docker.DockerSettings(image=docker_images.DEBIAN, pull="never", **settings)
+    yield Bench(executor, project, made, find)
+    await executor.close()
+
+
+async def find(mark: str) -> list[str]:
+    return marked_processes(mark)
+
+
+@pytest.fixture
+async def bench(engine: Engine, tmp_path: Path) -> AsyncIterator[Bench]:
+    del engine
+    async with new_bench(tmp_path, ExecutorContext(tmp_path / "scratch")) as bench:
+        yield bench
