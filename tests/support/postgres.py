@@ -109,16 +109,15 @@ class Postgres:
 
     def recover(self) -> None:
         """Waits for it to get over a crash; starts it where it has given up."""
-        if self._process is not None and self._process.poll() is None:
-            self._until_up()
-        else:
-            self.start()
+        self._until_up(again=True)
 
-    def _until_up(self) -> None:
+    def _until_up(self, *, again: bool = False) -> None:
         for _ in range(400):
             try:
                 psycopg.connect(self.url()).close()
             except psycopg.OperationalError:
+                if again and not self.alive:  # it may give up only now
+                    self.spawn()
                 time.sleep(0.025)
             else:
                 return

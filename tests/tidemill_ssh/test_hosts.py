@@ -59,6 +59,13 @@ async def gone(number: int) -> None:
             await asyncio.sleep(0.05)
 
 
+async def there(number: int) -> None:
+    """Waits until a process sleeps that long: what a step says comes before what it does."""
+    async with asyncio.timeout(30):
+        while not sleepers(number):
+            await asyncio.sleep(0.05)
+
+
 def sleepers(number: int) -> list[str]:
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
@@ -136,6 +143,7 @@ async def test_a_cut_connection_ends_the_tree_and_loses_the_step(
         NASTY.replace("1000", "100001") + "sleep 100001", server.settings()
     )
     await io.until(lambda io: b"ready" in io.kept)
+    await there(100001)
     assert server.cut() > 0
     outcome = await asyncio.wait_for(bench.executor.wait(handle), 30)
     assert (outcome.reason, "127.0.0.1" in outcome.detail) == (Reason.LOST, True)
@@ -164,7 +172,7 @@ async def test_a_killed_worker_leaves_nothing(sshd: Sshd, tmp_path: Path) -> Non
     )  # fmt: skip
     assert worker.stdout is not None
     assert await asyncio.to_thread(worker.stdout.readline) == b"ready\n"
-    assert sleepers(100002)
+    await there(100002)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     await gone(100002)
