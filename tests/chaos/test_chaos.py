@@ -32,6 +32,7 @@ from network import Network
 from postgres import find
 
 from fleet import Fleet
+from tidemill.broker.streams import ACK_WAIT
 
 FAULTS = int(os.environ.get("CHAOS_FAULTS", "20"))
 TASKS = int(os.environ.get("CHAOS_TASKS", "600"))
@@ -192,10 +193,12 @@ def _fill_all_slots(
 
 
 def _use_up_all_work(client: Client, checks: Checks) -> None:
-    """Nothing is left in NATS that nobody takes."""
+    """Nothing is left in NATS that nobody takes. What a killed worker was handed and had not
+    claimed comes again after `ACK_WAIT`; until then it hinders nobody."""
     for stream in ("TIDE_WORK", "TIDE_RESULTS"):
         left: int | None = None
-        for _ in range(50):
+        until = time.monotonic() + 2 * ACK_WAIT
+        while time.monotonic() < until:
             left = client.ask("waiting", stream)
             if left == 0:
                 break
