@@ -20,12 +20,12 @@ from tidemill.spi import (
     StepIO,
     Work,
 )
+from tidemill.spi.files import put_back
 from tidemill_docker import container, owner, program
 from tidemill_docker.engine import Engine, EngineGone, Missing, Refused
 from tidemill_docker.fence import Fence
 from tidemill_docker.files import StepFolder, workdir_in
 from tidemill_docker.life import Life
-from tidemill_docker.restore import put_back
 from tidemill_docker.settings import DockerSettings
 from tidemill_docker.step import Step
 

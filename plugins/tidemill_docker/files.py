@@ -1,4 +1,4 @@
-"""The files of a step: its own folder, mounted into the container, and what is collected.
+"""The files of a step: its own folder, which is mounted into the container.
 
 All of this may take long: to be done in a thread. What the step may have put there is
 read with care: a link in its folder must not lead the worker out of it.
@@ -6,19 +6,14 @@ read with care: a link in its folder must not lead the worker out of it.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import stat
 from pathlib import Path, PurePosixPath
 
-from tidemill.spi import OutputFile, ScriptAction, StartError, Work
+from tidemill.spi import ScriptAction, StartError, Work
+from tidemill.spi.files import VALUES_LIMIT
 from tidemill_docker import program
-
-VALUES_LIMIT = 1 << 20
-"""So much of `$TIDE_OUTPUT` is read, and one byte more, to show that there was more."""
-FILES_LIMIT = 10_000
-"""So many files are collected for one output."""
 
 
 class StepFolder:
@@ -99,32 +94,6 @@ def workdir_in(root: Path, workdir: str) -> Path | None:
     that a step may have left there, or by `..`."""
     found = (root / workdir).resolve()
     return found if found.is_relative_to(root.resolve()) else None
-
-
-def collect(workdir: Path, output: OutputFile) -> list[tuple[str, Path]]:
-    """The files of an output, as (name relative to the workdir, path), in order of name.
-
-    What a link or `..` leads to outside of the workdir is left out.
-
-    Raises:
-        OSError: there are more than `FILES_LIMIT`.
-    """
-    home = workdir.resolve()
-    if PurePosixPath(output.glob).is_absolute():
-        return []
-    found: dict[str, Path] = {}
-    try:
-        for path in workdir.glob(output.glob):
-            real = path.resolve()
-            if real.is_relative_to(home) and real.is_file():
-                found[path.relative_to(workdir).as_posix()] = real
-            if len(found) > FILES_LIMIT:
-                raise OSError(
-                    errno.EFBIG, f"the output {output.name} has more than {FILES_LIMIT} files"
-                )
-    except (ValueError, RuntimeError):  # an unacceptable pattern; a loop of links
-        return []
-    return sorted(found.items())
 
 
 def _inside(path: str) -> PurePosixPath:

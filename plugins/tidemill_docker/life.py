@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.spi import Outcome, Reason, SpiError, StartError, Work, lost
+from tidemill.spi.files import collect
 from tidemill_docker import container, files, owner, program
 from tidemill_docker.attach import Streams
 from tidemill_docker.engine import Engine, EngineGone, Missing, Refused, not_reachable
@@ -231,7 +232,7 @@ class Life:
         if workdir is None:
             return
         for output in step.work.outputs:
-            for name, path in await asyncio.to_thread(files.collect, workdir, output):
+            for name, path in await asyncio.to_thread(collect, workdir, output):
                 await step.io.save_file(output.name, name, path)
 
     def _workdir(self, work: Work) -> Path | None:

@@ -18,12 +18,12 @@ from tidemill.spi import (
     failed_to_start,
     lost,
 )
+from tidemill.spi.files import collect, put_back
 from tidemill_local import files, launch
 from tidemill_local.environment import inherited
 from tidemill_local.keeper_link import KeeperLink
 from tidemill_local.keepers import PATIENCE, Keepers
 from tidemill_local.pipe import OutputPipe
-from tidemill_local.restore import put_back
 from tidemill_local.settings import LocalSettings
 from tidemill_local.step import Step, outcome_of
 from tidemill_local.warden import protocol
@@ -280,7 +280,7 @@ class LocalExecutor:
     ) -> None:
         if outcome.ok:
             for output in step.work.outputs:
-                for name, path in await asyncio.to_thread(files.collect, layout.workdir, output):
+                for name, path in await asyncio.to_thread(collect, layout.workdir, output):
                     await step.io.save_file(output.name, name, path)
         clean = not layout.made or await asyncio.to_thread(layout.remove)
         if clean and not worn:

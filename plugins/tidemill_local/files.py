@@ -13,14 +13,9 @@ import stat
 from fcntl import ioctl
 from pathlib import Path, PurePosixPath
 
-from tidemill.spi import InputFile, OutputFile, ScriptAction, StartError, Work
+from tidemill.spi import InputFile, ScriptAction, StartError, Work
+from tidemill.spi.files import VALUES_LIMIT
 from tidemill_local.warden import folders
-
-VALUES_LIMIT = 1 << 20
-"""So much of `$TIDE_OUTPUT` is read, and one byte more, to show that there was more."""
-
-FILES_LIMIT = 10_000
-"""So many files are collected for one output."""
 
 _FICLONE = 0x40049409
 _CHUNK = 1 << 22
@@ -122,33 +117,6 @@ def _read(descriptor: int, size: int) -> bytes:
     while len(data) < size and (piece := os.read(descriptor, size - len(data))):
         data += piece
     return data
-
-
-def collect(workdir: Path, output: OutputFile) -> list[tuple[str, Path]]:
-    """The files of an output, as (name relative to the workdir, path), in order of name.
-
-    What a link or `..` leads to outside of the workdir is left out.
-
-    Raises:
-        OSError: there are more than `FILES_LIMIT`.
-    """
-    home = workdir.resolve()
-    pattern = output.glob
-    if PurePosixPath(pattern).is_absolute():
-        return []
-    found: dict[str, Path] = {}
-    try:
-        for path in workdir.glob(pattern):
-            real = path.resolve()
-            if real.is_relative_to(home) and real.is_file():
-                found[path.relative_to(workdir).as_posix()] = real
-            if len(found) > FILES_LIMIT:
-                raise OSError(
-                    errno.EFBIG, f"the output {output.name} has more than {FILES_LIMIT} files"
-                )
-    except (ValueError, RuntimeError):  # an unacceptable pattern; a loop of links
-        return []
-    return sorted(found.items())
 
 
 def _inside(folder: Path, path: str) -> Path:

@@ -15,9 +15,8 @@ from pathlib import Path, PurePosixPath
 import asyncssh
 
 from tidemill.spi import InputFile, OutputFile, SavedFile, StepIO, Work
+from tidemill.spi.files import FILES_LIMIT, too_many
 
-FILES_LIMIT = 10_000
-"""So many files are collected for one output."""
 ERRORS = (asyncssh.Error,)
 _CHUNK = 1 << 20
 
@@ -74,9 +73,7 @@ async def find(
         if PurePosixPath(real).is_relative_to(home) and stat.S_ISREG(mode):
             found[name] = real
         if len(found) > FILES_LIMIT:
-            raise OSError(
-                errno.EFBIG, f"the output {output.name} has more than {FILES_LIMIT} files"
-            )
+            raise too_many(output)
     return sorted(found.items())
 
 
