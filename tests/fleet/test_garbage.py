@@ -39,9 +39,3 @@ async def test_what_is_old_is_looked_through_once_a_minute_and_not_before() -> N
         await clock.advance(2)
         assert ring() is None
     assert gc.get_threshold() == before
-
-
-async def test_without_it_a_process_that_grows_looks_through_everything_at_once() -> None:
-    ring = old_garbage()
-    grow_much()
-    assert ring() is None

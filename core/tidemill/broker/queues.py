@@ -1,8 +1,8 @@
 """Taking the most urgent work of a pool first: scan, then park.
 
 Each priority has a consumer of its own. When slots get free, each is asked in turn for
-what it has now; when none has anything, a pull waits on each, and the first message ends
-the waiting. A priority at which a pull waits has nothing, and need not be asked. Which one
+what it has now; when none has anything, a pull waits on each, and what comes for one is
+taken at once. A priority at which a pull waits has nothing, and need not be asked. Which one
 is asked first goes by weights, so that nothing starves: strict order would let a steady
 stream of urgent work shut out all else.
 """
