@@ -191,9 +191,8 @@ class Dispatch:
     def _candidates(self, pools: Iterable[str], aside: set[StageRef]) -> list[TaskRow]:
         """As many ready tasks of each pool as there is room for, none of them of a stage or
         run that is full."""
-        full = {ref for ref, count in self._active.items() if self._stage_full(ref, count)} | aside
-        full_runs = {run for run, count in self._by_run.items() if self._run_full(run, count)}
-        full_runs |= self._held
+        full, full_runs = self._full()
+        full |= aside
 
         def stored(limits: Mapping[str, int]) -> list[TaskRow]:
             return self.tx.ready(self.ledger.now, limits, full, full_runs)
