@@ -7,9 +7,9 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
+from distributions import install
 
 Tidemill = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -35,15 +35,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     return folder
-
-
-def install(site: Path, distribution: str, source: str) -> None:
-    module = distribution.replace("-", "_")
-    (site / f"{module}.py").write_text(dedent(source))
-    info = site / f"{module}-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(f"[tidemill]\n{module} = {module}\n")
 
 
 def test_each_is_listed_with_where_it_is_from(tidemill: Tidemill, site: Path) -> None:

@@ -6,10 +6,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
+import distributions
 import pytest
 
 GOOD = """
@@ -39,18 +40,7 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def install(site: Path) -> Install:
-    """Makes a distribution as an installer leaves it: a module and its dist-info."""
-
-    def install(distribution: str, source: str, *, point: str = "", version: str = "1.2") -> None:
-        module = distribution.replace("-", "_")
-        (site / f"{module}.py").write_text(dedent(source))
-        info = site / f"{module}-{version}.dist-info"
-        info.mkdir()
-        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        (info / "METADATA").write_text(metadata)
-        (info / "entry_points.txt").write_text(f"[tidemill]\n{point or module} = {module}\n")
-
-    return install
+    return partial(distributions.install, site)
 
 
 @pytest.fixture
