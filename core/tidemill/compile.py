@@ -35,28 +35,28 @@ class InstalledPlugins:
         return load()
 
     def executor_kinds(self) -> tuple[str, ...]:
-        return self.loaded.executor_kinds()
+        return self.loaded.executors.kinds()
 
     def executor_settings(self, kind: str) -> type[BaseModel] | None:
-        return self.loaded.executor_settings(kind)
+        return self.loaded.executors.model(kind)
 
     def executor_origin(self, kind: str) -> str:
-        return self.loaded.executor_origin(kind)
+        return self.loaded.executors.origin(kind)
 
     def problem(self, kind: str) -> str | None:
-        return self.loaded.problem(kind)
+        return self.loaded.executors.problem(kind)
 
     def notifier_kinds(self) -> tuple[str, ...]:
-        return self.loaded.notifier_kinds()
+        return self.loaded.notifiers.kinds()
 
     def notifier_settings(self, kind: str) -> type[BaseModel] | None:
-        return self.loaded.notifier_settings(kind)
+        return self.loaded.notifiers.model(kind)
 
     def notifier_origin(self, kind: str) -> str:
-        return self.loaded.notifier_origin(kind)
+        return self.loaded.notifiers.origin(kind)
 
     def notifier_problem(self, kind: str) -> str | None:
-        return self.loaded.notifier_problem(kind)
+        return self.loaded.notifiers.problem(kind)
 
 
 def compile_file(

@@ -471,7 +471,7 @@ class Results(Protocol):
         """
 
 
-class ArtifactStore(Protocol):
+class Artifacts(Protocol):
     """Content-addressed files."""
 
     async def put(self, source: Path) -> StoredFile:

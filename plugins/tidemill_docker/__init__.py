@@ -26,7 +26,9 @@ from __future__ import annotations
 from tidemill.spi import Executor, ExecutorContext, ExecutorType, hookimpl
 from tidemill_docker.settings import DockerSettings
 
-__all__ = ["DockerSettings", "tidemill_executors"]
+__all__ = ["TIDEMILL_SPI", "DockerSettings", "tidemill_executors"]
+
+TIDEMILL_SPI = 1
 
 
 def _make(context: ExecutorContext) -> Executor:

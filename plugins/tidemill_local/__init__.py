@@ -30,7 +30,9 @@ from __future__ import annotations
 from tidemill.spi import Executor, ExecutorContext, ExecutorType, hookimpl
 from tidemill_local.settings import LocalSettings
 
-__all__ = ["LocalSettings", "tidemill_executors"]
+__all__ = ["TIDEMILL_SPI", "LocalSettings", "tidemill_executors"]
+
+TIDEMILL_SPI = 1
 
 
 def _make(context: ExecutorContext) -> Executor:

@@ -28,7 +28,9 @@ from __future__ import annotations
 from tidemill.spi import Executor, ExecutorContext, ExecutorType, StartError, hookimpl
 from tidemill_ssh.settings import SshSettings
 
-__all__ = ["SshSettings", "tidemill_executors"]
+__all__ = ["TIDEMILL_SPI", "SshSettings", "tidemill_executors"]
+
+TIDEMILL_SPI = 1
 
 
 def _make(context: ExecutorContext) -> Executor:

@@ -16,6 +16,7 @@ GOOD = 'pipeline p {\n  step a { run = "true" }\n}\n'
 _PLUGIN = """
 import pydantic
 from tidemill.spi import ExecutorType, hookimpl
+TIDEMILL_SPI = 1
 class Settings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid")
     level: int = 0

@@ -16,6 +16,7 @@ Tidemill = Callable[..., subprocess.CompletedProcess[str]]
 PODMAN = """
     from pydantic import BaseModel, Field, SecretStr
     from tidemill.spi import ExecutorType, hookimpl
+    TIDEMILL_SPI = 1
 
     class Settings(BaseModel, extra="forbid"):
         image: str = Field(description="What it is made of.")

@@ -16,6 +16,7 @@ import pytest
 GOOD = """
     from pydantic import BaseModel, Field
     from tidemill.spi import ExecutorType, hookimpl
+    TIDEMILL_SPI = 1
 
     class Settings(BaseModel, extra="forbid", frozen=True):
         image: str
@@ -71,16 +72,16 @@ print(json.dumps({expression}))
 
 
 def test_the_local_executor_is_found_like_any_other(ask: Ask) -> None:
-    assert "local" in ask("plugins.executor_kinds()")
-    assert ask("plugins.executor_type('local').settings.__name__") == "LocalSettings"
-    assert ask("plugins.problem('local')") is None
+    assert "local" in ask("plugins.executors.kinds()")
+    assert ask("plugins.executors.require('local').settings.__name__") == "LocalSettings"
+    assert ask("plugins.executors.problem('local')") is None
 
 
 def test_an_installed_plugin_is_found_with_its_version(ask: Ask, install: Install) -> None:
     install("tide-podman", GOOD.replace("KIND", "podman"), point="pods")
     assert ask("infos()") == [["pods", "tide-podman", "1.2", ["podman"], ""]]
-    assert ask("plugins.executor_kinds()") == ["docker", "local", "podman", "ssh"]
-    assert ask("list(plugins.executor_settings('podman').model_fields)") == [
+    assert ask("plugins.executors.kinds()") == ["docker", "local", "podman", "ssh"]
+    assert ask("list(plugins.executors.model('podman').model_fields)") == [
         "image",
         "pull",
         "user",
@@ -88,11 +89,11 @@ def test_an_installed_plugin_is_found_with_its_version(ask: Ask, install: Instal
 
 
 def test_an_unknown_kind_says_what_is_installed(ask: Ask) -> None:
-    message, hint = ask("error(plugins.executor_type, 'dokcer')")
+    message, hint = ask("error(plugins.executors.require, 'dokcer')")
     assert message == "there is no executor dokcer"
     assert hint == "installed executors: docker, local, ssh"
-    assert ask("plugins.executor_settings('dokcer')") is None
-    assert ask("plugins.problem('dokcer')") is None
+    assert ask("plugins.executors.model('dokcer')") is None
+    assert ask("plugins.executors.problem('dokcer')") is None
 
 
 @pytest.mark.parametrize(
@@ -122,16 +123,16 @@ def test_a_bad_plugin_is_named_and_harms_nobody(
     assert said in broken[4]
     assert "\n" not in broken[4]
     assert good[4] == ""
-    assert ask("plugins.executor_kinds()") == ["docker", "local", "podman", "ssh"]
+    assert ask("plugins.executors.kinds()") == ["docker", "local", "podman", "ssh"]
 
 
 def test_a_failed_plugin_is_the_answer_for_its_kind(ask: Ask, install: Install) -> None:
     install("tide-broken", "import no_such_module", point="nomad")
     failure = "plugin nomad of tide-broken 1.2 failed: ModuleNotFoundError"
-    assert ask("plugins.problem('nomad')").startswith(failure)
-    message, _ = ask("error(plugins.executor_type, 'nomad')")
+    assert ask("plugins.executors.problem('nomad')").startswith(failure)
+    message, _ = ask("error(plugins.executors.require, 'nomad')")
     assert message.startswith(failure)
-    _, hint = ask("error(plugins.executor_type, 'podman')")
+    _, hint = ask("error(plugins.executors.require, 'podman')")
     assert failure in hint
 
 
@@ -139,22 +140,22 @@ def test_two_plugins_that_claim_one_kind_are_both_named(ask: Ask, install: Insta
     install("tide-one", GOOD.replace("KIND", "podman"))
     install("tide-two", GOOD.replace("KIND", "podman"), version="2.0")
     said = "executor podman is claimed by tide-one 1.2 and tide-two 2.0: uninstall one of them"
-    assert ask("plugins.problem('podman')") == said
-    assert ask("error(plugins.executor_type, 'podman')")[0] == said
-    assert ask("plugins.executor_settings('podman')") is None
-    assert ask("plugins.executor_kinds()") == ["docker", "local", "ssh"]
+    assert ask("plugins.executors.problem('podman')") == said
+    assert ask("error(plugins.executors.require, 'podman')")[0] == said
+    assert ask("plugins.executors.model('podman')") is None
+    assert ask("plugins.executors.kinds()") == ["docker", "local", "ssh"]
     assert [info[4] for info in ask("infos()")] == ["", ""]
 
 
 def test_two_entry_points_of_one_name_do_not_collide(ask: Ask, install: Install) -> None:
     install("tide-one", GOOD.replace("KIND", "one"), point="same")
     install("tide-two", GOOD.replace("KIND", "two"), point="same")
-    assert ask("plugins.executor_kinds()") == ["docker", "local", "one", "ssh", "two"]
+    assert ask("plugins.executors.kinds()") == ["docker", "local", "one", "ssh", "two"]
 
 
 def test_settings_are_checked_and_given_their_types(ask: Ask, install: Install) -> None:
     install("tide-podman", GOOD.replace("KIND", "podman"))
-    values = "plugins.settings('podman', {'image': 'debian', 'pull': True}).model_dump()"
+    values = "plugins.executors.settings('podman', {'image': 'debian', 'pull': True}).model_dump()"
     assert ask(values) == {"image": "debian", "pull": True, "user": "nobody"}
 
 
@@ -170,7 +171,7 @@ def test_wrong_settings_are_said_in_words(
     ask: Ask, install: Install, values: str, said: str
 ) -> None:
     install("tide-podman", GOOD.replace("KIND", "podman"))
-    message, hint = ask(f"error(plugins.settings, 'podman', {values})")
+    message, hint = ask(f"error(plugins.executors.settings, 'podman', {values})")
     assert message == said
     assert hint == "its settings are: image, pull, user"
 
@@ -192,6 +193,7 @@ NOTIFIER = """
     from typing import Annotated
     from pydantic import BaseModel, SecretStr
     from tidemill.spi import NotifierType, Template, hookimpl
+    TIDEMILL_SPI = 1
 
     class Settings(BaseModel, extra="forbid"):
         url: SecretStr
@@ -207,23 +209,70 @@ NOTIFIER = """
 def test_notifiers_are_found_like_executors(ask: Ask, install: Install) -> None:
     install("tide-chat", NOTIFIER.replace("FIELD", "room"))
     assert ask("infos()") == [["tide_chat", "tide-chat", "1.2", ["chat"], ""]]
-    assert ask("plugins.notifier_kinds()") == ["chat"]
-    assert ask("plugins.notifier_origin('chat')") == "tide-chat 1.2"
-    assert ask("plugins.notifier_settings('chat').__name__") == "Settings"
-    assert ask("plugins.executor_kinds()") == ["docker", "local", "ssh"]
-    assert ask("plugins.notifier_problem('chat')") is None
+    assert ask("plugins.notifiers.kinds()") == ["chat"]
+    assert ask("plugins.notifiers.origin('chat')") == "tide-chat 1.2"
+    assert ask("plugins.notifiers.model('chat').__name__") == "Settings"
+    assert ask("plugins.executors.kinds()") == ["docker", "local", "ssh"]
+    assert ask("plugins.notifiers.problem('chat')") is None
 
 
 def test_a_notifier_leaves_the_languages_own_setting_alone(ask: Ask, install: Install) -> None:
     install("tide-chat", NOTIFIER.replace("FIELD", "on"), point="chat")
-    assert ask("plugins.notifier_kinds()") == []
-    assert "has a setting `on`" in ask("plugins.notifier_problem('chat')")
+    assert ask("plugins.notifiers.kinds()") == []
+    assert "has a setting `on`" in ask("plugins.notifiers.problem('chat')")
 
 
 def test_two_notifiers_of_one_kind_are_both_named(ask: Ask, install: Install) -> None:
     install("tide-chat", NOTIFIER.replace("FIELD", "room"))
     install("tide-other", NOTIFIER.replace("FIELD", "room"), version="3")
-    assert ask("plugins.notifier_kinds()") == []
-    assert ask("plugins.notifier_problem('chat')") == (
+    assert ask("plugins.notifiers.kinds()") == []
+    assert ask("plugins.notifiers.problem('chat')") == (
         "notifier chat is claimed by tide-chat 1.2 and tide-other 3: uninstall one of them"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "it does not say which version of tidemill.spi it was written for"),
+        ("TIDEMILL_SPI = 99", "version 99 of tidemill.spi, this tidemill has 1: upgrade tidemill"),
+        ("TIDEMILL_SPI = 0", "version 0 of tidemill.spi, this tidemill has 1: upgrade the plugin"),
+    ],
+)
+def test_a_plugin_of_another_version_of_the_contract_is_refused_in_words(
+    ask: Ask, install: Install, line: str, said: str
+) -> None:
+    source = GOOD.replace("KIND", "podman").replace("TIDEMILL_SPI = 1", line)
+    install("tide-podman", source, point="podman")
+    assert said in ask("plugins.executors.problem('podman')")
+    assert "local" in ask("plugins.executors.kinds()")
+
+
+OTHERS = """
+    from pydantic import BaseModel
+    from tidemill.spi import ArtifactStoreType, SecretProviderType, hookimpl
+    TIDEMILL_SPI = 1
+
+    class Settings(BaseModel, extra="forbid", frozen=True):
+        path: str = ""
+
+    @hookimpl
+    def tidemill_secrets():
+        return [SecretProviderType("vault", Settings, lambda settings, context: None)]
+
+    @hookimpl
+    def tidemill_artifact_stores():
+        return [ArtifactStoreType("SCHEME", Settings, lambda url, settings, context: None)]
+"""
+
+
+def test_secret_providers_and_artifact_stores_are_found_too(ask: Ask, install: Install) -> None:
+    install("tide-vault", OTHERS.replace("SCHEME", "ftp+tls"))
+    assert "vault" in ask("plugins.secret_providers.kinds()")
+    assert "ftp+tls" in ask("plugins.artifact_stores.kinds()")
+    assert ask("infos()")[0][3] == ["vault", "ftp+tls"]
+
+
+def test_an_address_that_no_store_can_have_is_refused(ask: Ask, install: Install) -> None:
+    install("tide-vault", OTHERS.replace("SCHEME", "://"), point="vault")
+    assert "kind must be a plain word" in ask("plugins.secret_providers.problem('vault')")

@@ -1,1 +1,1 @@
-"""Artifact stores: adapters of `tidemill.ports.ArtifactStore`."""
+"""Artifacts: adapters of `tidemill.ports.Artifacts`."""

@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 
 class FolderArtifacts:
-    """See `tidemill.ports.ArtifactStore`."""
+    """See `tidemill.ports.Artifacts`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

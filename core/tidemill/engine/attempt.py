@@ -26,7 +26,7 @@ from tidemill.errors import TidemillError
 from tidemill.model.messages import Order, Output, Result
 from tidemill.model.outputs import FILES
 from tidemill.ports import (
-    ArtifactStore,
+    Artifacts,
     CachedResult,
     Clock,
     Executors,
@@ -69,7 +69,7 @@ class Attempt:
     broker: WorkerEnd
     clock: Clock
     executors: Executors
-    artifacts: ArtifactStore
+    artifacts: Artifacts
     secrets: Secrets
     results: Results
     project: Path

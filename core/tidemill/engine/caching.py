@@ -18,7 +18,7 @@ from tidemill.errors import TidemillError
 from tidemill.model.fingerprint import Fingerprint, fingerprint
 from tidemill.model.messages import NO_RESULT, CacheReport, CacheRule, Order
 from tidemill.model.outputs import FILES, is_files
-from tidemill.ports import ArtifactStore, CachedResult, Clock, Results
+from tidemill.ports import Artifacts, CachedResult, Clock, Results
 from tidemill.spi import SavedFile
 
 FORBIDDEN = "the run was started with --no-cache"
@@ -35,7 +35,7 @@ class StepCache:
     order: Order
     rule: CacheRule
     results: Results
-    artifacts: ArtifactStore
+    artifacts: Artifacts
     clock: Clock
     project: Path
     say: Callable[[str], None]

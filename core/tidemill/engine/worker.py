@@ -16,7 +16,7 @@ from tidemill.engine.attempt import Attempt
 from tidemill.engine.waiting import AGAIN, end, sleep
 from tidemill.model.messages import Claimed, Heartbeat, Order, Result
 from tidemill.model.rows import TaskRef
-from tidemill.ports import ArtifactStore, Clock, Delivery, Executors, Results, Secrets, WorkerEnd
+from tidemill.ports import Artifacts, Clock, Delivery, Executors, Results, Secrets, WorkerEnd
 from tidemill.spi import Reason, boot_time
 
 HEARTBEATS = 3
@@ -31,7 +31,7 @@ class Worker:
     broker: WorkerEnd
     clock: Clock
     executors: Executors
-    artifacts: ArtifactStore
+    artifacts: Artifacts
     secrets: Secrets
     results: Results
     project: Path

@@ -1,15 +1,30 @@
 """The one interface between Tidemill and its plugins.
 
 A plugin imports this package and nothing else of Tidemill. `VERSION` is raised by every
-breaking change of it.
+breaking change of it; a plugin's module says which one it was written for
+(`TIDEMILL_SPI = 1`), and is refused, in words, by a Tidemill that has another.
 """
 
 from tidelang.schema import Template
+from tidemill.spi.artifact_store import (
+    ArtifactStore,
+    ArtifactStoreType,
+    StoreContext,
+    StoredObject,
+)
 from tidemill.spi.clock import boot_time
-from tidemill.spi.errors import SpiError, StartError
+from tidemill.spi.errors import (
+    ArtifactError,
+    ArtifactNotFoundError,
+    NotifyError,
+    SecretError,
+    SpiError,
+    StartError,
+)
 from tidemill.spi.executor import Executor, ExecutorContext, ExecutorType, Handle, StepIO
 from tidemill.spi.hooks import PROJECT, Hooks, hookimpl
-from tidemill.spi.notifier import Notifier, NotifierType
+from tidemill.spi.notifier import Notice, Notifier, NotifierType
+from tidemill.spi.secret_provider import ProviderContext, SecretProvider, SecretProviderType
 from tidemill.spi.work import (
     INPUTS,
     ArgvAction,
@@ -37,22 +52,34 @@ __all__ = [
     "PROJECT",
     "VERSION",
     "ArgvAction",
+    "ArtifactError",
+    "ArtifactNotFoundError",
+    "ArtifactStore",
+    "ArtifactStoreType",
     "Executor",
     "ExecutorContext",
     "ExecutorType",
     "Handle",
     "Hooks",
     "InputFile",
+    "Notice",
     "Notifier",
     "NotifierType",
+    "NotifyError",
     "Outcome",
     "OutputFile",
+    "ProviderContext",
     "Reason",
     "SavedFile",
     "ScriptAction",
+    "SecretError",
+    "SecretProvider",
+    "SecretProviderType",
     "SpiError",
     "StartError",
     "StepIO",
+    "StoreContext",
+    "StoredObject",
     "Template",
     "Usage",
     "Work",

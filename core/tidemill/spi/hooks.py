@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pluggy
 
+from tidemill.spi.artifact_store import ArtifactStoreType
 from tidemill.spi.executor import ExecutorType
 from tidemill.spi.notifier import NotifierType
+from tidemill.spi.secret_provider import SecretProviderType
 
 PROJECT = "tidemill"
 
@@ -30,6 +32,22 @@ class Hooks:
     def tidemill_notifiers(self) -> Sequence[NotifierType]:  # type: ignore[empty-body]
         """Offers notifiers. Called once for each process that compiles a file with one of
         them, or tells people of events, at start.
+
+        An exception marks the plugin as failed, as for `tidemill_executors`.
+        """
+
+    @hookspec
+    def tidemill_secrets(self) -> Sequence[SecretProviderType]:  # type: ignore[empty-body]
+        """Offers secret providers. Called once for each process that needs a secret: the
+        worker, and the scheduler where a notifier has one.
+
+        An exception marks the plugin as failed, as for `tidemill_executors`.
+        """
+
+    @hookspec
+    def tidemill_artifact_stores(self) -> Sequence[ArtifactStoreType]:  # type: ignore[empty-body]
+        """Offers artifact stores, by the schemes of their addresses. Called once for each
+        process that keeps or reads artifacts in another place than a folder.
 
         An exception marks the plugin as failed, as for `tidemill_executors`.
         """
