@@ -243,6 +243,24 @@ def test_a_deadlock_costs_another_try_and_no_change(stores: Callable[[], SqlStor
     assert len(tries) >= 3
 
 
+def test_what_was_prepared_is_not_relied_on_after_a_rollback(store: SqlStore) -> None:
+    """psycopg has the server forget everything then, once it has prepared something."""
+    fill(store, [task(0)])
+
+    def work(tx: Transaction) -> int:
+        return len(tx.runs([1])) + len(tx.take([1], tasks=[TaskRef(1, 0)]).tasks)
+
+    def broken(tx: Transaction) -> int:
+        return work(tx) // 0
+
+    for _ in range(10):  # psycopg prepares what comes again and again
+        store.transact_now(work)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            store.transact_now(broken)
+        assert store.transact_now(work) == 2
+
+
 def test_the_hot_statements_use_their_indexes(store: SqlStore) -> None:
     fill(store, [task(i, TaskState.SUCCEEDED) for i in range(3000)])
     with store._engine.connect() as connection:  # noqa: SLF001

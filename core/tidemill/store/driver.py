@@ -67,6 +67,10 @@ def _numbered(text: str) -> tuple[str, Sequence[str]]:
     return _PLACE.sub(number, text), tuple(called)
 
 
+_PREPARED, _ROLLED_BACK = "tidemill_prepared", "tidemill_rolled_back"
+"""What is known of a connection: the names of prepared statements by their texts, and
+whether they are to be forgotten."""
+
 Call = tuple[Prepared, Mapping[str, Any]]
 
 
@@ -151,7 +155,10 @@ class Driver:
     def _call(self, driver: Any, prepared: Prepared, values: Mapping[str, Any]) -> bytes:
         from psycopg.sql import Literal
 
-        known: dict[str, str] = self.connection.info.setdefault("tidemill_prepared", {})
+        known: dict[str, str] = self.connection.info.setdefault(_PREPARED, {})
+        if self.connection.info.pop(_ROLLED_BACK, False):
+            driver.execute("DEALLOCATE ALL")
+            known.clear()
         name = known.get(prepared.text)
         if name is None:
             name = f"tidemill_{len(known)}"
@@ -180,6 +187,14 @@ class Driver:
         if broken:
             self.connection.invalidate(error)
         return kind(statement, None, error, connection_invalidated=broken)
+
+
+def rolled_back(connection: Connection) -> None:
+    """To be told of every transaction that was. After a rollback psycopg has the server
+    forget all that was prepared, ours too, but only where it has prepared something itself:
+    so nothing counts as prepared any more."""
+    if not connection.invalidated:
+        connection.info[_ROLLED_BACK] = True
 
 
 def _results(cursor: Any) -> Iterator[tuple[list[Any], int]]:

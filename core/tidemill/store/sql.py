@@ -16,6 +16,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, exc
 
 from tidemill.ports import Transaction, UnavailableError
+from tidemill.store.driver import rolled_back
 from tidemill.store.statements import Statements
 from tidemill.store.transaction import SqlTransaction
 from tidemill.store.trouble import said_in_words
@@ -57,15 +58,19 @@ class SqlStore:
 
     def _once(self, work: Callable[[Transaction], T]) -> T:
         connection = self._connected()
-        with connection.begin() as transaction:
-            done = work(SqlTransaction(connection, self._statements))
-            try:
-                transaction.commit()
-            except exc.DBAPIError as error:
-                if self._broken(error):
-                    raise _in_doubt(error) from error
-                raise
-            return done
+        try:
+            with connection.begin() as transaction:
+                done = work(SqlTransaction(connection, self._statements))
+                try:
+                    transaction.commit()
+                except exc.DBAPIError as error:
+                    if self._broken(error):
+                        raise _in_doubt(error) from error
+                    raise
+                return done
+        except BaseException:
+            rolled_back(connection)
+            raise
 
     def _connected(self) -> Connection:
         """The connection; a new one where the last one broke."""
@@ -98,6 +103,7 @@ class SqlStore:
             ).scalar_one()
             answered = time.time()
             connection.rollback()
+            rolled_back(connection)
             return float(now) - (asked + answered) / 2
 
     async def sync(self) -> None:
