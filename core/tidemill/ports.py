@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from tidelang.values import Value
 from tidemill.errors import TidemillError
 from tidemill.model.messages import Order, Output, Report, StopAttempt
 from tidemill.model.rows import (
@@ -19,6 +20,7 @@ from tidemill.model.rows import (
     DecisionRow,
     EventRow,
     ExpansionRow,
+    NoticeRow,
     PipelineRow,
     RunRow,
     ScheduleRow,
@@ -29,7 +31,7 @@ from tidemill.model.rows import (
     WorkerRow,
 )
 from tidemill.model.states import RunState, TaskState
-from tidemill.spi import Executor
+from tidemill.spi import Executor, Notifier
 
 T = TypeVar("T")
 
@@ -179,6 +181,53 @@ class Turn(Protocol):
 
     def record(self, events: Sequence[EventRow]) -> None: ...
 
+    def tell(self, rows: Sequence[NoticeRow]) -> None:
+        """Stores notices, to be delivered; they are numbered here."""
+
+    def end_before(self, run: RunRow) -> RunState | None:
+        """How the run of the same pipeline ended (succeeded or failed) that ended last, this
+        one and those apart that are part of another one."""
+
+
+class BadEnd(NamedTuple):
+    key: str
+    state: TaskState
+    exit_code: int | None
+    detail: str
+
+
+class Notices(Protocol):
+    """What delivers notices. A notice that is *taken* is nobody else's until its `due_at`,
+    and is told apart by its `tries` from what somebody else takes then."""
+
+    def take_notices(
+        self, now: float, until: float, limit: int, family: int | None = None
+    ) -> list[NoticeRow]:
+        """Notices that are due, of each run and block the first one that is left, with one
+        try more; they are taken until that time. Of a run and those below it, if given."""
+
+    def settle_notice(self, row: NoticeRow) -> bool:
+        """Writes what became of a notice that was taken. False, and nothing is written,
+        where somebody else has taken it since."""
+
+    def revive_notices(self, numbers: Iterable[int], at: float) -> int:
+        """Makes dead notices due again, as if they had never been sent; how many."""
+
+    def next_notice(self) -> float | None:
+        """When the first one is due."""
+
+    def notices_of(self, family: int) -> list[NoticeRow]:
+        """Of a run and those below it."""
+
+    def waiting_notices(self, limit: int) -> list[NoticeRow]:
+        """Those that nobody got yet, the next one to be sent first."""
+
+    def dead_notices(self, limit: int) -> list[NoticeRow]:
+        """Those that nobody got and nobody will, the latest first."""
+
+    def bad_ends(self, run: int, limit: int) -> list[BadEnd]:
+        """Tasks that ended badly, the first one first."""
+
 
 class Purging(Protocol):
     """What removes old runs, with all that is theirs. A run that is *condemned*, with those
@@ -218,7 +267,7 @@ class Purging(Protocol):
     def drop_definitions(self, digests: Collection[str]) -> None: ...
 
 
-class Transaction(Turn, Purging, Protocol):
+class Transaction(Turn, Purging, Notices, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 
@@ -420,8 +469,53 @@ class Executors(Protocol):
     async def close(self) -> None: ...
 
 
+class Notifiers(Protocol):
+    """The notifiers of one process, made when they are first needed."""
+
+    def get(self, kind: str) -> Notifier:
+        """Raises:
+        TidemillError: no plugin offers this kind, or the one that does has failed.
+        """
+
+    def settings(self, kind: str, values: Mapping[str, Any]) -> Any:
+        """The kind's settings from plain values.
+
+        Raises:
+            TidemillError: they do not fit.
+        """
+
+    def templates(self, kind: str) -> Mapping[str, str]:
+        """The settings that are templates, with their defaults (empty where there is none).
+
+        Raises:
+            TidemillError: as `get`.
+        """
+
+    def timeout(self, kind: str) -> float:
+        """Seconds that one delivery may take."""
+
+    async def close(self) -> None: ...
+
+
+class Templates(Protocol):
+    """Fills in templates, within bounds."""
+
+    async def render(
+        self, templates: Mapping[str, str], names: Mapping[str, Value]
+    ) -> Mapping[str, str]:
+        """The texts, by the names of their templates.
+
+        Raises:
+            TemplateError: one cannot be filled in.
+        """
+
+
+class TemplateError(TidemillError):
+    """A template cannot be filled in, whenever it is tried: its author must mend it."""
+
+
 class Secrets(Protocol):
-    """Where a worker gets the values of secrets."""
+    """Where a process gets the values of secrets."""
 
     async def get(self, names: Collection[str]) -> Mapping[str, str]:
         """The value of each.

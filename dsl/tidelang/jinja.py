@@ -7,16 +7,18 @@ Imported only where a file has such a template. Which names a template may use i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from jinja2 import StrictUndefined, nodes
-from jinja2.exceptions import TemplateSyntaxError
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.lexer import Lexer
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
+from tidelang.bounds import EvaluationError
 from tidelang.functions import FUNCTIONS
 
 
@@ -80,6 +82,45 @@ def parse(source: str) -> nodes.Template | SyntaxProblem:
         return _problem(error, source)
     except RecursionError:
         return SyntaxProblem(0, "the template is nested too deeply")
+
+
+# --- filling in ----------------------------------------------------------------------------
+
+MESSAGE_LIMIT = 100_000
+"""Characters of a message."""
+
+
+class RenderError(Exception):
+    """A template cannot be filled in; the text says why, for the pipeline's author."""
+
+
+def render(source: str, names: Mapping[str, Any]) -> str:
+    """A template with these names filled in. How long that takes, and how much memory, is
+    up to the template: see `tidelang.rendering`.
+
+    Raises:
+        RenderError: it cannot be filled in, or becomes too much.
+    """
+    try:
+        template = environment().from_string(source)
+        return "".join(_bounded(template.generate(**names)))
+    except TemplateError as error:
+        raise RenderError(str(error.message)) from None
+    except RecursionError:
+        raise RenderError("the template is nested too deeply") from None
+    except MemoryError:
+        raise RenderError("it needs too much memory") from None
+    except (ArithmeticError, EvaluationError, LookupError, TypeError, ValueError) as error:
+        raise RenderError(str(error) or type(error).__name__) from None
+
+
+def _bounded(pieces: Iterable[str]) -> Iterator[str]:
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > MESSAGE_LIMIT:
+            raise RenderError(f"the message is longer than {MESSAGE_LIMIT:,} characters")
+        yield piece
 
 
 # --- Jinja's messages in plain words -------------------------------------------------------

@@ -82,6 +82,17 @@ def _is_template(info: Any) -> bool:
     return any(isinstance(mark, Template) for mark in marks)
 
 
+def templates_of(model: type[Any]) -> dict[str, str]:
+    """The settings that are Jinja2 documents, with their defaults; empty where there is
+    none."""
+    found = {}
+    for name, info in model.model_fields.items():
+        if _is_template(info):
+            default = None if info.is_required() else info.get_default(call_default_factory=True)
+            found[info.alias or name] = default if isinstance(default, str) else ""
+    return found
+
+
 def _open(model: type[Any]) -> bool:
     return bool(model.model_config.get("extra") == "allow")
 

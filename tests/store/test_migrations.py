@@ -99,6 +99,8 @@ def test_a_database_of_every_revision_is_read_after_its_upgrade(
     assert (run.state, run.params) == (RunState.FAILED, {"who": "anna"})
     assert run.size == len(past.tasks(1))
     assert run.pooled is (revision >= "0006")
+    notices = SqlStore(engine).transact_now(lambda tx: tx.notices_of(1))
+    assert [notice.error for notice in notices] == (["refused"] if revision >= "0008" else [])
     find = past.tasks(1)[0]
     assert find.outputs == {"names": ["a", "ü'; --"]}
     assert find.key == "find"

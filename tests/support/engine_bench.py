@@ -182,6 +182,7 @@ class Bench:
         self.broker = InProcessBroker(self.clock)
         self.executor = Scripted(ends)
         self.seen = Seen()
+        self.told = False
         self.scheduler: Scheduler
         self._parts: list[asyncio.Task[Any]] = []
         self._workers: list[asyncio.Task[None]] = []
@@ -220,7 +221,8 @@ class Bench:
         self, plan: Plan, chosen: frozenset[int], carried: Mapping[int, TaskRow], **more: Any
     ) -> RunRow:
         digest, content = codec.digest(plan.definition), codec.encode(plan.definition)
-        new = NewRun(plan, digest, content, "p.tide", chosen, carried, pooled=True, **more)
+        more |= {"pooled": True, "told": self.told}
+        new = NewRun(plan, digest, content, "p.tide", chosen, carried, **more)
         return self.store.transact_now(lambda tx: create_run(tx, new, self.clock.now()))
 
     def plan(self, run: RunRow) -> Plan:

@@ -144,6 +144,7 @@ def trigger(project: Project, name: str, params: Mapping[str, str]) -> int:
             chosen=frozenset(range(plan.size)),
             carried={},
             pooled=True,
+            told=True,
         )
         return _signalled(tx, create_run(tx, new, now))
 
@@ -188,6 +189,7 @@ def retry(project: Project, number: int) -> int:
             fresh=row.fresh,
             picked=row.picked,
             pooled=True,
+            told=True,
         )
         return _signalled(tx, create_run(tx, new, now))
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidemill._version import __version__
+from tidemill.app.fleet import fleet
 from tidemill.app.history import History
 from tidemill.errors import TidemillError
 from tidemill.plugins import load
@@ -40,6 +41,7 @@ def checks(project: Project) -> list[Check]:
         _state_folder(project),
         _database(project),
         *_runs(project),
+        *_notices(project),
         *_shells(),
         *_plugins(),
     ]
@@ -90,6 +92,22 @@ def _runs(project: Project) -> Iterator[Check]:
         if run.interrupted:
             hint = f"`tidemill retry {run.number}` goes on, `tidemill cancel {run.number}` ends it"
             yield Check("run", False, f"run {run.number} was interrupted", hint)
+
+
+def _notices(project: Project) -> Iterator[Check]:
+    from tidemill.app.telling import untold
+
+    try:
+        if not project.database.exists() and fleet(project).postgres is None:
+            return
+        dead = [notice for notice in untold(project) if notice.due_at is None]
+    except TidemillError:
+        return  # the check of the database says it
+    if dead:
+        last = dead[0]
+        detail = f"{len(dead)} given up; the last, {last.event} of run {last.run}: {last.error}"
+        hint = "`tidemill notify list` has them, `tidemill notify retry` sends them once more"
+        yield Check("notices", False, detail, hint)
 
 
 def _shells() -> Iterator[Check]:

@@ -11,6 +11,7 @@ import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidemill.app.executors import InstalledExecutors
 from tidemill.app.logs import FileLogs
@@ -32,6 +33,12 @@ from tidemill.model.views import Observer, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.sql import SqlStore
 
+if TYPE_CHECKING:
+    from tidemill.engine.delivery import Delivery
+
+TELL_SECONDS = 30.0
+"""How long a run that has ended waits until people have been told of it."""
+
 
 @dataclass(slots=True)
 class LocalRun:
@@ -44,6 +51,8 @@ class LocalRun:
     row: RunRow
     plan: Plan
     slots: int
+    untold: list[str] = field(default_factory=list)
+    """Once it has ended: notices that could not be delivered, and why, a line each."""
     _cancels: int = 0
     _parts: _Parts | None = None
     _cancelling: set[asyncio.Task[None]] = field(default_factory=set)
@@ -126,6 +135,7 @@ class _Parts:
             slots=run.slots,
             lease=LEASE,
         )
+        self._delivery: Delivery | None = None
         self._executors.warm(step.executor.kind for step in run.plan.definition.steps)
         self._nudges: set[asyncio.Task[None]] = set()
 
@@ -153,6 +163,22 @@ class _Parts:
         await self.show()
         if cancels:
             self._run.cancel()
+        if not self._run.row.told:
+            await self._drive()
+            return
+        from tidemill.app.notifying import delivering  # only where somebody is to be told
+
+        family = self._run.row.number
+        async with delivering(self._run.store, self._run.clock, family) as self._delivery:
+            await self._drive()
+            left = await self._delivery.settled(TELL_SECONDS)
+        blocks = self._run.plan.definition.notifications
+        for row in left:
+            kind = blocks[row.block].kind if row.run == family else "of a run below"
+            why = row.error or "there was no answer in time"
+            self._run.untold.append(f"notify {kind} could not tell of {row.event}: {why}")
+
+    async def _drive(self) -> None:
         working = asyncio.create_task(self._worker.run())
         driving = asyncio.create_task(self.scheduler.drive())
         try:
@@ -176,6 +202,8 @@ class _Parts:
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
         """What a committed transaction changed, for those who watch."""
+        if self._delivery is not None:
+            self._delivery.wake()
         for task in tasks:
             if task.state.ended:
                 self._logs.end(task.ref)

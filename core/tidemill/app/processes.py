@@ -24,6 +24,7 @@ from tidemill.app.executors import InstalledExecutors
 from tidemill.app.fleet import Fleet
 from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
+from tidemill.app.notifying import delivering
 from tidemill.app.purging import purge_of
 from tidemill.app.secrets import EnvironmentSecrets
 from tidemill.artifacts.folder import FolderArtifacts
@@ -34,12 +35,14 @@ from tidemill.broker.embedded import EmbeddedServer
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
+from tidemill.engine.delivery import Delivery
 from tidemill.engine.purging import Keep, Purge
 from tidemill.engine.scheduler import HEARTBEATS, LEASE, Scheduler
 from tidemill.engine.waiting import end
 from tidemill.engine.worker import Worker
 from tidemill.errors import UsageError
 from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.states import TaskState
 from tidemill.ports import UnavailableError
 from tidemill.project import Project
 from tidemill.store.database import (
@@ -107,9 +110,15 @@ class Stop:
 
 
 class RunLog:
-    """What the log of a scheduler says of runs and steps."""
+    """What the log of a scheduler says of runs and steps. Who is `woken` has notices of them
+    to deliver, perhaps."""
+
+    def __init__(self, woken: Delivery) -> None:
+        self._woken = woken
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
+        if runs or any(task.state is TaskState.AWAITING_APPROVAL for task in tasks):
+            self._woken.wake()
         for run in runs:
             if run.state.ended:
                 log.info("run %d of %s %s", run.number, run.pipeline, run.state.value)
@@ -145,7 +154,8 @@ async def run_scheduler(
         clean = Purge(_beside(url), SystemClock(), keep)
         async with (
             collected_seldom(clean.clock),
-            _scheduling(store, found, replicas, lease, health, stop) as driving,
+            _delivering(_beside(url)) as delivery,
+            _scheduling(store, found, replicas, lease, health, stop, delivery) as driving,
             _purging(clean),
         ):
             if driving is not None:
@@ -161,6 +171,7 @@ async def _scheduling(
     lease: float,
     health: Health,
     stop: Stop,
+    delivery: Delivery,
 ) -> AsyncIterator[asyncio.Task[None] | None]:
     """A scheduler at work; None where it was stopped before it could begin."""
     ahead = await _patiently(lambda: asyncio.to_thread(store.clock_ahead), stop)
@@ -181,7 +192,7 @@ async def _scheduling(
     broker = JetStreamSchedulerEnd(client, clock, replicas=replicas, report_wait=lease / HEARTBEATS)
     await broker.open()
     ends.append(broker)
-    scheduler = Scheduler(store, broker, clock, RunLog(), lease=lease)
+    scheduler = Scheduler(store, broker, clock, RunLog(delivery), lease=lease)
     health.check("nats", lambda: client.is_connected)
     health.check("database", lambda: not scheduler.outage.on)
     health.check("turns", Progressing(lambda: scheduler.turns, clock, 3 * lease))
@@ -207,6 +218,16 @@ async def _purging(purge: Purge) -> AsyncIterator[None]:
         if work is not None:
             await end(work)
         await purge.store.close()
+
+
+@asynccontextmanager
+async def _delivering(store: SqlStore) -> AsyncIterator[Delivery]:
+    """Tells people, on a connection of its own, so that no turn waits for it."""
+    try:
+        async with delivering(store, SystemClock()) as delivery:
+            yield delivery
+    finally:
+        await store.close()
 
 
 def _beside(url: str) -> SqlStore:
@@ -351,8 +372,11 @@ async def run_up(
             stack.enter_context(_told(project, found, where))
         stop = Stop()
         with stop.listening():
-            async with _purging(_purge_of_up(project, where, keep)):
-                await _up(project, store, found, options.settled(), lease, health, stop)
+            async with (
+                _purging(_purge_of_up(project, where, keep)),
+                _delivering(_store_beside_up(project, where)) as delivery,
+            ):
+                await _up(project, store, found, options.settled(), lease, health, stop, delivery)
     log.info("stopped")
 
 
@@ -364,10 +388,11 @@ async def _up(
     lease: float,
     health: Health,
     stop: Stop,
+    delivery: Delivery,
 ) -> None:
     async with (
         collected_seldom(SystemClock()),
-        _scheduling(store, found, 1, lease, health, stop) as driving,
+        _scheduling(store, found, 1, lease, health, stop, delivery) as driving,
         _working(project, found, options, lease, health, stop) as worker,
     ):
         if driving is None or worker is None:
@@ -388,10 +413,16 @@ def _store_of_up(project: Project, where: Fleet) -> SqlStore:
 
 
 def _purge_of_up(project: Project, where: Fleet, keep: Keep) -> Purge:
+    store = _store_beside_up(project, where)
     if where.postgres is not None:
-        return Purge(_beside(where.postgres), SystemClock(), keep)
-    store = SqlStore(open_sqlite(project.database), threaded=True)
+        return Purge(store, SystemClock(), keep)
     return purge_of(project, store, keep, SystemClock())
+
+
+def _store_beside_up(project: Project, where: Fleet) -> SqlStore:
+    if where.postgres is not None:
+        return _beside(where.postgres)
+    return SqlStore(open_sqlite(project.database), threaded=True)
 
 
 @contextmanager

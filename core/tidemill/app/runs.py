@@ -105,6 +105,7 @@ def open_run(project: Project, request: RunRequest) -> LocalRun:
             file=planned.file,
             chosen=planned.chosen,
             fresh=request.fresh,
+            told=request.told,
             carried=known.carried,
             picked=planned.picked,
         )
@@ -189,6 +190,7 @@ def _retry_of(tx: Transaction, row: RunRow) -> NewRun:
         retry_of=row.number,
         origin=row.origin or row.number,
         fresh=row.fresh,
+        told=row.told,
         picked=row.picked,
     )
 

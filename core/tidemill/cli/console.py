@@ -88,6 +88,11 @@ def note(text: str) -> None:
         say(f"{click.style('note:', fg='cyan')} {text}")
 
 
+def warn(text: str) -> None:
+    """What did not work though the command did, on stderr."""
+    say(f"{click.style('warning:', fg='yellow')} {text}")
+
+
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 

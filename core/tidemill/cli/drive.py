@@ -58,6 +58,8 @@ async def _drive(
                 display.close()
         if not quiet:
             outlet.write(failures(board, paint))
+        for line in local.untold:
+            console.warn(line)
     finally:
         outlet.drain()
     return exits.of_run(board.run.state, stop.first)

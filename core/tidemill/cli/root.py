@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "apply": "Make files' pipelines those of the fleet.",
     "trigger": "Start a run of a pipeline that was applied.",
     "workers": "Show the workers of the fleet.",
+    "notify": "See to it that people are told.",
     "up": "Start a scheduler, a worker and a NATS server here.",
     "scheduler": "Schedule the fleet's runs.",
     "worker": "Carry out the steps of a pool.",

@@ -91,6 +91,7 @@ class Children:
             "parent": task.ref,
             "root": run.family,
             "pooled": task.pool is not None,
+            "told": run.told,
         }
         before = self._before(run, task)
         if before is not None and before.state in _RETRIED and _same(before, digest, params):

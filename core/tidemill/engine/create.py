@@ -11,6 +11,7 @@ from tidelang.definition import Approval, Subrun
 from tidelang.reify import literal
 from tidemill.engine.fan_out import NOT_SELECTED, tasks_in_words
 from tidemill.engine.ledger import Ledger
+from tidemill.engine.notices import note_events
 from tidemill.engine.plans import Plans, lists_of
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
@@ -39,7 +40,7 @@ class NewRun:
     that take part of late fan-outs of which not all do. `parent` is the task whose work it
     is, in the run `root` or one below it. The tasks of
     a `pooled` run are offered to the pools of their steps, by any scheduler; others are
-    driven by the process that makes the run."""
+    driven by the process that makes the run. People are `told` of it."""
 
     plan: Plan
     digest: str
@@ -57,6 +58,7 @@ class NewRun:
     schedule: int | None = None
     due_at: float | None = None
     queued: bool = False
+    told: bool = False
 
     @property
     def excluded(self) -> frozenset[int]:
@@ -140,6 +142,7 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
         due_at=new.due_at,
         queued=new.queued,
         pooled=new.pooled,
+        told=new.told,
     )
     run = run._replace(number=tx.new_run(run))
     ledger = Ledger(now, lease=0)
@@ -167,6 +170,7 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
     plans.add(run.number, plan)
     Progress(ledger, plans, outputs, tx).begin(run.number)
     ledger.record("run", run.number, None, state=run.state.value)
+    note_events(ledger, plans, tx)
     stages, tasks = ledger.take_new()
     tx.insert(stages, tasks)
     ledger.flush(tx)

@@ -88,6 +88,7 @@ class Firing:
             chosen=frozenset(range(plan.size)),
             carried={},
             pooled=True,
+            told=True,
             schedule=row.number,
             due_at=due_at,
             queued=row.spec["overlap"] == "queue",

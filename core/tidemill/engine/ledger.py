@@ -37,6 +37,10 @@ class Ledger:
         """Tasks that ended and whose stages have not been looked at yet."""
         self.ended_children: list[RunRow] = []
         """Runs that ended and whose parents' tasks have not been looked at yet."""
+        self.moved_runs: list[RunRow] = []
+        """Runs whose state changed, as they were then, in order."""
+        self.asked: list[TaskRow] = []
+        """Tasks that began to wait for people."""
         self.changed: dict[TaskRef, TaskRow] = {}
         """Every task that changed, for those who watch; in order of the first change."""
         self.changed_runs: dict[int, RunRow] = {}
@@ -182,6 +186,8 @@ class Ledger:
         self._put(row, after)
         if Effect.END in effects:
             self.ended.append(after)
+        if state is TaskState.AWAITING_APPROVAL:
+            self.asked.append(after)
         self.record("task", row.run, row.ordinal, state=state.value, attempt=after.attempt)
         return after
 
@@ -197,6 +203,7 @@ class Ledger:
         after = self.set_run(run._replace(state=state, **fields))
         if state.ended and after.parent is not None:
             self.ended_children.append(after)
+        self.moved_runs.append(after)
         self.record("run", number, None, state=state.value)
         return after
 

@@ -28,13 +28,14 @@ from tidemill.model.rows import (
     DecisionRow,
     EventRow,
     ExpansionRow,
+    NoticeRow,
     RunRow,
     StageRef,
     StageRow,
     TaskRef,
     TaskRow,
 )
-from tidemill.model.states import TaskState
+from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Hand, Lease, Transaction
 
 
@@ -130,6 +131,12 @@ class Mirror:
 
     def definition(self, digest: str) -> bytes:
         return self._tx.definition(digest)
+
+    def tell(self, rows: Sequence[NoticeRow]) -> None:
+        self._tx.tell(rows)
+
+    def end_before(self, run: RunRow) -> RunState | None:
+        return self._tx.end_before(run)
 
     def stages(self, refs: Iterable[StageRef]) -> list[StageRow]:
         return [self._stages[ref] for ref in refs]

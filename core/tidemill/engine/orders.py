@@ -10,6 +10,7 @@ from tidelang import definition, values
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.shell import FillError, called, check_argv, check_environment, fill
 from tidemill.engine.scopes import Outputs, task_scope
+from tidemill.engine.settings import work_out
 from tidemill.model.fingerprint import digest_of
 from tidemill.model.messages import CacheRule, FileInput, Order
 from tidemill.model.outputs import file_inputs
@@ -45,7 +46,10 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
                 env[name] = values.to_text(value)
         env |= _facts(run, task)
         check_environment(env)
-        settings, secret_settings = _settings(step.executor, scope)
+        settings, secret_settings = work_out(
+            step.executor.settings,
+            lambda name, expr: _value(expr, scope, f"executor setting {name}"),
+        )
         return Order(
             ref=task.ref,
             fence=task.fence,
@@ -105,32 +109,6 @@ def _action(
         "in_file": action.in_file,
     }
     return script, None, dict(filled.env), dict(filled.secrets)
-
-
-_Path = tuple[str | int, ...]
-
-
-def _settings(
-    executor: definition.Executor, scope: Scope
-) -> tuple[dict[str, Any], list[tuple[_Path, values.Secret]]]:
-    """The settings as JSON, and the secrets with the places in it where they go."""
-    secrets: list[tuple[_Path, values.Secret]] = []
-    settings = {
-        name: _without(_value(expr, scope, f"executor setting {name}"), (name,), secrets)
-        for name, expr in executor.settings
-    }
-    return settings, secrets
-
-
-def _without(value: values.Value, path: _Path, secrets: list[tuple[_Path, values.Secret]]) -> Any:
-    if isinstance(value, values.Secret):
-        secrets.append((path, value))
-        return None
-    if isinstance(value, list):
-        return [_without(item, (*path, at), secrets) for at, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {key: _without(item, (*path, key), secrets) for key, item in value.items()}
-    return values.to_setting(value)
 
 
 def _argv(action: definition.Argv, scope: Scope) -> tuple[str, ...]:

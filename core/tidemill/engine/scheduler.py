@@ -21,6 +21,7 @@ from tidemill.engine.firing import Firing
 from tidemill.engine.foresight import foresee
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
+from tidemill.engine.notices import note_events
 from tidemill.engine.orders import POOL
 from tidemill.engine.outage import Outage
 from tidemill.engine.pace import Pace
@@ -302,6 +303,7 @@ class Scheduler:
         if firing is not None and self._timer_passed(ledger):
             firing.fire(ledger.now)
         dispatch = self._dispatch(children, active, pooled=every is not None)
+        note_events(ledger, self.plans, tx)
         ledger.flush(tx)
         todo.orders = dispatch.orders
         todo.runs = list(ledger.changed_runs.values())

@@ -78,7 +78,7 @@ def task_scope(
         "param": plan.params,
         "let": plan.lets,
         "loop": instance.loop,
-        "run": _run_space(run, attempt),
+        "run": run_space(run, attempt),
         "step": _step_space(run.number, plan, step.reads, outputs),
     }
     return Scope(spaces, states or {})
@@ -89,7 +89,7 @@ def list_scope(run: RunRow, plan: Plan, step: PlannedStep, outputs: Outputs) -> 
     spaces = {
         "param": plan.params,
         "let": plan.lets,
-        "run": _run_space(run, attempt=1),
+        "run": run_space(run, attempt=1),
         "step": _step_space(run.number, plan, step.draws, outputs),
     }
     return Scope(spaces)
@@ -102,15 +102,16 @@ def _step_space(
     return {step.step.name: _step_value(run, step, outputs) for step in steps}
 
 
-def _run_space(run: RunRow, attempt: int) -> dict[str, values.Value]:
+def run_space(run: RunRow, attempt: int) -> dict[str, values.Value]:
+    """What `run` is in expressions and templates."""
     started = run.started_at or run.created_at
     return {
         "id": str(run.number),
         "number": run.number,
         "pipeline": run.pipeline,
-        "due": _iso(run.created_at),
+        "due": _iso(run.due_at or run.created_at),
         "started": _iso(started),
-        "trigger": "manual",
+        "trigger": "manual" if run.schedule is None else "schedule",
         "state": run.state.value,
         "attempt": attempt,
     }

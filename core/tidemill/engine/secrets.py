@@ -3,13 +3,13 @@ and kept from everything that is stored or shown."""
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from tidelang.shell import check_environment
 from tidemill.engine.masking import Mask
+from tidemill.engine.settings import with_secrets
 from tidemill.model.messages import Order
 from tidemill.ports import Secrets
 
@@ -38,15 +38,7 @@ class Unlocked:
     @property
     def settings(self) -> dict[str, Any]:
         """The executor's settings."""
-        settings = dict(self._order.settings)
-        if self._order.secret_settings:
-            settings = copy.deepcopy(settings)
-        for path, value in self._order.secret_settings:
-            place: Any = settings
-            for key in path[:-1]:
-                place = place[key]
-            place[path[-1]] = value.text(self._known)
-        return settings
+        return with_secrets(self._order.settings, self._order.secret_settings, self._known)
 
     def problem(self, values: bytes) -> str | None:
         """Why these outputs may not be stored, if so: a secret is among them."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from tidemill.engine.booking import Booking
 from tidemill.engine.children import Children
 from tidemill.engine.ledger import Ledger
+from tidemill.engine.notices import note_events
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
@@ -70,5 +71,6 @@ def _open(tx: Transaction, number: int, now: float) -> Children:
 
 def _settled(children: Children, number: int) -> RunRow:
     children.settle()
+    note_events(children.ledger, children.plans, children.progress.tx)
     children.ledger.flush(children.progress.tx)
     return children.ledger.run(number)

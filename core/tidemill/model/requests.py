@@ -22,7 +22,8 @@ class Selection:
 class RunRequest:
     """`params` are texts as typed behind `-p`; the language converts and checks them.
     `pipeline` may be left out where the file has one. `max_parallel` None means the
-    number of processors. `fresh` is to use no result out of the cache."""
+    number of processors. `fresh` is to use no result out of the cache; `told` is to tell people of
+    its events."""
 
     file: Path
     pipeline: str | None = None
@@ -30,3 +31,4 @@ class RunRequest:
     selection: Selection = Selection()
     max_parallel: int | None = None
     fresh: bool = False
+    told: bool = False

@@ -38,7 +38,8 @@ class RunRow(NamedTuple):
     task as `parent` and `parent_task` (its ordinal), and as `root` the run above all. A run
     that a `schedule` (its number) has started has the time that it was due at; one that is
     `queued` starts when the earlier ones of that schedule have ended. A `pooled` run is driven by
-    any scheduler, others by the process that made them."""
+    any scheduler, others by the process that made them. People are `told` of its events as
+    its pipeline says, or are not."""
 
     number: int
     digest: str
@@ -65,6 +66,7 @@ class RunRow(NamedTuple):
     due_at: float | None = None
     queued: bool = False
     pooled: bool = False
+    told: bool = False
 
     @property
     def family(self) -> int:
@@ -219,3 +221,24 @@ class EventRow(NamedTuple):
     run: int
     ordinal: int | None
     data: dict[str, Any]
+
+
+class NoticeRow(NamedTuple):
+    """An event that somebody is to be told of by the `block`-th `notify` of its run's
+    pipeline (from 0). `state` is the run's when it happened, `step` the key of the task
+    that it is about (empty where it is the run). `tries` counts the times it was sent;
+    `due_at` is when it may be sent, or is believed to be lost on its way: None once
+    nothing is to be done any more. Then `error` tells what was delivered (empty) from
+    what nobody got, a *dead* notice."""
+
+    number: int
+    run: int
+    block: int
+    event: str
+    at: float
+    state: RunState
+    step: str = ""
+    detail: str = ""
+    tries: int = 0
+    due_at: float | None = None
+    error: str = ""

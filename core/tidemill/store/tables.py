@@ -38,6 +38,8 @@ TIMED = (
     "state IN ('queued', 'running', 'delegated', 'awaiting_approval')"
     " AND run_at IS NOT NULL AND pool IS NOT NULL"
 )
+WAITING = "due_at IS NOT NULL"
+DEAD = "due_at IS NULL AND error <> ''"
 """Conditions of partial indexes: a statement that is to use one says the same words."""
 
 
@@ -76,6 +78,7 @@ class Run(SQLModel, table=True):
     due_at: float | None = None
     queued: bool = False
     pooled: bool = False
+    told: bool = False
 
     __table_args__ = (
         _partial("run_family", "root", where="root IS NOT NULL"),
@@ -256,6 +259,29 @@ class Outbox(SQLModel, table=True):
     run: int = Field(foreign_key="run.number", ondelete="CASCADE", index=True)
     ordinal: int | None = None
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Notice(SQLModel, table=True):
+    """What people are to be told: written with the change that it is about, so that none is
+    lost, and sent from here. The indexes hold what is left to be done, and what nobody
+    got."""
+
+    number: int | None = Field(default=None, sa_column=Column(WIDE, primary_key=True))
+    run: int = Field(foreign_key="run.number", ondelete="CASCADE", index=True)
+    block: int
+    event: str
+    at: float
+    state: str
+    step: str
+    detail: str
+    tries: int
+    due_at: float | None = None
+    error: str
+
+    __table_args__ = (
+        _partial("notice_due", "due_at", where=WAITING),
+        _partial("notice_dead", "number", where=DEAD),
+    )
 
 
 def metadata() -> MetaData:

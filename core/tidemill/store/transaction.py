@@ -26,6 +26,7 @@ from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Hand, Lease, StaleError
 from tidemill.store.batch import as_json, fold, from_json
 from tidemill.store.driver import Driver, Prepared
+from tidemill.store.notices import Notices
 from tidemill.store.purging import Purging
 from tidemill.store.statements import (
     APPROVAL,
@@ -45,7 +46,7 @@ from tidemill.store.statements import (
 _TASK_STATES = {state.value: state for state in TaskState}
 
 
-class SqlTransaction(Purging):
+class SqlTransaction(Purging, Notices):
     """See `tidemill.ports.Transaction`."""
 
     def __init__(self, connection: Connection, statements: Statements) -> None:
@@ -85,6 +86,7 @@ class SqlTransaction(Purging):
             "due_at": run.due_at,
             "queued": run.queued,
             "pooled": run.pooled,
+            "told": run.told,
         }
         result: Any = self._connection.execute(insert(RUN).values(values))
         return int(result.inserted_primary_key[0])
@@ -419,6 +421,7 @@ class Rows:
             fresh=bool(found.fresh),
             queued=bool(found.queued),
             pooled=bool(found.pooled),
+            told=bool(found.told),
         )
 
     def task(self, row: Sequence[Any]) -> TaskRow:

@@ -13,6 +13,7 @@ from tidemill.model.rows import (
     DecisionRow,
     EventRow,
     ExpansionRow,
+    NoticeRow,
     PipelineRow,
     ScheduleRow,
     TaskRow,
@@ -21,7 +22,17 @@ from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Transaction
 from tidemill.testing.store_rows import RUN, DirectStore, fill, task
 
-OF_RUNS = ("run", "stage", "task", "attempt", "approval", "expansion", "outbox", "condemned")
+OF_RUNS = (
+    "run",
+    "stage",
+    "task",
+    "attempt",
+    "approval",
+    "expansion",
+    "outbox",
+    "condemned",
+    "notice",
+)
 
 Run = dict[str, Any]
 
@@ -60,6 +71,7 @@ def _furnish(tx: Transaction, run: int) -> None:
     tx.expand([ExpansionRow(run, 0, 1, ["list", []])], [])
     tx.save_attempts([AttemptRow(run, i, 1, 1, "w", 1.0) for i in range(2)])
     tx.record([EventRow(1.0, "task", run, i, {}) for i in range(4)])
+    tx.tell([NoticeRow(0, run, 0, "failed", 1.0, RunState.FAILED, due_at=1.0)])
     tx.decide(DecisionRow(run, 0, True, "anna", "", "", 1.0))
 
 
@@ -87,7 +99,7 @@ class PurgingConformance:
         of_one = {name: self.count(store, name) for name in (*OF_RUNS, "signal")}
         assert of_one == {
             "run": 1, "stage": 0, "task": 2, "attempt": 2, "approval": 1, "expansion": 1,
-            "outbox": 4, "condemned": 0, "signal": 0,
+            "outbox": 4, "condemned": 0, "signal": 0, "notice": 1,
         }  # fmt: skip
 
     def test_no_more_rows_are_removed_at_a_time_than_are_asked_for(
@@ -100,7 +112,7 @@ class PurgingConformance:
             assert store.transact_now(lambda tx: tx.remove([1], 3)) <= 3
             before, rows = rows, sum(self.count(store, name) for name in OF_RUNS)
             sizes.append(before - rows)
-        assert sizes == [3, 3, 2 + 4], "the last takes the run's own row and what hangs on it"
+        assert sizes == [3, 3, 2 + 5], "the last takes the run's own row and what hangs on it"
 
     def test_who_dies_in_between_leaves_what_the_next_one_goes_on_with(
         self, store: DirectStore

@@ -40,6 +40,9 @@ Examples:
 @click.option(
     "--no-cache", "fresh", is_flag=True, help="Run cached steps too; keep their new results."
 )
+@click.option(
+    "--notify", "told", is_flag=True, help="Tell people, as its `notify` blocks say they are told."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every event.")
 @click.option("--plain", is_flag=True, help="Plain lines, also on a terminal.")
 def command(
@@ -52,6 +55,7 @@ def command(
     dry_run: bool,
     max_parallel: int | None,
     fresh: bool,
+    told: bool,
     as_json: bool,
     plain: bool,
 ) -> int:
@@ -67,6 +71,7 @@ def command(
         selection=Selection(only, start, until),
         max_parallel=max_parallel,
         fresh=fresh,
+        told=told,
     )
     from tidemill.app import MistakesError
 

@@ -1,0 +1,29 @@
+"""Delivering notices, with the parts that are installed here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tidemill.app.notifiers import InstalledNotifiers
+from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.templates import ApartTemplates
+from tidemill.engine.delivery import Delivery
+from tidemill.engine.waiting import end
+from tidemill.ports import Clock, Store
+
+
+@asynccontextmanager
+async def delivering(
+    store: Store, clock: Clock, family: int | None = None
+) -> AsyncIterator[Delivery]:
+    """Delivers, of a run and those below it or of all, until it is left."""
+    notifiers = InstalledNotifiers()
+    delivery = Delivery(store, clock, notifiers, EnvironmentSecrets(), ApartTemplates(), family)
+    work = asyncio.create_task(delivery.forever())
+    try:
+        yield delivery
+    finally:
+        await end(work)
+        await notifiers.close()
