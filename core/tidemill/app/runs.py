@@ -23,7 +23,7 @@ from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
 from tidemill.model.requests import RunRequest
 from tidemill.model.rows import RunRow, TaskRow
-from tidemill.model.secrets import secrets_of
+from tidemill.model.secrets import secrets_of, secrets_of_notifiers
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.views import TaskView
 from tidemill.ports import Transaction
@@ -159,7 +159,9 @@ def _create(
         what = new(tx)
         wanted = what.chosen - what.carried.keys()
         called = lambda digest: codec.decode(tx.definition(digest))  # noqa: E731
-        EnvironmentSecrets().require(secrets_of(what.plan, wanted, called))
+        secrets = secrets_of(what.plan, wanted, called)
+        secrets |= secrets_of_notifiers(what.plan) if what.told else frozenset()
+        EnvironmentSecrets().require(secrets)
         row = create_run(tx, what, clock.now())
         made.append((row, what, own(project, row.number)))
 

@@ -137,7 +137,7 @@ class Delivery:
 
     async def _deliver(self, row: NoticeRow) -> None:
         after = await self._sent(row)
-        if after.error:
+        if after.error and self.family is None:  # of a run of its own, its end says it
             fate = "given up" if after.due_at is None else "tried again later"
             log.warning("notice %s of run %d, %s: %s", row.event, row.run, fate, after.error)
         until = self.clock.now() + TAKEN

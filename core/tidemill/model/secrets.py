@@ -27,6 +27,13 @@ def secrets_of(plan: Plan, ordinals: Iterable[int], called: DefinitionOf) -> fro
     return frozenset(search.found)
 
 
+def secrets_of_notifiers(plan: Plan) -> frozenset[str]:
+    """The names that those who tell people of the run cannot do without."""
+    scope = Scope({"param": plan.params, "let": plan.lets})
+    exprs = [expr for block in plan.definition.notifications for _, expr in block.settings]
+    return frozenset(name for expr in exprs for name in _of(expr, scope))
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
     called: DefinitionOf
