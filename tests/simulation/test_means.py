@@ -16,7 +16,7 @@ from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
-from tidemill.model.rows import ScheduleRow, TaskRow
+from tidemill.model.rows import NoticeRow, ScheduleRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import TaskEvent
 from tidemill.store.transaction import SqlTransaction
@@ -135,6 +135,35 @@ def no_queue(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dispatch, "_must_wait", lambda *_: False)
 
 
+def no_order_of_notices(patch: pytest.MonkeyPatch) -> None:
+    """What is due is sent, whatever came before it."""
+
+    def take(self: SqlTransaction, now: float, until: float, *_: Any) -> list[NoticeRow]:
+        due = [row for row in self.waiting_notices(99) if (row.due_at or now) <= now]
+        taken = [row._replace(tries=row.tries + 1, due_at=until) for row in reversed(due)]
+        for row in taken:
+            changes = f"tries = {row.tries}, due_at = {until}"
+            self._connection.exec_driver_sql(
+                f"UPDATE notice SET {changes} WHERE number = {row.number}"
+            )
+        return taken
+
+    patch.setattr(SqlTransaction, "take_notices", take)
+
+
+def no_second_delivery(patch: pytest.MonkeyPatch) -> None:
+    """A notice counts as delivered when it is taken."""
+    honest = SqlTransaction.take_notices
+
+    def take(self: SqlTransaction, *arguments: Any) -> list[NoticeRow]:
+        taken = honest(self, *arguments)
+        for row in taken:
+            self.settle_notice(row._replace(due_at=None))
+        return taken
+
+    patch.setattr(SqlTransaction, "take_notices", take)
+
+
 BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "fence": (no_fence, ()),
     "self-fencing": (no_self_fencing, ("cut",)),
@@ -147,6 +176,8 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "limit of a step": (no_limit_of_a_step, ()),
     "limit of a run": (no_limit_of_a_run, ()),
     "queue": (no_queue, ()),
+    "order of notices": (no_order_of_notices, ()),
+    "second delivery": (no_second_delivery, ("crash of a scheduler",)),
 }
 """Means, and the kinds of bad luck that they are there for: with these alone, what is
 missing is found sooner than with all."""

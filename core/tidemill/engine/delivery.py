@@ -146,6 +146,9 @@ class Delivery:
                 await self.store.transact(lambda tx: tx.settle_notice(after))
             except UnavailableError:
                 await sleep(self.clock, 1.0)
+            except TidemillError as error:
+                log.warning("what became of a notice cannot be stored: %s", error)
+                return
             else:
                 return
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from tidemill.engine.delivery import Delivery
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.worker import Worker
 from tidemill.model.rows import RunRow, TaskRow
@@ -19,6 +20,7 @@ from tidemill.testing.simulation.ends import (
 )
 from tidemill.testing.simulation.faults import skew
 from tidemill.testing.simulation.nodes import Node
+from tidemill.testing.simulation.post import NoSecrets, Post, PostOffice
 from tidemill.testing.simulation.promises import Promises
 from tidemill.testing.simulation.steps import Nothing, Steps
 
@@ -44,10 +46,12 @@ class Fleet:
         wire: Wire,
         database: Database,
         promises: Promises,
+        post: Post,
         spawn: Spawn,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.wire, self.database, self.promises = wire, database, promises
+        self.post = post
         self.schedulers: list[Node] = []
         self.workers: list[Node] = []
         self._draining: dict[Node, Worker] = {}
@@ -75,6 +79,9 @@ class Fleet:
         store = self.database.seen_by(node)
         scheduler = Scheduler(store, end, node.clock, Unwatched(), lease=LEASE)
         node.tasks.append(self._spawn(scheduler.drive()))
+        office = PostOffice(self.post, node)
+        delivery = Delivery(store, node.clock, office, NoSecrets(), office)
+        node.tasks.append(self._spawn(delivery.forever()))
         self.schedulers.append(node)
 
     def _new_worker(self) -> None:

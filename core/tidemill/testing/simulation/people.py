@@ -96,6 +96,7 @@ class People:
             frozenset(range(plan.size)),
             {},
             pooled=True,
+            told=True,
         )
         self._create(lambda _: new)
 
@@ -126,6 +127,7 @@ class People:
             origin=run.origin or run.number,
             picked=run.picked,
             pooled=True,
+            told=True,
         )
 
     def _create(self, new: Callable[[Transaction], NewRun]) -> None:

@@ -13,6 +13,7 @@ from tidelang.definition import (
     Argv,
     Definition,
     Loop,
+    Notification,
     Output,
     Retry,
     Schedule,
@@ -23,6 +24,8 @@ from tidelang.definition import (
 
 PATIENT = Retry(attempts=50, backoff=500, factor=1.5, max=10_000)
 """So many attempts that no amount of bad luck uses them up."""
+
+TOLD = Notification("post", ("started", "succeeded", "failed", "cancelled"))
 
 _COUNT = Output("fence", Type("int"))
 
@@ -37,7 +40,11 @@ def _items(count: int) -> Loop:
     return Loop(("x",), ("list", tuple(("lit", n) for n in range(count))))
 
 
-WIDE = Definition(
+def _pipeline(name: str, **fields: Any) -> Definition:
+    return Definition(name, notifications=(TOLD,), **fields)
+
+
+WIDE = _pipeline(
     "wide",
     steps=(
         _step("first"),
@@ -48,9 +55,9 @@ WIDE = Definition(
 )
 """A fan-out with a limit, and a step that may be started once."""
 
-CHAIN = Definition("chain", steps=(_step("a"), _step("b", "a"), _step("c", "b", priority="bulk")))
+CHAIN = _pipeline("chain", steps=(_step("a"), _step("b", "a"), _step("c", "b", priority="bulk")))
 
-LATE = Definition(
+LATE = _pipeline(
     "late",
     steps=(
         _step("list", outputs=(Output("items", Type("list", of=Type("string"))), _COUNT)),
@@ -66,7 +73,7 @@ LATE = Definition(
 )
 """A fan-out whose list is put out by a step."""
 
-ASK = Definition(
+ASK = _pipeline(
     "ask",
     steps=(
         _step("build"),
@@ -76,7 +83,7 @@ ASK = Definition(
 )
 """People are asked before a step that may be started once."""
 
-NEST = Definition(
+NEST = _pipeline(
     "nest",
     steps=(
         _step("before"),
@@ -100,12 +107,12 @@ NEST = Definition(
 )
 """Steps that are runs of their own, one of them with a time limit."""
 
-NARROW = Definition(
+NARROW = _pipeline(
     "narrow", max_parallel=2, steps=tuple(_step(f"narrow{n}", priority="low") for n in range(5))
 )
 """A limit for the whole run."""
 
-TIMED = Definition(
+TIMED = _pipeline(
     "timed",
     steps=(
         _step(
@@ -120,22 +127,22 @@ TIMED = Definition(
 )
 """Time-outs, once and again."""
 
-TICK = Definition(
+TICK = _pipeline(
     "tick",
     steps=(_step("tick", idempotent=False),),
     schedules=(Schedule(every=20_000, overlap="allow", catchup="all"),),
 )
 """Must fire for each due time."""
 
-TURNS = Definition(
+TURNS = _pipeline(
     "turns",
     steps=(_step("turn"), _step("over", "turn")),
     schedules=(Schedule(every=15_000, overlap="queue", catchup="all"),),
 )
-SKIPS = Definition(
+SKIPS = _pipeline(
     "skips", steps=(_step("skip"),), schedules=(Schedule(every=10_000, overlap="skip"),)
 )
-NEWEST = Definition(
+NEWEST = _pipeline(
     "newest",
     steps=(_step("newest"), _step("newer", "newest")),
     schedules=(Schedule(every=15_000, overlap="replace"),),

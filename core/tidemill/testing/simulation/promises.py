@@ -53,6 +53,8 @@ class Promises:
     paused: set[str] = field(default_factory=set)
     """Nodes that stand still, with all that they do."""
     open_runs: set[int] = field(default_factory=set)
+    begun_runs: set[int] = field(default_factory=set)
+    """Those that were seen to be running."""
     ambush: Callable[[str], None] | None = None
     """Called once, when a step has begun on a node (by name)."""
 
@@ -163,7 +165,9 @@ class Promises:
         if run.state.ended:
             self.open_runs.discard(run.number)
             self._check_ended(run)
-        elif run.state is RunState.RUNNING and run.schedule is not None:
+        if run.state is RunState.RUNNING:
+            self.begun_runs.add(run.number)
+        if run.state is RunState.RUNNING and run.schedule is not None:
             going = [r for r in self._open_of(run.schedule) if r.started_at is not None]
             if self._overlap(run) == "queue" and len(going) > 1:
                 self._broken(f"runs {[r.number for r in going]} of one queue go on together")

@@ -20,6 +20,7 @@ from tidemill.testing.simulation.fleet import Fleet
 from tidemill.testing.simulation.network import Network
 from tidemill.testing.simulation.people import People
 from tidemill.testing.simulation.pipelines import TICK
+from tidemill.testing.simulation.post import Post
 from tidemill.testing.simulation.promises import BrokenPromiseError, Promises
 from tidemill.testing.simulation.server import Server
 from tidemill.testing.simulation.time import VirtualLoop
@@ -102,17 +103,20 @@ class Story:
         self, loop: VirtualLoop, seed: int, tell: Callable[[str], None] | None = None
     ) -> None:
         self._loop, self._seed, self._tell = loop, seed, tell
-        self._dice = [random.Random(f"{seed} {part}") for part in range(5)]  # noqa: S311
+        self._dice = [random.Random(f"{seed} {part}") for part in range(6)]  # noqa: S311
         told = None if tell is None else self._told
         self._failed: asyncio.Future[None] = loop.create_future()
         loop.set_exception_handler(self._unheard)
         self._promises = Promises(loop.time, self._fail, told)
         self._network = Network(loop, self._dice[0])
         self._wire = Wire(self._network, Server(self._network, told=told))
+        self._post = Post(self._network, self._dice[5])
         self._database = Database(self._network, self._dice[1], self._promises)
 
     async def tell(self, *, trouble: bool, only: Sequence[str]) -> Report:
-        fleet = Fleet(self._dice[2], self._wire, self._database, self._promises, self._spawn)
+        fleet = Fleet(
+            self._dice[2], self._wire, self._database, self._promises, self._post, self._spawn
+        )
         people = People(self._dice[3], self._database, self._wire, self._promises)
         luck = BadLuck(fleet, self._dice[4], only)
         fleet.start(schedulers=2, workers=3)
@@ -167,18 +171,32 @@ class Story:
 
     async def _until_all_ended(self, parts: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.wait(parts)
+        self._post.trouble = False
         quiet = 0.0
         while quiet < QUIET_SECONDS:
             if self._loop.time() > END_SECONDS:
                 raise BrokenPromiseError(f"not ended after {END_SECONDS:g} s: {self._open()}")
             await asyncio.sleep(LOOK_SECONDS)
             ended = not self._promises.open_runs and not self._promises.at_work
+            ended = ended and not self._untold()
             quiet = quiet + LOOK_SECONDS if ended else 0.0
         self._check_schedule()
+        self._check_post()
+
+    def _untold(self) -> bool:
+        return bool(self._database.now(lambda tx: tx.waiting_notices(1)))
+
+    def _check_post(self) -> None:
+        """Of every run people were told of all that happened, and in order."""
+        for number, run in self._promises.runs.items():
+            wrong = self._post.wrong(run, started=number in self._promises.begun_runs)
+            if wrong is not None:
+                raise BrokenPromiseError(wrong)
 
     def _open(self) -> str:
         runs = [self._promises.runs[number] for number in sorted(self._promises.open_runs)]
         works = [f"{work} is at work" for work in self._promises.at_work]
+        works += ["people have not been told of all"] if self._untold() else []
         return ", ".join([*(f"run {run.number} is {run.state.value}" for run in runs), *works])
 
     def _check_schedule(self) -> None:
