@@ -22,7 +22,10 @@ def reason(error: BaseException, timeout: float) -> str:
     """What the receiver did, as the end of a sentence: `refused the connection`."""
     for each in _chain(error):
         if isinstance(each, ssl.SSLCertVerificationError):
-            why = _CERTIFICATES.get(each.verify_code, "is signed by nobody who is trusted")
+            code = getattr(each, "verify_code", None)
+            if code is None:
+                continue  # aiohttp's, which is one too and has the true one as its cause
+            why = _CERTIFICATES.get(code, "is signed by nobody who is trusted")
             return f"cannot be trusted: its certificate {why}"
         if isinstance(each, ssl.SSLError):
             return "does not speak TLS as it should"
