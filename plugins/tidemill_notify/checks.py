@@ -6,12 +6,14 @@ import base64
 import binascii
 import ipaddress
 import re
-from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 SIGNING_PREFIX = "whsec_"
 
-_MAILBOX = re.compile(r"[^\s@<>(),;:\"\[\]\\]+@[^\s@<>(),;:\"\[\]\\]+")
+_ADDRESS = r"[^\s@<>(),;:\"\[\]\\]+@[^\s@<>(),;:\"\[\]\\]+"
+_MAILBOX = re.compile(
+    rf'(?P<bare>{_ADDRESS})|(?P<name>"(?:[^"\\]|\\.)*"|[^"<>@,;:\\]*)\s*<(?P<address>{_ADDRESS})>'
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN = frozenset(
@@ -48,11 +50,15 @@ def address_of_http(url: str, *, private: bool = False) -> None:
 
 
 def mail_address(text: str) -> tuple[str, str]:
-    """Its display name and the address itself."""
-    name, address = parseaddr(text)
-    if _CONTROL.search(text) or not _MAILBOX.fullmatch(address):
+    """Its display name and the address itself. Stricter than `email.utils`, which finds an
+    address in almost anything."""
+    found = _MAILBOX.fullmatch(text.strip())
+    if found is None or _CONTROL.search(text) or "=?" in text:
         raise ValueError(f"{text!r} is no mail address")
-    return name, address
+    name = (found["name"] or "").strip()
+    if name.startswith('"'):
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name, found["bare"] or found["address"]
 
 
 def header(name: str, value: str) -> None:

@@ -14,5 +14,7 @@ def cut(text: str, length: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and other control characters: safe in a header."""
-    return " ".join("".join(c if c.isprintable() else " " for c in clean(text)).split())
+    """Safe in a header: without line breaks and other control characters, and without what
+    starts an encoded word (RFC 2047), in which Python's `email` would find some."""
+    line = "".join(c if c.isprintable() else " " for c in clean(text)).replace("=?", "= ?")
+    return " ".join(line.split())

@@ -91,7 +91,8 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, _: Session, envelope: Envelope) -> str:  # noqa: N802
         if said := await self._said("DATA", server):
             return said
-        parsed = email.message_from_bytes(envelope.content, policy=default)  # type: ignore[arg-type]
+        text = bytes(envelope.content or b"").replace(b"\r\n", b"\n")
+        parsed = email.message_from_bytes(text, policy=default)
         self.mails.append((envelope, parsed))
         return "250 taken"
 

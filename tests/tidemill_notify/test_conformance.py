@@ -144,10 +144,7 @@ class MailReceiver(Receiver):
 
     @property  # type: ignore[override]
     def deliveries(self) -> list[Delivery]:
-        return [
-            Delivery(mail.get_content().replace("\r\n", "\n"), mail["Message-ID"])
-            for _, mail in self.server.mails
-        ]
+        return [Delivery(mail.get_content(), mail["Message-ID"]) for _, mail in self.server.mails]
 
     @deliveries.setter
     def deliveries(self, _: list[Delivery]) -> None:
