@@ -27,7 +27,9 @@ _CA = Field(
 class Settings(BaseModel):
     """What all of them have in common. An error never repeats what it was given."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class SlackSettings(Settings):

@@ -68,8 +68,9 @@ class WebServer:
         self.open.add(writer)
         self.opened += 1
         try:
-            self.requests.append(await _read(reader))
-            await self.answer(reader, writer)
+            while True:  # the connection is the client's to close
+                self.requests.append(await _read(reader))
+                await self.answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass  # the other end has gone away
         finally:

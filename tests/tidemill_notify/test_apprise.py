@@ -109,14 +109,15 @@ address = f"json://127.0.0.1:{listener.getsockname()[1]}/?rto=600"
 async def main():
     given = settings("apprise", urls=[address])
     sending = asyncio.ensure_future(make("apprise").send(notice(), given))
-    await asyncio.to_thread(listener.accept)
+    connection, _ = await asyncio.to_thread(listener.accept)
     sending.cancel()
     try:
         await sending
     except asyncio.CancelledError:
         print("cancelled")
+    return connection  # which is open until the end
 
-asyncio.run(main())
+connection = asyncio.run(main())
 """
 
 

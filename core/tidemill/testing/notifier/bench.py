@@ -17,6 +17,9 @@ from tidemill.testing.notifier.receiver import Receiver
 LIMIT = 60.0
 """Seconds after which anything that a test waits for counts as hung."""
 
+SOON = 10.0
+"""Seconds within which a connection is closed that is not needed any more."""
+
 _numbers = count(1)
 
 
@@ -72,6 +75,11 @@ class Bench:
         async with self.deadline():
             while not holds():  # noqa: ASYNC110  the receiver may be anything: it has no event
                 await asyncio.sleep(0.01)
+
+    async def until_left(self) -> None:
+        """Until the notifier has no connection open."""
+        async with asyncio.timeout(SOON):
+            await self.until(lambda: self.receiver.connections() == 0)
 
     def deadline(self) -> AbstractAsyncContextManager[object]:
         return asyncio.timeout(LIMIT)

@@ -60,4 +60,4 @@ class Failing:
     async def test_a_failure_leaves_no_connection(self, bench: Bench, mood: Mood) -> None:
         await bench.receiver.become(mood)
         await bench.fails("no")
-        await bench.until(lambda: bench.receiver.connections() == 0)
+        await bench.until_left()

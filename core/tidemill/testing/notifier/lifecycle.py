@@ -21,7 +21,7 @@ class Lifecycle:
         with pytest.raises(asyncio.CancelledError):
             async with bench.deadline():
                 await sending
-        await bench.until(lambda: bench.receiver.connections() == 0)
+        await bench.until_left()
         assert bench.texts == []
 
     async def test_after_a_cancelled_send_the_same_notice_arrives(self, bench: Bench) -> None:
@@ -49,7 +49,7 @@ class Lifecycle:
         await bench.send("one")
         async with bench.deadline():
             await bench.notifier.close()
-        await bench.until(lambda: bench.receiver.connections() == 0)
+        await bench.until_left()
 
     async def test_closing_twice_is_the_same_as_once(self, bench: Bench) -> None:
         await bench.send("one")
