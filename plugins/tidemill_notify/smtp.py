@@ -58,7 +58,9 @@ async def _deliver(mail: EmailMessage, settings: EmailSettings, to: Sequence[str
     seconds = settings.timeout.total_seconds()
     try:
         async with asyncio.timeout(seconds):
-            return await _hand_over(client, mail, to)
+            refused = await _hand_over(client, mail, to)
+        await _say_goodbye(client)
+        return refused
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         problem = _problem(error, settings)
     finally:
@@ -74,9 +76,17 @@ async def _hand_over(client: aiosmtplib.SMTP, mail: EmailMessage, to: Sequence[s
         refused, _ = await client.send_message(mail, recipients=to)
     except aiosmtplib.SMTPRecipientsRefused as error:
         return {each.recipient: (each.code, each.message) for each in error.recipients}
-    with suppress(aiosmtplib.SMTPException, OSError):  # it has taken the mail
-        await client.quit(timeout=_GOODBYE)
     return {address: (each.code, each.message) for address, each in refused.items()}
+
+
+async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
+    """Whatever comes of it: the server has taken the mail, and sending it again, as after a
+    failure, would be wrong."""
+    import aiosmtplib
+
+    with suppress(aiosmtplib.SMTPException, OSError):
+        async with asyncio.timeout(_GOODBYE):
+            await client.quit()
 
 
 def _hang_up(client: aiosmtplib.SMTP) -> None:

@@ -47,5 +47,9 @@ class Threads:
             with suppress(RuntimeError):  # the loop is closed: nobody waits
                 loop.call_soon_threadsafe(finish, result, error)
 
-        threading.Thread(target=body, name=NAME, daemon=True).start()
+        try:
+            threading.Thread(target=body, name=NAME, daemon=True).start()
+        except RuntimeError:  # the system has no more
+            self._free.release()
+            raise
         return await future

@@ -260,11 +260,12 @@ async def test_a_server_that_does_not_answer_may_do_so_later(
     assert not error.permanent
 
 
+@pytest.mark.parametrize("how", ["cut", "hang", "421 too late"])
 async def test_once_it_is_taken_a_missing_goodbye_is_no_failure(
-    notifier: Notifier, values: Values, server: MailServer
+    notifier: Notifier, values: Values, server: MailServer, how: str
 ) -> None:
-    server.answers["QUIT"] = "cut"
-    await notifier.send(notice(), values(server))
+    server.answers["QUIT"] = how
+    await notifier.send(notice(), values(server, timeout=1))
     assert len(server.mails) == 1
 
 

@@ -33,7 +33,7 @@ class Lifecycle:
         await asyncio.wait([sending])
         await bench.receiver.become(Mood.TAKES)
         await bench.send("now", told)
-        assert bench.texts == ["now"]
+        assert set(bench.texts) == {"now"}  # what was on its way may have arrived, too
 
     async def test_one_that_hangs_holds_up_no_other(self, bench: Bench) -> None:
         await bench.receiver.become(Mood.HANGS)
