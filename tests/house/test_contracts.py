@@ -18,6 +18,7 @@ SOURCES = {
     "tidelang": "dsl",
     "tidemill_docker": "plugins",
     "tidemill_local": "plugins",
+    "tidemill_notify": "plugins",
     "tidemill_ssh": "plugins",
 }
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
@@ -33,6 +34,7 @@ BREAKS = {
     "nats": ("tidemill.engine", "import nats"),
     "docker": ("tidemill.engine", "import docker"),
     "asyncssh": ("tidemill.engine", "import asyncssh"),
+    "mail-and-web": ("tidemill.engine", "import aiohttp"),
     "lark": ("tidelang.checking", "import lark"),
     "templates": ("tidelang.checking", "import jinja2"),
     "layout": ("tidelang.drawing", "import igraph"),

@@ -6,8 +6,16 @@ Tidemill's plugins pass. pytest and pytest-asyncio are needed, and imported, onl
 
 import pytest
 
-pytest.register_assert_rewrite("tidemill.testing.broker", "tidemill.testing.executor")
+pytest.register_assert_rewrite(
+    "tidemill.testing.broker", "tidemill.testing.executor", "tidemill.testing.notifier"
+)
 
 from tidemill.testing.executor import Bench, ExecutorConformance  # noqa: E402
+from tidemill.testing.notifier import (  # noqa: E402
+    Delivery,
+    Mood,
+    NotifierConformance,
+    Receiver,
+)
 
-__all__ = ["Bench", "ExecutorConformance"]
+__all__ = ["Bench", "Delivery", "ExecutorConformance", "Mood", "NotifierConformance", "Receiver"]
