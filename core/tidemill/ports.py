@@ -467,7 +467,7 @@ class Results(Protocol):
         """Stores it whole or not at all, in the place of an earlier one.
 
         Raises:
-            OSError: it could not be stored.
+            OSError, TidemillError: it could not be stored.
         """
 
 
@@ -475,15 +475,30 @@ class Artifacts(Protocol):
     """Content-addressed files."""
 
     async def put(self, source: Path) -> StoredFile:
-        """Stores a file's content.
+        """Stores a file's content. It is not collected before there was time to tell of it.
 
         Raises:
             OSError: it could not be read or stored.
+            TidemillError: it could not be stored.
         """
 
     async def get(self, digest: str) -> Path:
-        """A local, verified, read-only copy of the content.
+        """A local, verified, read-only copy of the content, which stays until `release`:
+        once for each time that it was got.
 
         Raises:
             TidemillError: it is not there, or damaged.
         """
+
+    async def renew(self, digest: str) -> None:
+        """Content that was stored some time ago is to be told of again: as if it were put
+        now.
+
+        Raises:
+            TidemillError: it is not there, or damaged.
+        """
+
+    def release(self, digest: str) -> None:
+        """A copy is used no more."""
+
+    async def close(self) -> None: ...

@@ -6,8 +6,11 @@ Tidemill's plugins pass. pytest and pytest-asyncio are needed, and imported, onl
 
 import pytest
 
-pytest.register_assert_rewrite("tidemill.testing.broker", "tidemill.testing.executor")
+pytest.register_assert_rewrite(
+    "tidemill.testing.artifact_store", "tidemill.testing.broker", "tidemill.testing.executor"
+)
 
+from tidemill.testing.artifact_store import ArtifactStoreConformance  # noqa: E402
 from tidemill.testing.executor import Bench, ExecutorConformance  # noqa: E402
 
-__all__ = ["Bench", "ExecutorConformance"]
+__all__ = ["ArtifactStoreConformance", "Bench", "ExecutorConformance"]
