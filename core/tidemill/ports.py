@@ -217,6 +217,14 @@ class Purging(Protocol):
 
     def drop_definitions(self, digests: Collection[str]) -> None: ...
 
+    def files_in_use(
+        self, after: TaskRef | None, limit: int
+    ) -> tuple[Collection[str], TaskRef | None]:
+        """The digests of all files that the next so many tasks put out, by their numbers,
+        and the last of these tasks; None if there is no further one. Outputs are taken over
+        by later runs from earlier ones, so whoever goes through all misses none that was
+        there when it began."""
+
 
 class Transaction(Turn, Purging, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by

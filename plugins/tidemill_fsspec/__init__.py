@@ -36,7 +36,7 @@ def _make(address: str, settings: Any, context: StoreContext) -> ArtifactStore:
         raise ArtifactError(
             f"artifacts: an address of {scheme} is {scheme}://BUCKET/PREFIX, without credentials"
         )
-    return FsspecStore(scheme, path, settings.options(), settings.put_options())
+    return FsspecStore(scheme, path, settings)
 
 
 @hookimpl

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tidemill.spi import ArtifactError, ArtifactNotFoundError, StoredObject
+from tidemill_fsspec.settings import Settings
 
 T = TypeVar("T")
 
 NEW = ".new-"
 """What the names begin with of objects that are being written."""
 
-_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_PACKAGES = {"gs": " gcsfs", "az": " adlfs", "abfs": " adlfs"}
+"""What it takes besides the extra."""
+
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
 
 
@@ -29,13 +32,12 @@ class FsspecStore:
         self,
         scheme: str,
         base: str,
-        options: Mapping[str, Any],
-        put_options: Mapping[str, Any],
+        settings: Settings,
         *,
         whole: bool = True,
     ) -> None:
         self._scheme, self._base = scheme, base
-        self._options, self._put_options = options, put_options
+        self._settings = settings
         self._whole = whole
         self._system: Any = None
         self._making = threading.Lock()
@@ -85,14 +87,15 @@ class FsspecStore:
 
     def _put(self, path: str, source: Path) -> None:
         system = self._opened()
+        options = self._settings.put_options(source.stat().st_size)
         if self._whole:
-            system.put_file(str(source), path, **self._put_options)
+            system.put_file(str(source), path, **options)
             return
         folder, _, _ = path.rpartition("/")
         partial = f"{folder}/{NEW}{uuid.uuid4().hex}"
         system.makedirs(folder, exist_ok=True)
         try:
-            system.put_file(str(source), partial, **self._put_options)
+            system.put_file(str(source), partial, **options)
             system.mv(partial, path)
         except BaseException:
             if system.exists(partial):
@@ -104,7 +107,7 @@ class FsspecStore:
         try:
             if system.info(path)["type"] != "file":
                 raise ArtifactNotFoundError
-            system.get_file(path, str(target))
+            system.get_file(path, str(target), **self._settings.get_options())
         except (FileNotFoundError, NotADirectoryError):
             raise ArtifactNotFoundError from None
 
@@ -144,7 +147,6 @@ class FsspecStore:
             return self._system
 
     def _open(self) -> Any:
-        package = _PACKAGES.get(self._scheme, "fsspec")
         try:
             import fsspec  # type: ignore[import-untyped]
 
@@ -153,13 +155,14 @@ class FsspecStore:
                 self._scheme,
                 skip_instance_cache=True,
                 use_listings_cache=False,
-                **self._options,
+                **self._settings.options(),
             )
-        except ImportError:
+        except ImportError as error:
+            more = _PACKAGES.get(self._scheme, "")
             raise ArtifactError(
-                f"artifacts in {self._scheme}:// need the package {package}: "
-                f"pip install 'tidemill[fsspec]' {package}"
-            ) from None
+                f"artifacts in {self._scheme}:// need a package that is not installed: "
+                f"pip install 'tidemill[fsspec]'{more}"
+            ) from error
 
 
 def _is_new(key: str) -> bool:

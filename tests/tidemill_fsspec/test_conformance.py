@@ -14,6 +14,7 @@ from tidemill.spi import ArtifactStore, ArtifactStoreType, StoreContext
 from tidemill.testing import ArtifactStoreConformance
 from tidemill.testing.artifact_store import Objects
 from tidemill_fsspec import S3Settings, tidemill_artifact_stores
+from tidemill_fsspec.settings import Settings
 from tidemill_fsspec.store import FsspecStore
 
 NUMBERS = itertools.count()
@@ -49,12 +50,12 @@ class TestS3(ArtifactStoreConformance):
 def local(address: str, settings: Any, context: StoreContext) -> ArtifactStore:
     """A file system that shows what is put while it comes."""
     del settings, context
-    return FsspecStore("file", address, {}, {}, whole=False)
+    return FsspecStore("file", address, Settings(), whole=False)
 
 
 def in_memory(address: str, settings: Any, context: StoreContext) -> ArtifactStore:
     del settings, context
-    return FsspecStore("memory", address, {}, {}, whole=False)
+    return FsspecStore("memory", address, Settings(), whole=False)
 
 
 class TestLocalFiles(Objects):

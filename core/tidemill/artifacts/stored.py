@@ -120,16 +120,20 @@ class StoredArtifacts:
             found = await self._again(lambda: self._store.find(key))
             if found is not None and self._clock.now() - found.modified < keys.FRESH:
                 return
+            said = key if found is None else keys.young(digest)
             if found is None:
                 await self._again(lambda: self._store.put(key, path))
             else:
-                await self._mark(keys.young(digest))
+                await self._mark(said)
             # Who begins to collect from here on sees that it is young. Who began before has
             # said so before, and says it until nothing more is removed.
             await self._collected(keys.collecting(digest))
-            if await self._again(lambda: self._store.find(key)) is not None:
+            if all([await self._there(key), await self._there(said)]):
                 return
         raise TidemillError(f"artifact {digest[:12]} is removed from {self._where} again and again")
+
+    async def _there(self, key: str) -> bool:
+        return await self._again(lambda: self._store.find(key)) is not None
 
     async def _mark(self, key: str) -> None:
         async with self._draft() as empty:
