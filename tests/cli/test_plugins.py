@@ -85,4 +85,4 @@ def test_a_kind_that_nobody_offers_is_told(tidemill: Tidemill) -> None:
     done = tidemill("plugins", "locl")
     assert done.returncode == 2
     assert "no plugin offers locl. Did you mean 'local'?" in done.stderr
-    assert "there are: docker, local, ssh" in done.stderr
+    assert "there are: abfs, az, docker, file, gs, local, nats, s3, ssh" in done.stderr
