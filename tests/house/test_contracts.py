@@ -32,6 +32,7 @@ BREAKS = {
     "sql": ("tidemill.engine", "import sqlalchemy"),
     "nats": ("tidemill.engine", "import nats"),
     "docker": ("tidemill.engine", "import docker"),
+    "fsspec": ("tidemill.engine", "import fsspec"),
     "asyncssh": ("tidemill.engine", "import asyncssh"),
     "lark": ("tidelang.checking", "import lark"),
     "templates": ("tidelang.checking", "import jinja2"),
