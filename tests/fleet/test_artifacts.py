@@ -39,19 +39,29 @@ pipeline cached {
 
 
 @pytest.fixture(params=["nats", "s3"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[S3Server | None]:
+    """The S3 that artifacts are in; None where they are in NATS."""
+    if request.param == "nats":
+        yield None
+        return
+    server = S3Server(tmp_path)
+    try:
+        server.bucket("fleet")
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
 def fleet(
-    request: pytest.FixtureRequest,
+    server: S3Server | None,
     new_fleet: NewFleet,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Fleet]:
+) -> Fleet:
     """With two workers on hosts of their own, as far as folders go."""
-    server = None
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    if request.param == "s3":
-        server = S3Server(tmp_path)
-        server.bucket("fleet")
     fleet = new_fleet(PIPELINES)
     (fleet.folder / "tidemill.toml").write_text("" if server is None else _table(server))
     fleet.scheduler("s1")
@@ -60,11 +70,7 @@ def fleet(
         folder.mkdir()
         (folder / "tidemill.toml").write_text("" if server is None else _table(server))
         _worker(fleet, name, name, folder)
-    fleet.s3 = server  # type: ignore[attr-defined]
-    yield fleet
-    if server is not None:
-        fleet.stop()
-        server.stop()
+    return fleet
 
 
 def _worker(fleet: Fleet, name: str, pool: str, folder: Path) -> None:
@@ -76,9 +82,8 @@ def _table(server: S3Server) -> str:
     return f'[artifacts]\nurl = "s3://fleet/tide"\nendpoint_url = "{server.url}"\n'
 
 
-def _spoil(fleet: Fleet) -> None:
+def _spoil(fleet: Fleet, server: S3Server | None) -> None:
     """Damages the one artifact that is there."""
-    server: S3Server | None = fleet.s3  # type: ignore[attr-defined]
     if server is None:
         damage(fleet.nats, "tide-artifacts")
         return
@@ -107,10 +112,10 @@ def test_a_step_uses_a_file_of_a_step_on_another_machine(fleet: Fleet, tmp_path:
     assert (kept["objects"], kept["kept"]) == (0, 1)
 
 
-def test_a_damaged_file_is_told_and_made_again(fleet: Fleet) -> None:
+def test_a_damaged_file_is_told_and_made_again(fleet: Fleet, server: S3Server | None) -> None:
     run = fleet.trigger("pass")
     fleet.until(lambda: _asked(fleet, run))
-    _spoil(fleet)
+    _spoil(fleet, server)
     fleet.tidemill("approve", str(run), "ask")
     assert fleet.to_the_end(run) == "failed"
     ((detail,),) = fleet.query(f"SELECT detail FROM task WHERE run = {run} AND key = 'use'")

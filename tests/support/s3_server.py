@@ -31,6 +31,7 @@ class S3Server:
             if self._answers():
                 return
             time.sleep(0.05)
+        self.stop()
         raise AssertionError(self._log.read_text())
 
     def _answers(self) -> bool:

@@ -23,9 +23,11 @@ NUMBERS = itertools.count()
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server = S3Server(tmp_path_factory.mktemp("s3"))
-    server.bucket("tests")
-    yield server
-    server.stop()
+    try:
+        server.bucket("tests")
+        yield server
+    finally:
+        server.stop()
 
 
 class TestS3(ArtifactStoreConformance):
