@@ -266,6 +266,14 @@ class Purging(Protocol):
 
     def drop_definitions(self, digests: Collection[str]) -> None: ...
 
+    def files_in_use(
+        self, after: TaskRef | None, limit: int
+    ) -> tuple[Collection[str], TaskRef | None]:
+        """The digests of all files that the next so many tasks put out, by their numbers,
+        and the last of these tasks; None if there is no further one. Outputs are taken over
+        by later runs from earlier ones, so whoever goes through all misses none that was
+        there when it began."""
+
 
 class Transaction(Turn, Purging, Notices, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
@@ -561,7 +569,7 @@ class Results(Protocol):
         """Stores it whole or not at all, in the place of an earlier one.
 
         Raises:
-            OSError: it could not be stored.
+            OSError, TidemillError: it could not be stored.
         """
 
 
@@ -569,15 +577,30 @@ class Artifacts(Protocol):
     """Content-addressed files."""
 
     async def put(self, source: Path) -> StoredFile:
-        """Stores a file's content.
+        """Stores a file's content. It is not collected before there was time to tell of it.
 
         Raises:
             OSError: it could not be read or stored.
+            TidemillError: it could not be stored.
         """
 
     async def get(self, digest: str) -> Path:
-        """A local, verified, read-only copy of the content.
+        """A local, verified, read-only copy of the content, which stays until `release`:
+        once for each time that it was got.
 
         Raises:
             TidemillError: it is not there, or damaged.
         """
+
+    async def renew(self, digest: str) -> None:
+        """Content that was stored some time ago is to be told of again: as if it were put
+        now.
+
+        Raises:
+            TidemillError: it is not there, or damaged.
+        """
+
+    def release(self, digest: str) -> None:
+        """A copy is used no more."""
+
+    async def close(self) -> None: ...

@@ -14,12 +14,18 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from fleet import free_ports, nats_program
+from tidemill.artifacts.local_cache import LocalCache
+from tidemill.artifacts.results import StoredResults
+from tidemill.artifacts.stored import StoredArtifacts
 from tidemill.broker.connection import NatsAccess, connect
+from tidemill.broker.object_store import BUCKET, NatsSettings, NatsStore
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
+from tidemill.model import artifact_keys as keys
 from tidemill.model.messages import Heartbeat, Order, Output, Result, StopAttempt
 from tidemill.model.rows import TaskRef
+from tidemill.ports import CachedResult
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/secure-the-fleet.md"
 
@@ -128,3 +134,36 @@ async def test_a_result_of_who_did_not_claim_it_is_not_vouched_for(url: str) -> 
         await end.close()
     for connection in (client, admin):
         await connection.close()
+
+
+async def test_a_worker_keeps_files_and_results(url: str, tmp_path: Path) -> None:
+    """With what the page allows; what it may not do is done by the next collection."""
+    clock = SystemClock()
+    admin = await _connected(url, "scheduler")
+    scheduler = JetStreamSchedulerEnd(admin, clock)
+    await scheduler.open()
+    access = NatsAccess(f"nats://w1:secret@{url}")
+    store = NatsStore(access, "_INBOX.w1", BUCKET, NatsSettings())
+    artifacts = StoredArtifacts(store, LocalCache(tmp_path / "here", 1 << 30), clock, "nats:")
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 2_000_000)
+    digest = (await artifacts.put(source)).digest
+    there = StoredArtifacts(store, LocalCache(tmp_path / "there", 1 << 30), clock, "nats:")
+    assert (await there.get(digest)).read_bytes() == source.read_bytes()
+
+    results = StoredResults(store, clock, tmp_path / "scratch", "nats:")
+    for run in (1, 2):
+        result = CachedResult("p", "t", run, 5.0, {}, {})
+        await results.keep("abcdef", result)
+        assert await results.find("abcdef") == result
+    await store.remove(keys.result("abcdef"))
+    assert await results.find("abcdef") is None
+
+    stream = "OBJ_tide-results"
+    left = (await admin.jetstream().stream_info(stream)).state.messages
+    own = NatsStore(NatsAccess(f"nats://scheduler:secret@{url}"), "_INBOX", BUCKET, NatsSettings())
+    assert await own.sweep(clock.now() + 60) == 2
+    assert (await admin.jetstream().stream_info(stream)).state.messages == left - 2
+    for each in (store, own, scheduler):
+        await each.close()
+    await admin.close()

@@ -85,4 +85,5 @@ def test_a_kind_that_nobody_offers_is_told(tidemill: Tidemill) -> None:
     done = tidemill("plugins", "locl")
     assert done.returncode == 2
     assert "no plugin offers locl. Did you mean 'local'?" in done.stderr
-    assert "there are: apprise, docker, email, local, slack, ssh, webhook" in done.stderr
+    kinds = "abfs, apprise, az, docker, email, file, gs, local, nats, s3, slack, ssh, webhook"
+    assert f"there are: {kinds}" in done.stderr

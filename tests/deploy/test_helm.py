@@ -63,7 +63,7 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[Manifest, Manifest]]:
             yield template["metadata"], template["spec"]
 
 
-@pytest.fixture(params=[SHARED, FULL], ids=["defaults", "everything"])
+@pytest.fixture(params=[{}, SHARED, FULL], ids=["defaults", "a shared folder", "everything"])
 def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
     return rendered(request.param)
 
@@ -168,7 +168,6 @@ def test_the_database_is_upgraded_before_the_rest(manifests: list[Manifest]) -> 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({}, "name a volume that all workers share"),
         (SHARED | {"polls": {}}, "polls"),
         (SHARED | {"pools": {"default": {"slots": 0}}}, "slots"),
         (SHARED | {"pools": {"default": {"slot": 1}}}, "slot"),

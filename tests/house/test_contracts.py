@@ -33,6 +33,7 @@ BREAKS = {
     "sql": ("tidemill.engine", "import sqlalchemy"),
     "nats": ("tidemill.engine", "import nats"),
     "docker": ("tidemill.engine", "import docker"),
+    "fsspec": ("tidemill.engine", "import fsspec"),
     "asyncssh": ("tidemill.engine", "import asyncssh"),
     "mail-and-web": ("tidemill.engine", "import aiohttp"),
     "lark": ("tidelang.checking", "import lark"),

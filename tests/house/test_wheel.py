@@ -15,14 +15,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 WHERE = """
-import sys, tidelang, tidemill, tidemill_docker, tidemill_local, tidemill_notify, tidemill_ssh
-modules = tidemill, tidelang, tidemill_docker, tidemill_local, tidemill_notify, tidemill_ssh
+import sys, tidelang, tidemill
+import tidemill_docker, tidemill_fsspec, tidemill_local
+import tidemill_notify, tidemill_secrets, tidemill_ssh
+modules = tidemill, tidelang, tidemill_docker, tidemill_fsspec, tidemill_local, \\
+    tidemill_notify, tidemill_secrets, tidemill_ssh
 print(*(module.__file__ for module in modules), *sys.path, sep="\\n")
 """
 PACKAGES = {
     "tidemill": "core",
     "tidelang": "dsl",
     "tidemill_docker": "plugins",
+    "tidemill_fsspec": "plugins",
     "tidemill_local": "plugins",
     "tidemill_notify": "plugins",
     "tidemill_ssh": "plugins",

@@ -18,16 +18,29 @@ def read_table(path: Path, table: str, names: Iterable[str]) -> Mapping[str, Any
     Raises:
         UsageError: the file cannot be read, or the table has a key that means nothing.
     """
+    found = read_open_table(path, table)
+    check_keys(path, table, found, names)
+    return found
+
+
+def read_open_table(path: Path, table: str) -> Mapping[str, Any]:
+    """The same, where it is not known yet which keys it may have."""
     found = _read(path).get(table, {})
     if not isinstance(found, dict):
         raise UsageError(f"{path}: {table} is no table", f"write it as [{table}]")
+    return found
+
+
+def check_keys(path: Path, table: str, found: Iterable[str], names: Iterable[str]) -> None:
+    """Raises:
+    UsageError: one of those that were found is none of these names.
+    """
     known = list(names)
     for name in found:
         if name not in known:
             near = nearest(name, known)
             hint = f"did you mean {near}?" if near else f"it takes {', '.join(known)}"
             raise UsageError(f"{path}: {table} has no key {name}", hint)
-    return found
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -75,13 +75,18 @@ def _from_file(path: Path) -> Mapping[str, str]:
 
 
 def _from_up(project: Project) -> dict[str, str]:
+    found = told_by_up(project)
+    return {name: str(found[name]) for name in NAMES if found.get(name)}
+
+
+def told_by_up(project: Project) -> Mapping[str, Any]:
     """What `tidemill up` has started here, if it still runs."""
     try:
         found: dict[str, Any] = json.loads(project.up.read_text("utf-8"))
         os.kill(int(found["pid"]), 0)
     except (OSError, ValueError, KeyError):
         return {}
-    return {name: str(found[name]) for name in NAMES if found.get(name)}
+    return found
 
 
 def writing_store(project: Project, where: Fleet | None = None) -> SqlStore:

@@ -37,7 +37,10 @@ class Installed:
 
 def installed() -> list[Installed]:
     """By sort and kind; those that failed come last."""
+    from tidemill.app.artifacts import offer_ours  # NATS' library: only when asked
+
     plugins = load()
+    offer_ours(plugins.artifact_stores)
     found = [
         Installed(
             offered.offer.kind,

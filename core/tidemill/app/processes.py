@@ -15,11 +15,13 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from tidemill.app import artifacts as stores
 from tidemill.app import reach
+from tidemill.app.artifacts import Place
+from tidemill.app.collecting import collect_forever
 from tidemill.app.executors import InstalledExecutors
 from tidemill.app.fleet import Fleet
 from tidemill.app.garbage import collected_seldom
@@ -27,8 +29,6 @@ from tidemill.app.health import Health
 from tidemill.app.notifying import delivering
 from tidemill.app.purging import purge_of
 from tidemill.app.secrets import EnvironmentSecrets
-from tidemill.artifacts.folder import FolderArtifacts
-from tidemill.artifacts.results import FolderResults
 from tidemill.broker import subjects
 from tidemill.broker.connection import NatsAccess, connect
 from tidemill.broker.embedded import EmbeddedServer
@@ -63,14 +63,15 @@ AGAIN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """Who a worker is and what it takes. `artifacts` is a folder that all workers share."""
+    """Who a worker is and what it takes. `artifacts` is the address of a store that all
+    workers reach, or a folder."""
 
     pool: str = "default"
     slots: int = 0
     name: str = ""
     region: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    artifacts: Path | None = None
+    artifacts: str | None = None
 
     def settled(self) -> WorkerOptions:
         """With what was left open: as many slots as processors, and a name of its own."""
@@ -131,7 +132,13 @@ class RunLog:
 
 
 async def run_scheduler(
-    where: Fleet, *, replicas: int, health: Health, keep: Keep, lease: float = LEASE
+    project: Project,
+    where: Fleet,
+    *,
+    replicas: int,
+    health: Health,
+    keep: Keep,
+    lease: float = LEASE,
 ) -> None:
     """A scheduler of a fleet, until SIGTERM.
 
@@ -145,7 +152,7 @@ async def run_scheduler(
             "a scheduler needs a PostgreSQL and a NATS",
             "--postgres URL --nats URL, or `tidemill up` for both on this machine",
         )
-    url, stop = where.postgres, Stop()
+    url, stop, place = where.postgres, Stop(), stores.place(project, where)
     with stop.listening():
         opened = await _patiently(lambda: asyncio.to_thread(open_postgres, url), stop)
         if opened is None:
@@ -157,6 +164,7 @@ async def run_scheduler(
             _delivering(_beside(url)) as delivery,
             _scheduling(store, found, replicas, lease, health, stop, delivery) as driving,
             _purging(clean),
+            _collecting(project, where, place, keep),
         ):
             if driving is not None:
                 await _first(driving, stop.drain)
@@ -230,6 +238,21 @@ async def _delivering(store: SqlStore) -> AsyncIterator[Delivery]:
         await store.close()
 
 
+@asynccontextmanager
+async def _collecting(
+    project: Project, where: Fleet, place: Place, keep: Keep
+) -> AsyncIterator[None]:
+    """Where runs are removed, what they alone referred to goes as well, some time later."""
+    if keep.everything:
+        yield
+        return
+    work = asyncio.create_task(collect_forever(project, where, place))
+    try:
+        yield
+    finally:
+        await end(work)
+
+
 def _beside(url: str) -> SqlStore:
     return SqlStore(postgres_engine(url), threaded=True)
 
@@ -264,14 +287,13 @@ async def run_worker(
     Raises:
         TidemillError: what is configured makes no sense.
     """
-    found = reach.access(where)
-    if found is None:
+    if where.nats is None:
         raise UsageError("a worker needs a NATS", "--nats URL, or TIDEMILL_NATS")
-    stop = Stop()
+    stop, place = Stop(), stores.place(project, where, options.artifacts)
     with stop.listening():
         async with (
             collected_seldom(SystemClock()),
-            _working(project, found, options.settled(), lease, health, stop) as worker,
+            _working(project, where, place, options.settled(), lease, health, stop) as worker,
         ):
             if worker is not None:
                 await _work(worker, stop)
@@ -290,13 +312,16 @@ async def _work(worker: Worker, stop: Stop) -> None:
 @asynccontextmanager
 async def _working(
     project: Project,
-    found: NatsAccess,
+    where: Fleet,
+    place: Place,
     options: WorkerOptions,
     lease: float,
     health: Health,
     stop: Stop,
 ) -> AsyncIterator[Worker | None]:
-    clock = SystemClock()
+    clock, found = SystemClock(), reach.access(where)
+    if found is None:
+        raise ValueError("a worker without a NATS")
     ends: list[JetStreamWorkerEnd] = []
 
     async def again() -> None:
@@ -304,10 +329,10 @@ async def _working(
             await made.reconnected()
 
     token = subjects.token(options.name)
+    inbox = f"_INBOX.{token}"
+    artifacts, results = stores.open_artifacts(place, project, where, clock, inbox)
     client = await _patiently(
-        lambda: connect(
-            found, f"tidemill worker {options.name}", inbox=f"_INBOX.{token}", reconnected=again
-        ),
+        lambda: connect(found, f"tidemill worker {options.name}", inbox=inbox, reconnected=again),
         stop,
     )
     if client is None:
@@ -323,9 +348,9 @@ async def _working(
         broker,
         clock,
         executors,
-        FolderArtifacts(options.artifacts or project.artifacts),
+        artifacts,
         EnvironmentSecrets(),
-        FolderResults(project.results),
+        results,
         project.root,
         slots=options.slots,
         lease=lease,
@@ -336,10 +361,12 @@ async def _working(
     health.check("contact", lambda: worker.in_contact)
     gc.freeze()
     log.info("worker %s: pool %s, %d slots", options.name, options.pool, options.slots)
+    log.info("artifacts: %s", place.shown())
     try:
         yield worker
     finally:
         await executors.close()
+        await artifacts.close()
         await broker.close()
         await client.close()
 
@@ -364,36 +391,44 @@ async def run_up(
     """
     with _alone(project), contextlib.ExitStack() as stack:
         store = await asyncio.to_thread(_store_of_up, project, where)
-        found = reach.access(where)
-        if found is None:
+        place = stores.place(project, where, options.artifacts)
+        if where.nats is None:
             server = EmbeddedServer(project.nats)
-            found = server.start()
+            started = server.start()
             stack.callback(server.stop)
-            stack.enter_context(_told(project, found, where))
+            stack.enter_context(_told(project, started, where, place))
+            where = replace(where, nats=started.url, nats_token=started.token)
         stop = Stop()
         with stop.listening():
             async with (
                 _purging(_purge_of_up(project, where, keep)),
+                _collecting(project, where, place, keep),
                 _delivering(_store_beside_up(project, where)) as delivery,
             ):
-                await _up(project, store, found, options.settled(), lease, health, stop, delivery)
+                await _up(
+                    project, store, where, place, options.settled(), lease, health, stop, delivery
+                )
     log.info("stopped")
 
 
 async def _up(
     project: Project,
     store: SqlStore,
-    found: NatsAccess,
+    where: Fleet,
+    place: Place,
     options: WorkerOptions,
     lease: float,
     health: Health,
     stop: Stop,
     delivery: Delivery,
 ) -> None:
+    found = reach.access(where)
+    if found is None:
+        raise ValueError("no NATS was started")
     async with (
         collected_seldom(SystemClock()),
         _scheduling(store, found, 1, lease, health, stop, delivery) as driving,
-        _working(project, found, options, lease, health, stop) as worker,
+        _working(project, where, place, options, lease, health, stop) as worker,
     ):
         if driving is None or worker is None:
             return
@@ -444,9 +479,14 @@ def _alone(project: Project) -> Iterator[None]:
 
 
 @contextmanager
-def _told(project: Project, found: NatsAccess, where: Fleet) -> Iterator[None]:
+def _told(project: Project, found: NatsAccess, where: Fleet, place: Place) -> Iterator[None]:
     """Tells the commands in this project how to reach what runs here, while it does."""
-    told = {"pid": os.getpid(), "nats": found.url, "nats_token": found.token}
+    told = {
+        "pid": os.getpid(),
+        "nats": found.url,
+        "nats_token": found.token,
+        "artifacts": place.address,
+    }
     if where.postgres:
         told["postgres"] = where.postgres
     descriptor = os.open(project.up, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

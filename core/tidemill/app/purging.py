@@ -42,7 +42,7 @@ def keep(project: Project, age: str | None = None, runs: int | None = None) -> K
         if given is not None:
             found[name], where[name] = given, f"--keep-{name}"
     return Keep(
-        _age(found["age"], where["age"]) if "age" in found else None,
+        duration(found["age"], where["age"]) if "age" in found else None,
         _runs(found["runs"], where["runs"]) if "runs" in found else None,
     )
 
@@ -53,10 +53,15 @@ def limits(older_than: str | None, latest: int | None) -> Keep:
     Raises:
         UsageError: it makes no sense.
     """
-    return Keep(None if older_than is None else _age(older_than, "--older-than"), latest)
+    return Keep(None if older_than is None else duration(older_than, "--older-than"), latest)
 
 
-def _age(value: Any, where: str) -> float:
+def duration(value: Any, where: str) -> float:
+    """Seconds; `where` is what gave it.
+
+    Raises:
+        UsageError: it is none.
+    """
     try:
         seconds = int(values.parse_duration(value)) / 1000
     except (ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Streams and consumers: declared here and nowhere else, by whoever schedules.
+"""Streams and consumers: declared here, by whoever schedules; so are the buckets of artifacts.
 
 Workers find them; they are not allowed to make any.
 """
@@ -21,6 +21,7 @@ from nats.js.api import (
 from nats.js.errors import NotFoundError
 
 from tidemill.broker import subjects
+from tidemill.broker.object_store import declare_buckets
 from tidemill.model.messages import PRIORITIES
 
 ACK_WAIT = 30.0
@@ -92,6 +93,7 @@ async def declare(
             await jetstream.add_stream(config)
         else:
             await jetstream.update_stream(config)
+    await declare_buckets(jetstream, replicas)
     for stream in (subjects.CLAIMS, subjects.RESULTS):
         await jetstream.add_consumer(
             stream,

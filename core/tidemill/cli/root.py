@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "scheduler": "Schedule the fleet's runs.",
     "worker": "Carry out the steps of a pool.",
     "db": "Look after the database.",
+    "artifacts": "Look after files that steps have put out.",
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
     "plugins": "List plugins, and what they offer.",

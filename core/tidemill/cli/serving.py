@@ -42,6 +42,12 @@ LEASE = click.option(
 )
 POSTGRES = click.option("--postgres", metavar="URL", help="The fleet's PostgreSQL.")
 NATS = click.option("--nats", metavar="URL", help="The fleet's NATS; several with commas.")
+ARTIFACTS = click.option(
+    "--artifacts",
+    metavar="URL",
+    show_default="the fleet's NATS; on one machine, the project",
+    help="Where files pass from step to step: s3://BUCKET/PREFIX, nats:, a folder.",
+)
 KEEP_AGE = click.option(
     "--keep-age", metavar="DURATION", help="How long runs are kept: 90d.  [default: for ever]"
 )
@@ -65,9 +71,7 @@ def worker_options(command: F) -> F:
         click.option("--region", default="", metavar="NAME", help="Where this worker is."),
         click.option("--name", default="", metavar="NAME", show_default="host and process",
                      help="What it is called: no two may be called the same."),
-        click.option("--artifacts", type=click.Path(file_okay=False), metavar="DIR",
-                     show_default=".tidemill/artifacts",
-                     help="Where files pass from step to step: shared by all workers."),
+        ARTIFACTS,
     ):  # fmt: skip
         command = option(command)
     return command

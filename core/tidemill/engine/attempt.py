@@ -20,6 +20,7 @@ from tidelang import outputs, values
 from tidelang.definition import Output as DeclaredOutput
 from tidelang.shell import FillError
 from tidemill.engine.caching import StepCache
+from tidemill.engine.holding import Held
 from tidemill.engine.output import OutputPump
 from tidemill.engine.secrets import Unlocked, unlock
 from tidemill.errors import TidemillError
@@ -82,8 +83,10 @@ class Attempt:
     _stopping: asyncio.Future[None] | None = None
     _files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _cache: StepCache | None = None
+    _held: Held = field(init=False)
 
     def __post_init__(self) -> None:
+        self._held = Held(self.artifacts)
         self._unlocked = Unlocked(self.order, {})
 
     async def run(self) -> Result:
@@ -103,6 +106,8 @@ class Attempt:
             # A plugin's bug must cost its step, not the worker with all it holds.
             self._log(f"executor {self.order.executor!r} failed on {self.order.key}")
             kept, outcome = {}, failed_to_start(f"executor {self.order.executor!r}: {error!r}")
+        finally:
+            self._held.release()
         pump.close()
         return self._result(started_at, outcome, kept)
 
@@ -137,7 +142,7 @@ class Attempt:
         if rule is None:
             return None
         return StepCache(
-            self.order, rule, self.results, self.artifacts, self.clock, self.project, self._note
+            self.order, rule, self.results, self._held, self.clock, self.project, self._note
         )
 
     async def _restored(self, cache: StepCache, found: CachedResult) -> bool:
@@ -156,7 +161,7 @@ class Attempt:
     async def _carry_out(self, io: _StepIO) -> Outcome:
         executor = self._executor = self.executors.get(self.order.executor)
         work = self._work(
-            [InputFile(i.path, await self.artifacts.get(i.digest)) for i in self.order.inputs]
+            [InputFile(i.path, await self._held.get(i.digest)) for i in self.order.inputs]
         )
         if self._stop_grace is not None:
             return self._judged(cancelled())

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tidemill.engine.holding import Held
 from tidemill.engine.input_files import Inputs, read_inputs, unchanged
 from tidemill.errors import TidemillError
 from tidemill.model.fingerprint import Fingerprint, fingerprint
 from tidemill.model.messages import NO_RESULT, CacheReport, CacheRule, Order
 from tidemill.model.outputs import FILES, is_files
-from tidemill.ports import Artifacts, CachedResult, Clock, Results
+from tidemill.ports import CachedResult, Clock, Results
 from tidemill.spi import SavedFile
 
 FORBIDDEN = "the run was started with --no-cache"
@@ -35,7 +36,7 @@ class StepCache:
     order: Order
     rule: CacheRule
     results: Results
-    artifacts: Artifacts
+    artifacts: Held
     clock: Clock
     project: Path
     say: Callable[[str], None]
@@ -109,6 +110,9 @@ class StepCache:
             if self.rule.max_age is not None and age > self.rule.max_age:
                 raise _MissError(f"the result of run {found.run} is older than `max_age`")
             await self.files_of(found)
+            # The run to come tells of them, as if it had made them now.
+            for file in _files(found.outputs):
+                await self.artifacts.renew(file["digest"])
         except TidemillError as error:
             raise _MissError(f"the result cannot be used: {error}") from None
         return found

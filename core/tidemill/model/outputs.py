@@ -6,7 +6,7 @@ value lists `{"name", "digest", "size"}`: the content stands in the artifact sto
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,6 +19,13 @@ FILES = "$files"
 
 def is_files(stored: Any) -> bool:
     return isinstance(stored, Mapping) and FILES in stored
+
+
+def digests(outputs: Mapping[str, Any] | None) -> Iterator[str]:
+    """Of all files of a task's outputs."""
+    for stored in (outputs or {}).values():
+        if is_files(stored):
+            yield from (file["digest"] for file in stored[FILES])
 
 
 def input_path(key: str, output: str, name: str) -> str:

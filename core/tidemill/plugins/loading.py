@@ -108,7 +108,7 @@ _SORTS: dict[str, tuple[type[Offer], str, tuple[str, ...]]] = {
     "tidemill_executors": (ExecutorType, "executor", ()),
     "tidemill_notifiers": (NotifierType, "notifier", ("on",)),
     "tidemill_secrets": (SecretProviderType, "secret provider", ("provider",)),
-    "tidemill_artifact_stores": (ArtifactStoreType, "artifact store", ("url",)),
+    "tidemill_artifact_stores": (ArtifactStoreType, "artifact store", ("url", "cache")),
 }
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")

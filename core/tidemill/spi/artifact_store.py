@@ -33,7 +33,8 @@ class ArtifactStore(Protocol):
 
     async def put(self, key: str, source: Path) -> None:
         """Stores a file's content. Nobody ever reads part of it, also if this process dies
-        on the way. Putting a key again replaces it, and makes it young again."""
+        on the way. Putting a key again replaces it, and makes it young again. When this has
+        returned, `find` and `list` see it from everywhere."""
 
     async def get(self, key: str, target: Path) -> None:
         """Writes an object's content to a file, which may be there.
@@ -70,7 +71,7 @@ class ArtifactStoreType:
     """An artifact store that a plugin offers. `kind` is the scheme of its addresses (`s3` of
     `s3://bucket/prefix`), `settings` the model of what else may stand in the table
     `artifacts` of `tidemill.toml`, and the factory is given the address and an instance of
-    the model. `url` is no name for a setting.
+    the model. `url` and `cache` are no names for settings.
 
     The factory looks at nothing but its arguments: what is to be reached is reached later."""
 

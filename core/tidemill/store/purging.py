@@ -7,6 +7,7 @@ leaves a condemned run that the next one goes on with.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     cast,
     delete,
     exists,
@@ -29,6 +31,8 @@ from sqlalchemy import (
     tuple_,
 )
 
+from tidemill.model.outputs import FILES, digests
+from tidemill.model.rows import TaskRef
 from tidemill.model.states import RunState
 from tidemill.store.statements import (
     ATTEMPT,
@@ -175,6 +179,18 @@ class Purging:
 
     def drop_definitions(self, digests: Collection[str]) -> None:
         self._execute(delete(VERSION).where(VERSION.c.digest.in_(digests)))
+
+    def files_in_use(self, after: TaskRef | None, limit: int) -> tuple[set[str], TaskRef | None]:
+        """So many rows, not so many with files: no statement is to take long."""
+        outputs = cast(TASK.c.outputs, Text)
+        page = select(
+            TASK.c.run, TASK.c.ordinal, case((outputs.like(f'%"{FILES}"%'), outputs), else_=None)
+        ).order_by(TASK.c.run, TASK.c.ordinal)
+        if after is not None:
+            page = page.where(tuple_(TASK.c.run, TASK.c.ordinal) > tuple_(*after))
+        rows = self._execute(page.limit(limit)).all()
+        found = {digest for *_, text in rows if text for digest in digests(json.loads(text))}
+        return found, TaskRef(*rows[-1][:2]) if len(rows) == limit else None
 
     def _execute(self, statement: Any) -> Any:
         return self._connection.execute(statement)

@@ -7,9 +7,14 @@ Tidemill's plugins pass. pytest and pytest-asyncio are needed, and imported, onl
 import pytest
 
 pytest.register_assert_rewrite(
-    "tidemill.testing.broker", "tidemill.testing.executor", "tidemill.testing.notifier"
+    "tidemill.testing.artifact_store",
+    "tidemill.testing.broker",
+    "tidemill.testing.executor",
+    "tidemill.testing.notifier",
+    "tidemill.testing.secret_provider",
 )
 
+from tidemill.testing.artifact_store import ArtifactStoreConformance  # noqa: E402
 from tidemill.testing.executor import Bench, ExecutorConformance  # noqa: E402
 from tidemill.testing.notifier import (  # noqa: E402
     Delivery,
@@ -18,4 +23,12 @@ from tidemill.testing.notifier import (  # noqa: E402
     Receiver,
 )
 
-__all__ = ["Bench", "Delivery", "ExecutorConformance", "Mood", "NotifierConformance", "Receiver"]
+__all__ = [
+    "ArtifactStoreConformance",
+    "Bench",
+    "Delivery",
+    "ExecutorConformance",
+    "Mood",
+    "NotifierConformance",
+    "Receiver",
+]

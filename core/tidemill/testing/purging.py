@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tidemill.model.outputs import FILES
 from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
@@ -101,6 +102,27 @@ class PurgingConformance:
             "run": 1, "stage": 0, "task": 2, "attempt": 2, "approval": 1, "expansion": 1,
             "outbox": 4, "condemned": 0, "signal": 0, "notice": 1,
         }  # fmt: skip
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 99])
+    def test_all_files_in_use_are_found_page_by_page(self, store: DirectStore, limit: int) -> None:
+        def files(*digests: str) -> dict[str, Any]:
+            return {FILES: [{"name": "x", "digest": digest, "size": 1} for digest in digests]}
+
+        outputs = [{"a": files("d1", "d2"), "n": 1}, None, {"n": FILES}, {"b": files("d3")}, {}]
+        rows = [
+            TaskRow(1, i, 0, f"t{i}", TaskState.SUCCEEDED, outputs=each)
+            for i, each in enumerate(outputs)
+        ]
+        fill(store, rows)
+        found: list[str] = []
+        after, pages = None, 0
+        while pages == 0 or after is not None:
+            used, after = store.transact_now(
+                lambda tx, after=after: tx.files_in_use(after, limit)  # type: ignore[misc]
+            )
+            found, pages = [*found, *used], pages + 1
+        assert sorted(found) == ["d1", "d2", "d3"]
+        assert pages == 5 // limit + 1
 
     def test_no_more_rows_are_removed_at_a_time_than_are_asked_for(
         self, store: DirectStore

@@ -56,6 +56,8 @@ def command(
     kept = keep(project, keep_age, keep_runs)
 
     async def run(checks: Health) -> None:
-        await run_scheduler(where, replicas=int(replicas), health=checks, lease=lease, keep=kept)
+        await run_scheduler(
+            project, where, replicas=int(replicas), health=checks, lease=lease, keep=kept
+        )
 
     return serving.serve(run, health, form)

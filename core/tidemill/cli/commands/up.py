@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -54,8 +53,7 @@ def command(
     from tidemill.app.purging import keep
 
     project = console.project()
-    folder = None if artifacts is None else Path(artifacts)
-    options = WorkerOptions(pool, slots or 0, name, region, serving.labels_of(labels), folder)
+    options = WorkerOptions(pool, slots or 0, name, region, serving.labels_of(labels), artifacts)
     where = fleet(project, postgres=postgres, nats=nats)
     kept = keep(project, keep_age, keep_runs)
 

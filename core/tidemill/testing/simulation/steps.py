@@ -115,6 +115,14 @@ class Nothing:
     async def put(self, source: Path) -> StoredFile:
         raise OSError(f"no files here: {source}")
 
+    async def renew(self, digest: str) -> None:
+        raise OSError(f"no files here: {digest}")
+
+    def release(self, digest: str) -> None:
+        del digest
+
+    async def close(self) -> None: ...
+
     async def find(self, key: str) -> CachedResult | None:
         del key
         return None
