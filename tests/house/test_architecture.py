@@ -17,6 +17,7 @@ SOURCES = (
     "dsl/tidelang",
     "plugins/tidemill_docker",
     "plugins/tidemill_local",
+    "plugins/tidemill_secrets",
     "plugins/tidemill_ssh",
 )
 MODULES = [path for root in SOURCES for path in sorted((ROOT / root).rglob("*.py"))]

@@ -18,6 +18,7 @@ SOURCES = {
     "tidelang": "dsl",
     "tidemill_docker": "plugins",
     "tidemill_local": "plugins",
+    "tidemill_secrets": "plugins",
     "tidemill_ssh": "plugins",
 }
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][

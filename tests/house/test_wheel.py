@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 WHERE = """
-import sys, tidelang, tidemill, tidemill_docker, tidemill_local, tidemill_ssh
-modules = tidemill, tidelang, tidemill_docker, tidemill_local, tidemill_ssh
+import sys, tidelang, tidemill, tidemill_docker, tidemill_local, tidemill_secrets, tidemill_ssh
+modules = tidemill, tidelang, tidemill_docker, tidemill_local, tidemill_secrets, tidemill_ssh
 print(*(module.__file__ for module in modules), *sys.path, sep="\\n")
 """
 PACKAGES = {
@@ -24,6 +24,7 @@ PACKAGES = {
     "tidelang": "dsl",
     "tidemill_docker": "plugins",
     "tidemill_local": "plugins",
+    "tidemill_secrets": "plugins",
     "tidemill_ssh": "plugins",
 }
 

@@ -6,8 +6,11 @@ Tidemill's plugins pass. pytest and pytest-asyncio are needed, and imported, onl
 
 import pytest
 
-pytest.register_assert_rewrite("tidemill.testing.broker", "tidemill.testing.executor")
+pytest.register_assert_rewrite(
+    "tidemill.testing.broker", "tidemill.testing.executor", "tidemill.testing.secret_provider"
+)
 
 from tidemill.testing.executor import Bench, ExecutorConformance  # noqa: E402
+from tidemill.testing.secret_provider import SecretConformance  # noqa: E402
 
-__all__ = ["Bench", "ExecutorConformance"]
+__all__ = ["Bench", "ExecutorConformance", "SecretConformance"]
