@@ -17,7 +17,7 @@ from tidemill.app.logs import FileLogs
 from tidemill.app.ownership import Owner
 from tidemill.app.present import run_view, task_view, task_views, within
 from tidemill.app.purging import tidy
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
@@ -110,6 +110,7 @@ class _Parts:
         self._logs = FileLogs(lambda number: run.project.run_folder(number) / "logs")
         self._paths = {run.row.number: ""}
         self._executors = InstalledExecutors(folder / "scratch")
+        self._secrets = installed_secrets(run.project.root)
         self.broker = InProcessBroker(run.clock, self._output)
         self.scheduler = Scheduler(
             run.store, self.broker, run.clock, self, run=run.row.number, lease=LEASE
@@ -120,7 +121,7 @@ class _Parts:
             run.clock,
             self._executors,
             FolderArtifacts(run.project.artifacts),
-            EnvironmentSecrets(),
+            self._secrets,
             FolderResults(run.project.results),
             run.project.root,
             slots=run.slots,
@@ -165,6 +166,7 @@ class _Parts:
 
     async def close(self) -> None:
         await self._executors.close()
+        await self._secrets.close()
         await self.broker.close()
         self._logs.close()
 

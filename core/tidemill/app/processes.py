@@ -25,7 +25,7 @@ from tidemill.app.fleet import Fleet
 from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.purging import purge_of
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker import subjects
@@ -275,6 +275,8 @@ async def _working(
     health: Health,
     stop: Stop,
 ) -> AsyncIterator[Worker | None]:
+    secrets = installed_secrets(project.root)
+    secrets.open()  # what is configured wrongly is said now, not by the first step
     clock = SystemClock()
     ends: list[JetStreamWorkerEnd] = []
 
@@ -303,7 +305,7 @@ async def _working(
         clock,
         executors,
         FolderArtifacts(options.artifacts or project.artifacts),
-        EnvironmentSecrets(),
+        secrets,
         FolderResults(project.results),
         project.root,
         slots=options.slots,
@@ -319,6 +321,7 @@ async def _working(
         yield worker
     finally:
         await executors.close()
+        await secrets.close()
         await broker.close()
         await client.close()
 

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "db": "Look after the database.",
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
+    "secrets": "Say which provider has a secret, never its value.",
     "plugins": "List plugins, and what they offer.",
     "doctor": "Check this machine and project for trouble.",
 }
