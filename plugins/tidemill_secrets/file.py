@@ -17,6 +17,7 @@ from tidemill_secrets.settings import FileSettings
 
 _SOPS_VALUE = "ENC[AES256_GCM,"
 _AGE_STARTS = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
+_OTHERS = stat.S_IROTH | stat.S_IWOTH
 _NO_KEY = 128
 """What SOPS exits with where no key opens the file."""
 
@@ -80,7 +81,7 @@ class FileSecrets:
         """Of a file that is not encrypted: who can read or change it has the secrets."""
         if not stat.S_ISREG(status.st_mode):
             raise self._error("it is no plain file")
-        if self._settings.encryption == "none" and status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        if self._settings.encryption == "none" and status.st_mode & _OTHERS:
             raise self._error(f"everybody can read or change it: chmod 600 {self._path}")
 
     async def _decrypted(self) -> bytes:
@@ -107,8 +108,12 @@ class FileSecrets:
 
     def _identity(self) -> Path:
         path = _place(self._root, self._settings.identity or "")
-        if not os.access(path, os.R_OK):
-            raise self._error(f"its identity {self._settings.identity} cannot be read")
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise self._error(f"its identity {path} cannot be read: {error.strerror}") from None
+        if status.st_mode & _OTHERS:
+            raise self._error(f"everybody can read or change its identity {path}: chmod 600 {path}")
         return path
 
     def _error(self, what: str) -> SecretError:

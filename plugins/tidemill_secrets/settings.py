@@ -13,7 +13,8 @@ HOLE = "{name}"
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Every process that needs a plugin imports this one, and few of them need a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class EnvSettings(_Settings):

@@ -182,10 +182,10 @@ async def _asked(source: Source, names: Sequence[str]) -> Mapping[str, str]:
 
 def _log(source: Source, error: Exception) -> None:
     """Where it happened, without the error's own text: that may hold a secret."""
-    places = "".join(traceback.format_tb(error.__traceback__))
-    log.error(
-        "secret provider %s failed: %s\n%s", source.title, type(error).__name__, places.rstrip()
-    )
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"\n  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    what = type(error).__name__
+    log.error("secret provider %s failed: %s%s", source.title, what, "".join(places))
 
 
 def _require(missing: Sequence[str], asked: Sequence[Source]) -> None:

@@ -16,6 +16,7 @@ class TestVault(SecretConformance):
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -149,10 +150,11 @@ class SecretConformance:
 
     @pytest.mark.asyncio
     async def test_no_value_is_on_a_command_line(self, tmp_path: Path) -> None:
-        async with self._provider(tmp_path, {"ONE": VALUE}) as provider:
-            with _watched_command_lines(VALUE) as seen:
+        value = secrets.token_hex(12)  # that nobody else has on a command line
+        async with self._provider(tmp_path, {"ONE": value}) as provider:
+            with _watched_command_lines(value) as seen:
                 for _ in range(5):
-                    assert await _get(provider, "ONE") == {"ONE": VALUE}
+                    assert await _get(provider, "ONE") == {"ONE": value}
         assert seen == []
 
     @pytest.mark.asyncio
