@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-FEW = 64
-"""So many are looked for one by one, which the machine does very fast. More of them (the
-lines of a key, each as others write it) are looked for together, a byte at a time."""
+FEW = 32
+"""So many may have begun at the end of the data: each is tried. Of more of them (the lines of
+a key, each as others write it) only those that the last bytes allow."""
+
+MANY = 500
+"""So many are looked for one by one, which the machine does very fast. More are looked for
+together, a byte at a time."""
 
 _HEAD = 4
 """Bytes by which patterns are told apart: no pattern is shorter."""
@@ -20,7 +24,7 @@ class Patterns:
         self._longest = max(map(len, self._all), default=0)
         self._by_head: dict[bytes, list[bytes]] = {}
         self._beginnings: frozenset[bytes] = frozenset()
-        if len(self._all) > FEW:
+        if len(self._all) > min(FEW, MANY):
             for pattern in self._all:
                 self._by_head.setdefault(pattern[:_HEAD], []).append(pattern)
             self._beginnings = frozenset(
@@ -32,7 +36,7 @@ class Patterns:
 
     def places(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Where patterns stand, in no order; they may overlap."""
-        if self._by_head:
+        if len(self._all) > MANY:
             yield from self._places_together(data)
             return
         for pattern in self._all:
