@@ -82,7 +82,7 @@ class FileSecrets:
         if not stat.S_ISREG(status.st_mode):
             raise self._error("it is no plain file")
         if self._settings.encryption == "none" and status.st_mode & _OTHERS:
-            raise self._error(f"everybody can read or change it: chmod 600 {self._path}")
+            raise self._error(f"everybody can read or change it: chmod 600 {self._settings.path}")
 
     async def _decrypted(self) -> bytes:
         tool = self._settings.encryption
@@ -107,13 +107,14 @@ class FileSecrets:
         return ["sops", "--decrypt", "--output-type", "json", str(self._path)], extra
 
     def _identity(self) -> Path:
-        path = _place(self._root, self._settings.identity or "")
+        name = self._settings.identity or ""
+        path = _place(self._root, name)
         try:
             status = path.stat()
         except OSError as error:
-            raise self._error(f"its identity {path} cannot be read: {error.strerror}") from None
+            raise self._error(f"its identity {name} cannot be read: {error.strerror}") from None
         if status.st_mode & _OTHERS:
-            raise self._error(f"everybody can read or change its identity {path}: chmod 600 {path}")
+            raise self._error(f"everybody can read or change its identity: chmod 600 {name}")
         return path
 
     def _error(self, what: str) -> SecretError:

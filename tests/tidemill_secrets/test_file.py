@@ -40,7 +40,7 @@ async def test_a_plain_file_that_everybody_can_read_or_change_is_refused(
 ) -> None:
     write(tmp_path / "s.env", f"A={VALUE}", mode)
     said = await refused(tmp_path, "A", path="s.env")
-    assert said == f"s.env: everybody can read or change it: chmod 600 {tmp_path / 's.env'}"
+    assert said == "s.env: everybody can read or change it: chmod 600 s.env"
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o600, 0o440, 0o660])
@@ -121,7 +121,7 @@ async def test_an_encrypted_file_may_be_read_by_all_but_not_its_key(
     assert "everybody can read or change its identity" in await refused(tmp_path, **settings)
     (tmp_path / "key").unlink()
     said = await refused(tmp_path, **settings)
-    assert f"its identity {tmp_path / 'key'} cannot be read: No such file" in said
+    assert "its identity key cannot be read: No such file" in said
 
 
 @pytest.mark.parametrize("damage", ["cut off", "changed"])
