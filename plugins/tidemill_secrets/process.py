@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping, Sequence
+from asyncio import StreamReaderProtocol
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,32 +49,55 @@ async def ask(
         SecretError: it cannot be started, takes too long, or prints too much.
     """
     program = argv[0]
+    async with _pipe() as (output, write_end):
+        process = await _start(argv, folder, write_end, extra or {})
+        try:
+            async with asyncio.timeout(within):
+                return await _to_the_end(process, output, program)
+        except TimeoutError:
+            raise SecretError(f"{program} took longer than {within:g} s") from None
+        finally:
+            if process.returncode is None:
+                await _kill(process)
+
+
+@asynccontextmanager
+async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
+    """A pipe of our own: with one of asyncio's, the end of a process is not seen before all
+    that it has started has closed it, too, and that may have left its session."""
+    read_end, write_end = os.pipe()
+    output = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    file = os.fdopen(read_end, "rb", buffering=0)
+    transport, _ = await loop.connect_read_pipe(lambda: StreamReaderProtocol(output), file)
     try:
-        process = await asyncio.create_subprocess_exec(
+        yield output, write_end
+    finally:
+        transport.close()
+
+
+async def _start(
+    argv: Sequence[str], folder: Path, write_end: int, extra: Mapping[str, str]
+) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(
             *argv,
             cwd=folder,
             stdin=DEVNULL,
-            stdout=PIPE,
+            stdout=write_end,
             stderr=DEVNULL,
             start_new_session=True,
-            env={**os.environ, **(extra or {})},
+            env={**os.environ, **extra},
         )
     except OSError as error:
-        raise SecretError(f"{program} cannot be started: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(within):
-            return await _to_the_end(process, program)
-    except TimeoutError:
-        raise SecretError(f"{program} took longer than {within:g} s") from None
+        raise SecretError(f"{argv[0]} cannot be started: {error.strerror}") from None
     finally:
-        if process.returncode is None:
-            await _kill(process)
+        os.close(write_end)
 
 
-async def _to_the_end(process: Process, program: str) -> Done:
-    assert process.stdout is not None  # noqa: S101  for mypy: it was asked for
+async def _to_the_end(process: Process, written: asyncio.StreamReader, program: str) -> Done:
     output = bytearray()
-    while piece := await process.stdout.read(_PIECE):
+    while piece := await written.read(_PIECE):
         output += piece
         if len(output) > LARGEST:
             raise SecretError(f"{program} printed more than {LARGEST >> 20} MiB")
