@@ -195,11 +195,11 @@ import "lib.tide" as lib
 let both = "{{ secret("LET") }}"
 pipeline p {
   param live: bool = false
+  step secret { run = "true" }
   step a {
     run = "echo {{ both }}"
     env { X = secret("LIVE") if live else secret("DEAD"), Y = ["secret", "no"][0] }
   }
-  step secret { run = "true" }
   step x { needs = [secret, a], run = "true" }
   step b = pipeline lib.below()
 }
