@@ -8,7 +8,7 @@ import pytest
 from engine_bench import LEASE, Bench, OneExecutor, pipeline, step
 
 from tidelang.definition import Retry
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
@@ -54,7 +54,7 @@ def worker_at(bench: Bench, way: InProcessBroker, slots: int = 1) -> Worker:
         bench.clock,
         OneExecutor(bench.executor, bench.clock),
         FolderArtifacts(bench.folder / "artifacts"),
-        EnvironmentSecrets(),
+        installed_secrets(bench.folder),
         FolderResults(bench.folder / "results"),
         bench.folder,
         slots=slots,

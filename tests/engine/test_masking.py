@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from itertools import pairwise
+from random import Random
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidemill.engine.masking import MASK as MASKED
@@ -19,6 +21,7 @@ from tidemill.engine.output import MAX_LINE, MAX_OUTPUT, OutputPump
 
 VALUE = "correct-horse"
 MASK = Mask({"S": VALUE})
+MASK_LONG = Mask({"S": "correct-horse-battery"})
 
 
 def streamed(mask: Mask, pieces: list[bytes]) -> bytes:
@@ -167,12 +170,134 @@ def test_a_value_within_what_is_encoded_in_base64_is_masked(
     assert end - start <= len(text)
 
 
-@pytest.mark.parametrize("width", [76, 64])
-def test_a_long_value_that_is_encoded_in_lines_is_masked(width: int) -> None:
-    encoded = base64.b64encode(LONG.encode()).decode()
+@pytest.mark.parametrize("width", [76, 64, 20])
+@pytest.mark.parametrize("before", ["", "user:", '{"key": "'])
+def test_a_long_value_that_is_encoded_in_lines_is_masked(width: int, before: str) -> None:
+    """By `base64 -w`, `openssl` and the like; alone or within something longer."""
+    encoded = base64.b64encode(f"{before}{LONG}".encode()).decode()
     lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
     masked = Mask({"S": LONG}).text("\n".join(lines))
-    assert not any(line.rstrip("=") in masked for line in lines)
+    left = masked.replace("***", "").replace("\n", "")
+    assert len(left) <= len(base64.b64encode(before.encode())) + 5
+    assert masked.startswith(encoded[: len(before)])
+
+
+def test_the_lines_of_a_flood_of_output_are_not_looked_through() -> None:
+    pump = OutputPump([].append)
+    pump.hide(MASK)
+    pump.write(b"x" * (MAX_OUTPUT + 1))
+    began = time.process_time()
+    for _ in range(10_000):
+        pump.write(b"c" * 65_536)
+    assert time.process_time() - began < 0.5
+
+
+# --- what something has broken into lines ------------------------------------------------
+
+BREAKS = ["\n", "\r\n", "\n    ", "\r", "\n\n\t"]
+LONG_WORDS = st.text("ab", min_size=12, max_size=16)
+
+
+@st.composite
+def wrapped(draw: st.DrawFn) -> tuple[dict[str, str], str]:
+    """Values, and a text in which they, parts of them and line breaks stand."""
+    values = draw(st.dictionaries(st.sampled_from("XYZ"), LONG_WORDS, min_size=1))
+    parts = []
+    for _ in range(draw(st.integers(0, 5))):
+        word = draw(
+            st.one_of(st.sampled_from(sorted(values.values())), st.text("abc \n", max_size=4))
+        )
+        for at in sorted(draw(st.lists(st.integers(0, len(word)), max_size=3)), reverse=True):
+            word = word[:at] + draw(st.sampled_from(BREAKS)) + word[at:]
+        parts.append(word)
+    return values, "".join(parts)
+
+
+def shown_positions(values: dict[str, str], text: str) -> set[int]:
+    """What is to be hidden, found in the plainest way."""
+    hide: set[int] = set()
+    for value in values.values():
+        anywhere = r"((?:[\r\n][ \t\r\n]*)?)".join(map(re.escape, value))
+        for start in range(len(text)):
+            if match := re.compile(anywhere).match(text, start):
+                ends = [match.end(n) for n in range(1, len(value)) if match[n]]
+                first = ends[0] if ends and not _far(match) else start
+                hide |= set(range(first, match.end()))
+    return hide
+
+
+def _far(match: re.Match[str]) -> bool:
+    """Whether enough of the value stands before its first break."""
+    return next(n for n in range(1, len(match.groups()) + 1) if match[n]) >= 4
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+@settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=wrapped(), cuts=st.lists(st.integers(0, 80)))
+def test_a_value_that_is_broken_into_lines_is_hidden_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, few: int, case: tuple[dict[str, str], str], cuts: list[int]
+) -> None:
+    monkeypatch.setattr("tidemill.engine.patterns.FEW", few)
+    monkeypatch.setattr("tidemill.engine.patterns.MANY", few)
+    values, text = case
+    mask, data = Mask(values), text.encode()
+    places = mask.found(data)
+    assert {at for start, end in places for at in range(start, end)} == shown_positions(*case)
+    at = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [data[start:end] for start, end in pairwise(at)]
+    assert streamed(mask, pieces) == hidden(mask, data)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 12, 13])
+def test_a_value_that_a_program_wraps_is_masked(width: int) -> None:
+    value = "correct-horse-battery"
+    lines = [value[at : at + width] for at in range(0, len(value), width)]
+    masked = pumped(Mask({"S": value}), *(f"{line}\n".encode() for line in lines))
+    left = masked.replace("***", "").replace("\n", "")
+    assert left == (value[:width] if width < 4 else "")
+
+
+def test_a_line_that_ends_as_a_value_begins_does_not_wait_for_the_next() -> None:
+    texts: list[str] = []
+    pump = OutputPump(texts.append)
+    pump.hide(Mask({"S": "correct-horse-battery"}))
+    pump.write(b"abc\ncor\n")
+    assert "".join(texts) == "abc\ncor\n"
+    pump.write(b"rect-horse-battery\n")
+    assert "".join(texts) == "abc\ncor\n***\n"
+
+
+def test_a_short_value_is_not_found_in_what_stands_below_each_other() -> None:
+    assert Mask({"S": "mainline"}).text("main\nline") == "main\nline"
+
+
+def test_outputs_that_hold_a_wrapped_value_are_known() -> None:
+    assert MASK_LONG.names_in(b"correct-horse-\nbattery") == ["S"]
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_many_values_are_masked_as_few_are(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr("tidemill.engine.patterns.FEW", few)
+    monkeypatch.setattr("tidemill.engine.patterns.MANY", few)
+    values = {f"S{number}": f"value-of-{number:04}" for number in range(50)}
+    text = " ".join(f"<{value}>" for value in values.values())
+    mask = Mask(values)
+    assert mask.text(text) == " ".join(["<***>"] * 50)
+    assert mask.names_in(text.encode()) == sorted(values)
+    pieces = [text.encode()[at : at + 3] for at in range(0, len(text), 3)]
+    assert streamed(mask, pieces).decode() == mask.text(text)
+
+
+def test_a_large_key_costs_no_more_time_than_a_small_one() -> None:
+    """A step's output is looked through on the event loop of its worker."""
+    random = Random(1)  # noqa: S311  not for secrets
+    lines = ["".join(random.choices("abcdefghijklmnop", k=64)) for _ in range(2_000)]
+    stream = MaskedStream(Mask({"S": "\n".join(lines)}))
+    data = "".join(random.choices("abcdefghijklmnop \n", k=1 << 20)).encode()
+    began = time.process_time()
+    for at in range(0, len(data), 4_096):
+        stream.feed(data[at : at + 4_096])
+    assert time.process_time() - began < 2.0
 
 
 @pytest.mark.parametrize("word", ["true", "root", "Production"[:4], "test", "localhost"])

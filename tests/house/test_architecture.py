@@ -18,6 +18,7 @@ SOURCES = (
     "plugins/tidemill_docker",
     "plugins/tidemill_local",
     "plugins/tidemill_notify",
+    "plugins/tidemill_secrets",
     "plugins/tidemill_ssh",
 )
 MODULES = [path for root in SOURCES for path in sorted((ROOT / root).rglob("*.py"))]

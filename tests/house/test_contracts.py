@@ -19,6 +19,7 @@ SOURCES = {
     "tidemill_docker": "plugins",
     "tidemill_local": "plugins",
     "tidemill_notify": "plugins",
+    "tidemill_secrets": "plugins",
     "tidemill_ssh": "plugins",
 }
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][

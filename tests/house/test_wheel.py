@@ -29,6 +29,7 @@ PACKAGES = {
     "tidemill_fsspec": "plugins",
     "tidemill_local": "plugins",
     "tidemill_notify": "plugins",
+    "tidemill_secrets": "plugins",
     "tidemill_ssh": "plugins",
 }
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from tidelang import codec
 from tidelang.definition import Argv, Definition, Step, Subrun
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
@@ -256,7 +256,7 @@ class Bench:
             self.clock,
             OneExecutor(self.executor, self.clock),
             FolderArtifacts(self.folder / "artifacts"),
-            EnvironmentSecrets(),
+            installed_secrets(self.folder),
             FolderResults(self.folder / "results"),
             self.folder,
             slots=slots,

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from tidelang import codec
 from tidelang.definition import Definition, Script, Step
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
@@ -137,7 +137,7 @@ class World:
             self.clock,
             _Executors(self.executor),
             FolderArtifacts(folder / "artifacts"),
-            EnvironmentSecrets(),
+            installed_secrets(folder),
             FolderResults(folder / "results"),
             folder,
             slots=slots,

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from tidemill.app.local import LocalRun
     from tidemill.app.requests import MistakesError, compiled, one_pipeline
     from tidemill.app.runs import PlanView, open_retry, open_run, plan
+    from tidemill.app.secrets import (
+        SecretState,
+        secret_sources,
+        secret_states,
+        secrets_in,
+    )
     from tidemill.engine.approvals import Answer
     from tidemill.project import Project, find_project
 
@@ -32,6 +38,7 @@ __all__ = [
     "MistakesError",
     "PlanView",
     "Project",
+    "SecretState",
     "apply",
     "checks",
     "compiled",
@@ -45,6 +52,9 @@ __all__ = [
     "request_cancel",
     "request_decision",
     "retry",
+    "secret_sources",
+    "secret_states",
+    "secrets_in",
     "trigger",
 ]
 
@@ -57,6 +67,7 @@ _PLACES = {
     "tidemill.app.local": ("LocalRun",),
     "tidemill.app.requests": ("MistakesError", "compiled", "one_pipeline"),
     "tidemill.app.runs": ("PlanView", "open_retry", "open_run", "plan"),
+    "tidemill.app.secrets": ("SecretState", "secret_sources", "secret_states", "secrets_in"),
     "tidemill.engine.approvals": ("Answer",),
     "tidemill.project": ("Project", "find_project"),
 }

@@ -165,7 +165,7 @@ def open_store(
         what = f"{found.source} is {found.shown()}: {error.message}"
         raise UsageError(what, error.hint) from None
     path = project.root / CONFIGURATION
-    check_keys(path, _TABLE, found.settings, [*_OURS, *kind.settings.model_fields])
+    check_keys(f"{path}: {_TABLE}", found.settings, [*_OURS, *kind.settings.model_fields])
     settings = offers.settings(found.kind, found.settings)
     context = StoreContext(project.root, _caches(project) / "scratch")
     try:

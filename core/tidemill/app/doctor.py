@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tidemill._version import __version__
 from tidemill.app.fleet import fleet
 from tidemill.app.history import History
+from tidemill.app.secrets import secret_states
 from tidemill.errors import TidemillError
 from tidemill.plugins import load
 from tidemill.project import Project
@@ -44,6 +45,7 @@ def checks(project: Project) -> list[Check]:
         *_notices(project),
         *_shells(),
         *_plugins(),
+        *_secrets(project),
     ]
 
 
@@ -124,3 +126,14 @@ def _plugins() -> Iterator[Check]:
             yield Check("plugin", False, f"{name}: {plugin.failure}", "mend or uninstall it")
         else:
             yield Check("plugin", True, f"{name}: {', '.join(plugin.kinds)}")
+
+
+def _secrets(project: Project) -> Iterator[Check]:
+    try:
+        states = secret_states(project.root)
+    except TidemillError as error:
+        yield Check("secrets", False, error.message, error.hint)
+        return
+    for state in states:
+        hint = "every step that needs a secret would fail: mend it, or its [[secrets]] table"
+        yield Check("secrets", not state.problem, state.problem or state.title, hint)

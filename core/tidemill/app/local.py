@@ -18,7 +18,7 @@ from tidemill.app.logs import FileLogs
 from tidemill.app.ownership import Owner
 from tidemill.app.present import run_view, task_view, task_views, within
 from tidemill.app.purging import tidy
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
@@ -119,6 +119,7 @@ class _Parts:
         self._logs = FileLogs(lambda number: run.project.run_folder(number) / "logs")
         self._paths = {run.row.number: ""}
         self._executors = InstalledExecutors(folder / "scratch")
+        self._secrets = installed_secrets(run.project.root)
         self.broker = InProcessBroker(run.clock, self._output)
         self.scheduler = Scheduler(
             run.store, self.broker, run.clock, self, run=run.row.number, lease=LEASE
@@ -129,7 +130,7 @@ class _Parts:
             run.clock,
             self._executors,
             FolderArtifacts(run.project.artifacts),
-            EnvironmentSecrets(),
+            self._secrets,
             FolderResults(run.project.results),
             run.project.root,
             slots=run.slots,
@@ -169,7 +170,9 @@ class _Parts:
         from tidemill.app.notifying import delivering  # only where somebody is to be told
 
         family = self._run.row.number
-        async with delivering(self._run.store, self._run.clock, family) as self._delivery:
+        async with delivering(
+            self._run.project.root, self._run.store, self._run.clock, family
+        ) as self._delivery:
             await self._drive()
             left = await self._delivery.settled(TELL_SECONDS)
         blocks = self._run.plan.definition.notifications
@@ -191,6 +194,7 @@ class _Parts:
 
     async def close(self) -> None:
         await self._executors.close()
+        await self._secrets.close()
         await self.broker.close()
         self._logs.close()
 

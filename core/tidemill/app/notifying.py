@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from tidemill.app.notifiers import InstalledNotifiers
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.app.templates import ApartTemplates
 from tidemill.engine.delivery import Delivery
 from tidemill.engine.waiting import end
@@ -16,14 +17,15 @@ from tidemill.ports import Clock, Store
 
 @asynccontextmanager
 async def delivering(
-    store: Store, clock: Clock, family: int | None = None
+    root: Path, store: Store, clock: Clock, family: int | None = None
 ) -> AsyncIterator[Delivery]:
     """Delivers, of a run and those below it or of all, until it is left."""
-    notifiers = InstalledNotifiers()
-    delivery = Delivery(store, clock, notifiers, EnvironmentSecrets(), ApartTemplates(), family)
+    notifiers, secrets = InstalledNotifiers(), installed_secrets(root)
+    delivery = Delivery(store, clock, notifiers, secrets, ApartTemplates(), family)
     work = asyncio.create_task(delivery.forever())
     try:
         yield delivery
     finally:
         await end(work)
         await notifiers.close()
+        await secrets.close()

@@ -28,7 +28,7 @@ from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.notifying import delivering
 from tidemill.app.purging import purge_of
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import installed_secrets
 from tidemill.broker import subjects
 from tidemill.broker.connection import NatsAccess, connect
 from tidemill.broker.embedded import EmbeddedServer
@@ -161,7 +161,7 @@ async def run_scheduler(
         clean = Purge(_beside(url), SystemClock(), keep)
         async with (
             collected_seldom(clean.clock),
-            _delivering(_beside(url)) as delivery,
+            _delivering(project, _beside(url)) as delivery,
             _scheduling(store, found, replicas, lease, health, stop, delivery) as driving,
             _purging(clean),
             _collecting(project, where, place, keep),
@@ -229,10 +229,10 @@ async def _purging(purge: Purge) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _delivering(store: SqlStore) -> AsyncIterator[Delivery]:
+async def _delivering(project: Project, store: SqlStore) -> AsyncIterator[Delivery]:
     """Tells people, on a connection of its own, so that no turn waits for it."""
     try:
-        async with delivering(store, SystemClock()) as delivery:
+        async with delivering(project.root, store, SystemClock()) as delivery:
             yield delivery
     finally:
         await store.close()
@@ -319,6 +319,8 @@ async def _working(
     health: Health,
     stop: Stop,
 ) -> AsyncIterator[Worker | None]:
+    secrets = installed_secrets(project.root)
+    secrets.open()  # what is configured wrongly is said now, not by the first step
     clock, found = SystemClock(), reach.access(where)
     if found is None:
         raise ValueError("a worker without a NATS")
@@ -349,7 +351,7 @@ async def _working(
         clock,
         executors,
         artifacts,
-        EnvironmentSecrets(),
+        secrets,
         results,
         project.root,
         slots=options.slots,
@@ -367,6 +369,7 @@ async def _working(
     finally:
         await executors.close()
         await artifacts.close()
+        await secrets.close()
         await broker.close()
         await client.close()
 
@@ -403,7 +406,7 @@ async def run_up(
             async with (
                 _purging(_purge_of_up(project, where, keep)),
                 _collecting(project, where, place, keep),
-                _delivering(_store_beside_up(project, where)) as delivery,
+                _delivering(project, _store_beside_up(project, where)) as delivery,
             ):
                 await _up(
                     project, store, where, place, options.settled(), lease, health, stop, delivery

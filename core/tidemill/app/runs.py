@@ -12,7 +12,7 @@ from tidemill.app.local import LocalRun
 from tidemill.app.ownership import Owner
 from tidemill.app.present import task_view
 from tidemill.app.requests import Planned, plan_request
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import require_secrets, secret_sources
 from tidemill.clock import SystemClock
 from tidemill.engine.create import Earlier, NewRun, create_run, earlier
 from tidemill.engine.fan_out import NOT_SELECTED
@@ -52,12 +52,12 @@ def plan(project: Project, request: RunRequest) -> PlanView:
     planned = plan_request(project, request)
     known = _earlier_without_writing(project, planned)
     secrets = secrets_of(planned.plan, planned.chosen, planned.called.__getitem__)
-    missing = EnvironmentSecrets().missing(secrets)
+    there = secret_sources(project.root, secrets)
     return PlanView(
         planned.plan.definition.name,
         planned.digest,
         dict(planned.plan.params),
-        {name: name not in missing for name in sorted(secrets)},
+        {name: name in there for name in sorted(secrets)},
         tuple(_planned_views(known, planned.chosen)),
     )
 
@@ -154,6 +154,7 @@ def _create(
     other."""
     clock = SystemClock()
     made: list[tuple[RunRow, NewRun, Owner]] = []
+    there: set[str] = set()
 
     def work(tx: Transaction) -> None:
         what = new(tx)
@@ -161,13 +162,27 @@ def _create(
         called = lambda digest: codec.decode(tx.definition(digest))  # noqa: E731
         secrets = secrets_of(what.plan, wanted, called)
         secrets |= secrets_of_notifiers(what.plan) if what.told else frozenset()
-        EnvironmentSecrets().require(secrets)
+        if unknown := secrets - there:
+            raise _Wanted(unknown)
         row = create_run(tx, what, clock.now())
         made.append((row, what, own(project, row.number)))
 
-    store.transact_now(work)
+    while not made:
+        try:
+            store.transact_now(work)
+        except _Wanted as wanted:  # providers may take their time, and a lock must not wait
+            require_secrets(project.root, wanted.names)
+            there |= wanted.names
     row, what, owner = made[-1]
     return LocalRun(project, store, clock, owner, row, what.plan, slots)
+
+
+class _Wanted(Exception):
+    """A run needs secrets of which it is not known yet whether they are there."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self.names = names
 
 
 def _plan_of(tx: Transaction, row: RunRow) -> Plan:

@@ -12,7 +12,7 @@ from tidelang.definition import Notification
 from tidemill.app.fleet import writing_store
 from tidemill.app.notifiers import InstalledNotifiers
 from tidemill.app.requests import Planned, plan_request
-from tidemill.app.secrets import EnvironmentSecrets
+from tidemill.app.secrets import InstalledSecrets, installed_secrets
 from tidemill.app.templates import ApartTemplates
 from tidemill.clock import SystemClock
 from tidemill.engine.composing import Draft, draft_of, finish
@@ -71,25 +71,28 @@ def try_notifiers(project: Project, request: RunRequest, kind: str | None) -> li
     if not blocks:
         what = "notify" if kind is None else f"notify {kind}"
         raise UsageError(f"pipeline {planned.definition.name} has no `{what}`")
-    return asyncio.run(_try(planned, blocks))
+    return asyncio.run(_try(project, planned, blocks))
 
 
-async def _try(planned: Planned, blocks: Sequence[Notification]) -> list[Tried]:
-    notifiers = InstalledNotifiers()
+async def _try(project: Project, planned: Planned, blocks: Sequence[Notification]) -> list[Tried]:
+    notifiers, secrets = InstalledNotifiers(), installed_secrets(project.root)
     try:
-        return [await _try_one(planned, block, notifiers) for block in blocks]
+        return [await _try_one(planned, block, notifiers, secrets) for block in blocks]
     finally:
         await notifiers.close()
+        await secrets.close()
 
 
-async def _try_one(planned: Planned, block: Notification, notifiers: InstalledNotifiers) -> Tried:
+async def _try_one(
+    planned: Planned, block: Notification, notifiers: InstalledNotifiers, secrets: InstalledSecrets
+) -> Tried:
     now, name = SystemClock().now(), planned.definition.name
     run = RunRow(0, planned.digest, name, planned.file, RunState.RUNNING, now, started_at=now)
     row = NoticeRow(0, 0, 0, "test", now, run.state, tries=1)
     plan = planned.plan
     try:
         what: Draft = draft_of(block, row, run, plan.params, plan.lets, TEST_DETAIL)
-        settings, mask = await finish(what, notifiers, ApartTemplates(), EnvironmentSecrets())
+        settings, mask = await finish(what, notifiers, ApartTemplates(), secrets)
     except TidemillError as error:
         return Tried(block.kind, block.on, f"{error.message} ({error.hint})".replace(" ()", ""))
     failure = await attempt(notifiers, what, settings, mask, SystemClock())

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "artifacts": "Look after files that steps have put out.",
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
+    "secrets": "Say which provider has a secret, never its value.",
     "plugins": "List plugins, and what they offer.",
     "doctor": "Check this machine and project for trouble.",
 }

@@ -327,7 +327,7 @@ def _signal_words(outcome: Outcome) -> str:
 
 def _sentence(error: Exception) -> str:
     hint = getattr(error, "hint", "")
-    return f"{error} ({hint})" if hint else str(error)
+    return f"{error} ({'; '.join(hint.splitlines())})" if hint else str(error)
 
 
 def _clean(text: str) -> str:

@@ -1,16 +1,21 @@
 """Hiding the values of secrets in what a step puts out, however it comes in pieces.
 
 They are hidden as they are, and as they stand in JSON, in base64, in a URL and in what a
-shell shows of its commands. What cannot be known here cannot be hidden: a value that a step
-has reversed, taken apart or encoded in another way.
+shell shows of its commands; a longer one also where something has broken it into lines.
+What cannot be known here cannot be hidden: a value that a step has reversed, taken apart or
+encoded in another way.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
+
+from tidemill.engine.joined import Joined
+from tidemill.engine.patterns import Patterns
 
 MASK = b"***"
 SHORTEST = 4
@@ -27,37 +32,48 @@ it, and a log without them says nothing."""
 _ENCODED = 8
 """Characters of an encoded value, or of a piece of it, that are worth hiding."""
 
-_WRAPS = (76, 64)
-"""Columns after which `base64` and `openssl` begin a new line (RFC 2045, RFC 7468)."""
+_WRAPPED = 12
+"""Bytes of a value that is also found where it is broken into lines. The parts of a shorter
+one stand one below the other by chance."""
+
+_BEFORE_A_BREAK = 4
+"""Bytes of a value before its first line break that are worth hiding."""
+
+_FAR = 4 * 1024
+"""Bytes that are looked back on; more than that is no wrapping."""
 
 
 class Mask:
     """The values of one attempt's secrets, by name."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self._patterns = {
+        self._names = {
             pattern.encode("utf-8", "surrogateescape"): name
             for name, value in values.items()
             for pattern in _patterns(value)
         }
+        wrapped = {pattern for pattern in self._names if _may_be_wrapped(pattern)}
+        self._wrapped = Patterns(wrapped)
+        self._exact = Patterns(self._names.keys() - wrapped)
 
     def __bool__(self) -> bool:
-        return bool(self._patterns)
+        return bool(self._names)
 
     def names_in(self, data: bytes) -> list[str]:
         """The secrets whose value, or a line of it, is there."""
-        return sorted({name for pattern, name in self._patterns.items() if pattern in data})
+        return sorted({self._names[pattern] for _, _, pattern in self._places(data, b"")})
 
     def text(self, text: str) -> str:
         """The text with every value hidden."""
-        if not self._patterns:
+        if not self._names:
             return text
         data = text.encode("utf-8", "surrogateescape")
         return b"".join(self.pieces(data, self.found(data))).decode("utf-8", "surrogateescape")
 
-    def found(self, data: bytes) -> list[tuple[int, int]]:
-        """Where values stand, in order; those that overlap are one."""
-        places = sorted(place for pattern in self._patterns for place in _places(pattern, data))
+    def found(self, data: bytes, before: bytes = b"") -> list[tuple[int, int]]:
+        """Where values stand, in order; those that overlap are one. `before` is what stands
+        in front of the data, as far as `context` keeps it."""
+        places = sorted((start, end) for start, end, _ in self._places(data, before))
         merged: list[tuple[int, int]] = []
         for start, end in places:
             if merged and start < merged[-1][1]:
@@ -65,6 +81,18 @@ class Mask:
             else:
                 merged.append((start, end))
         return merged
+
+    def _places(self, data: bytes, before: bytes) -> Iterator[tuple[int, int, bytes]]:
+        for at, pattern in self._exact.places(data):
+            yield at, at + len(pattern), pattern
+        if not self._wrapped:
+            return
+        joined = Joined(before + data)
+        for at, pattern in self._wrapped.places(joined.text):
+            start, last = _shown(joined, at, at + len(pattern)), at + len(pattern) - 1
+            end = joined.original(last) + 1 - len(before)
+            if end > 0:
+                yield max(start - len(before), 0), end, pattern
 
     def pieces(self, data: bytes, found: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         at = 0
@@ -74,9 +102,36 @@ class Mask:
             at = end
         yield data[at:]
 
-    def begun(self, data: bytes) -> int:
+    def begun(self, data: bytes, before: bytes = b"") -> int:
         """How many of the last bytes may be the beginning of a value."""
-        return max((_begun(pattern, data) for pattern in self._patterns), default=0)
+        most = self._exact.begun(data)
+        if self._wrapped:
+            joined = Joined(before + data)
+            size = self._wrapped.begun(joined.text)
+            if size:
+                start = _shown(joined, len(joined) - size, len(joined) + 1)
+                most = max(most, min(len(before) + len(data) - start, len(data)))
+        return most
+
+    def context(self, given: bytes) -> bytes:
+        """What has to be known of bytes that are gone, to find what was wrapped behind them."""
+        if not self._wrapped:
+            return b""
+        near = given[-_FAR:]
+        line = near.rstrip(b" \t\r\n")
+        line += near[len(line) :].partition(b"\n")[0].partition(b"\r")[0]
+        end = b"\n" if len(line) < len(near) else b""
+        return re.split(rb"[\r\n]", line[-_BEFORE_A_BREAK + 1 :])[-1] + end
+
+
+def _shown(joined: Joined, start: int, end: int) -> int:
+    """Where in the data the part of a value begins that is to be hidden. Of one that is
+    wrapped after a few characters these stay: else every line that ends in such characters
+    would have to wait for the next."""
+    after = joined.first_break(start, end)
+    if after is None or after - start >= _BEFORE_A_BREAK:
+        return joined.original(start)
+    return joined.original(after)
 
 
 class MaskedStream:
@@ -84,13 +139,15 @@ class MaskedStream:
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
+        self._before = b""
+        """What of the bytes that are gone still matters."""
         self._held = b""
         self._hidden = 0
         """Of the held bytes, how many have been given out as a mask before."""
 
     def feed(self, data: bytes) -> bytes:
         data = self._held + data
-        return self._give(data, len(data) - self._mask.begun(data))
+        return self._give(data, len(data) - self._mask.begun(data, self._before))
 
     def close(self) -> bytes:
         return self._give(self._held, len(self._held))
@@ -99,9 +156,10 @@ class MaskedStream:
         if not upto:
             self._held = data
             return b""
-        found = _with_start(self._mask.found(data), self._hidden)
+        found = _with_start(self._mask.found(data, self._before), self._hidden)
         out = b"".join(self._mask.pieces(data[:upto], _until(found, upto)))
         out = out[len(MASK) :] if self._hidden else out
+        self._before = self._mask.context(self._before + data[:upto])
         self._held = data[upto:]
         self._hidden = max(0, *(end - upto for start, end in found if start < upto), 0)
         return out
@@ -154,8 +212,7 @@ def _lower_escapes(escaped: str) -> str:
 
 def _in_base64(data: bytes) -> Iterator[str]:
     """In each of the three ways in which it may stand within something longer (as the
-    password in the header of HTTP's basic authentication does), in both alphabets; and
-    encoded by itself, in lines."""
+    password in the header of HTTP's basic authentication does), in both alphabets."""
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
         for before in range(3):
             bits = 8 * (before + len(data))
@@ -163,10 +220,11 @@ def _in_base64(data: bytes) -> Iterator[str]:
             text = whole[-(-8 * before // 6) : bits // 6]  # what hangs on nothing around it
             if len(text) >= _ENCODED:
                 yield text
-    alone = base64.standard_b64encode(data).decode().rstrip("=")
-    for width in _WRAPS:
-        lines = [alone[at : at + width] for at in range(0, len(alone), width)]
-        yield from (line for line in lines if len(line) >= _ENCODED)
+
+
+def _may_be_wrapped(pattern: bytes) -> bool:
+    """Whether it is also looked for with line breaks in it: not where it has some."""
+    return len(pattern) >= _WRAPPED and not re.search(rb"^[ \t]|[\r\n]", pattern)
 
 
 def _lines(value: str) -> Iterator[str]:
@@ -174,20 +232,3 @@ def _lines(value: str) -> Iterator[str]:
     for line in value.splitlines():
         if not line.startswith("-----"):
             yield line.strip()
-
-
-def _places(pattern: bytes, data: bytes) -> Iterator[tuple[int, int]]:
-    at = data.find(pattern)
-    while at >= 0:
-        yield at, at + len(pattern)
-        at = data.find(pattern, at + 1)
-
-
-def _begun(pattern: bytes, data: bytes) -> int:
-    """The longest end of `data` that is a beginning of the pattern, and not all of it."""
-    at = data.find(pattern[:1], max(0, len(data) - len(pattern) + 1))
-    while at >= 0:
-        if pattern.startswith(data[at:]):
-            return len(data) - at
-        at = data.find(pattern[:1], at + 1)
-    return 0

@@ -33,11 +33,10 @@ class OutputPump:
         self._masked = MaskedStream(mask) if mask else None
 
     def write(self, data: bytes) -> None:
-        self._write(self._masked.feed(data) if self._masked else data)
+        if self._left >= 0:  # looking for values takes time, which a flood has enough of
+            self._write(self._masked.feed(data) if self._masked else data)
 
     def _write(self, data: bytes) -> None:
-        if self._left < 0:
-            return
         if len(data) > self._left:
             self._cut(data)
             return
@@ -46,7 +45,7 @@ class OutputPump:
 
     def close(self) -> None:
         """Sends what is left of a last line that has no end."""
-        if self._masked:
+        if self._masked and self._left >= 0:
             self._write(self._masked.close())
         self._end_line()
 

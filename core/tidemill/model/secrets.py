@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from tidelang import definition
@@ -73,6 +73,29 @@ class _Search:
                 lets[let.name] = value
         for step in pipeline.steps:
             self.in_step(step, inner)
+
+
+_WORDS = frozenset({"needs", "names", "by", "members", "interpreter", "on"})
+"""Fields of a definition that hold words, which might look like an expression."""
+
+
+def named_in(meaning: definition.Definition) -> frozenset[str]:
+    """The names that stand anywhere in a definition, whatever a run would need."""
+    return frozenset(_named(meaning))
+
+
+def _named(meaning: object) -> Iterator[str]:
+    left: list[object] = [meaning]
+    while left:
+        match left.pop():
+            case ("secret", str(name)):
+                yield name
+            case ("lit", _):
+                pass
+            case tuple() as parts:
+                left.extend(parts)
+            case part if is_dataclass(part) and not isinstance(part, type):
+                left.extend(getattr(part, f.name) for f in fields(part) if f.name not in _WORDS)
 
 
 def _of(expr: definition.Expr, scope: Scope) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,8 @@ class SecretProvider(Protocol):
     async def get(self, names: Collection[str]) -> Mapping[str, str]:
         """The values of those that it has; the others are left out, and the next provider
         is asked for them. An empty value counts as none. Values are never kept longer than
-        the process lives, and never written anywhere.
+        the process lives, and never written anywhere. It is asked once for each attempt of
+        a step; asked for no names, by `tidemill doctor`, it finds out whether it works.
 
         Raises:
             SecretError: it cannot tell, or a value cannot be read. No other provider is
@@ -40,9 +41,13 @@ class ProviderContext:
 class SecretProviderType:
     """A secret provider that a plugin offers: the word behind `provider` in a `[[secrets]]`
     table of `tidemill.toml`, the model of that table's other keys, and how to make one. The
-    factory is given an instance of the model. `provider` is no name for a setting."""
+    factory is given an instance of the model. `provider` is no name for a setting.
+
+    `advice` says what a person is to do so that it has these secrets, in a clause such as
+    `add A and B to secrets.env`; it is given the settings, and the names in order."""
 
     kind: str
     settings: type[BaseModel]
     factory: Callable[[Any, ProviderContext], SecretProvider]
     description: str = ""
+    advice: Callable[[Any, Sequence[str]], str] | None = None

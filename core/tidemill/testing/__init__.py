@@ -22,6 +22,7 @@ from tidemill.testing.notifier import (  # noqa: E402
     NotifierConformance,
     Receiver,
 )
+from tidemill.testing.secret_provider import SecretConformance  # noqa: E402
 
 __all__ = [
     "ArtifactStoreConformance",
@@ -31,4 +32,5 @@ __all__ = [
     "Mood",
     "NotifierConformance",
     "Receiver",
+    "SecretConformance",
 ]
