@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from tidelang.compiler import Compilation, compile_source
 from tidelang.reading import FolderLoader, read_source
+from tidemill.functions import function_of, know
 from tidemill.project import find_project
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from tidelang.functions import Function
     from tidemill.plugins import Plugins
 
 
@@ -32,7 +34,9 @@ class InstalledPlugins:
     def loaded(self) -> Plugins:
         from tidemill.plugins import load
 
-        return load()
+        plugins = load()
+        know(plugins)  # an expression that is worked out here finds the same
+        return plugins
 
     def executor_kinds(self) -> tuple[str, ...]:
         return self.loaded.executors.kinds()
@@ -57,6 +61,15 @@ class InstalledPlugins:
 
     def notifier_problem(self, kind: str) -> str | None:
         return self.loaded.notifiers.problem(kind)
+
+    def function_names(self) -> tuple[str, ...]:
+        return self.loaded.functions.kinds()
+
+    def function(self, name: str) -> Function | None:
+        return function_of(self.loaded, name)
+
+    def function_problem(self, name: str) -> str | None:
+        return self.loaded.functions.problem(name)
 
 
 def compile_file(

@@ -18,9 +18,12 @@ from tidemill.model.messages import Order, Output, Report, StopAttempt
 from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
+    EventLook,
     EventRow,
     ExpansionRow,
     NoticeRow,
+    ObservedRow,
+    ObserverRow,
     PipelineRow,
     RunRow,
     ScheduleRow,
@@ -31,7 +34,7 @@ from tidemill.model.rows import (
     WorkerRow,
 )
 from tidemill.model.states import RunState, TaskState
-from tidemill.spi import Executor, Notifier
+from tidemill.spi import DispatchTask, Event, Executor, Notifier
 
 T = TypeVar("T")
 
@@ -275,7 +278,32 @@ class Purging(Protocol):
         there when it began."""
 
 
-class Transaction(Turn, Purging, Notices, Protocol):
+class Events(Protocol):
+    """What tells observers of events. An observer that is *held* is told by nobody else until
+    `held_until`."""
+
+    def look(self) -> EventLook:
+        """How far the log goes. To be asked in a transaction that writes nothing."""
+
+    def events(self, after: int, upto: int, limit: int) -> list[ObservedRow]:
+        """Changes of state, in order; of what is still there."""
+
+    def observer(self, plugin: str) -> ObserverRow | None: ...
+
+    def add_observer(self, plugin: str, seq: int) -> None:
+        """One that has seen all up to `seq`. Nothing, where it is there."""
+
+    def hold_observer(
+        self, plugin: str, holder: str, now: float, until: float
+    ) -> ObserverRow | None:
+        """Holds it, also where this one does already. None where somebody else does."""
+
+    def move_observer(self, before: ObserverRow, after: ObserverRow) -> bool:
+        """Writes how far it has come. False, and nothing is written, where somebody else holds
+        it by now, or has moved it."""
+
+
+class Transaction(Turn, Purging, Notices, Events, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 
@@ -358,6 +386,37 @@ class UnavailableError(TidemillError):
 
 class StaleError(Exception):
     """A compare-and-set met another state than expected: a bug, or a second writer."""
+
+
+# --- observers -----------------------------------------------------------------------
+
+
+class Observer(Protocol):
+    """A plugin that is told of every event."""
+
+    @property
+    def name(self) -> str:
+        """The same for every version of it."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has returned from what it was told of last."""
+
+    async def tell(self, event: Event) -> str:
+        """Tells it, in a bounded time; what went wrong, empty where nothing did."""
+
+
+# --- policies ------------------------------------------------------------------------
+
+
+class Policy(Protocol):
+    def veto(self, task: DispatchTask) -> str:
+        """Why the step must not be offered, in whose name; empty where it may. Called
+        inside of a turn. Never raises."""
 
 
 # --- broker --------------------------------------------------------------------------

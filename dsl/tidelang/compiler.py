@@ -96,7 +96,7 @@ def _told(diagnostic: Diagnostic, unit: Unit, main: Unit) -> bool:
 def _unit(source: Source, parsed: Parsed, plugins: Plugins) -> Unit:
     report = Report(source, parsed.diagnostics)
     executors, notifiers = Executors(report, plugins), Notifiers(report, plugins)
-    return Unit(source, parsed, report, Scope(report), Constants(), executors, notifiers)
+    return Unit(source, parsed, report, Scope(report), Constants(), executors, notifiers, plugins)
 
 
 def _check(unit: Unit) -> None:
@@ -107,7 +107,7 @@ def _check(unit: Unit) -> None:
     for item in items:
         if isinstance(item, Task):
             declare_task(unit, item)
-    ctx = Context(unit.report, unit.scope, unit.constants)
+    ctx = Context(unit.report, unit.scope, unit.constants, unit.plugins)
     unit.lets = check_lets(ctx, [item for item in items if isinstance(item, Let)])
     unit.values = ctx.values
     unit.share()

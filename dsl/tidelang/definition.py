@@ -16,6 +16,7 @@ it is; `tidelang.evaluate` gives each its value:
     ("list", (expr, …))    ("obj", ((key, expr), …))
     ("each", element, (name, …), iterable, condition or None)    names are in space loop
     ("call", function, (expr, …), ((name, expr), …))
+    ("foreign", function, distribution, (expr, …), ((name, expr), …))    of a plugin
     ("text", (expr, …))                     a template: parts joined as text
     ("state", "succeeded" | "failed" | "skipped" | "done", step)
     ("secret", name)                        resolved on the worker, never before

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tidelang import bounds
+from tidelang import bounds, finding
 from tidelang.arithmetic import OPERATIONS, kind, negate
 from tidelang.bounds import EvaluationError, MissingError
 from tidelang.definition import Expr
@@ -368,6 +368,24 @@ def _call(expr: Expr, depth: int) -> _Code:
     return run
 
 
+def _foreign(expr: Expr, depth: int) -> _Code:
+    """Looked up at each call: that of a plugin may be installed later."""
+    _, name, origin = expr[:3]
+    given = _codes_of(expr[3], depth)
+    named = tuple((key, _code(value, depth)) for key, value in expr[4])
+
+    def run(frame: _Frame) -> Value:
+        values = [code(frame) for code in given]
+        keywords = {key: code(frame) for key, code in named}
+        frame.charge(bounds.weigh([*values, *keywords.values()], bounds.MAX_WORK))
+        run_function = finding.find(name, origin).run
+        result = run_function(*values, **keywords) if run_function else None
+        frame.charge(bounds.weigh(result, bounds.MAX_WORK))
+        return result
+
+    return run
+
+
 def _because(name: str, values: list[Value], error: Exception) -> str:
     if type(error) is ValueError:
         return f"`{name}`: {error}"
@@ -403,4 +421,5 @@ _MAKERS: dict[str, Callable[[Expr, int], _Code]] = {
     "each": _each,
     "text": _text,
     "call": _call,
+    "foreign": _foreign,
 }

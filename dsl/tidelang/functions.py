@@ -44,7 +44,9 @@ NUMBER = Type("number")
 class Function:
     """`takes` are the parameters' names and types; from `required` on they may be left
     out; with `rest` the last one may be repeated. Only a `run` of None needs the
-    evaluator's help (`default`, which must not fail with its first argument)."""
+    evaluator's help (`default`, which must not fail with its first argument). `nullable` are
+    parameters that may be null. One that is not the language's own says its `origin`, the
+    distribution that it is from: see `tidelang.foreign`."""
 
     name: str
     takes: tuple[tuple[str, Type], ...]
@@ -53,6 +55,8 @@ class Function:
     doc: str
     required: int = -1
     rest: bool = False
+    nullable: frozenset[str] = frozenset()
+    origin: str = ""
 
     @property
     def least(self) -> int:

@@ -10,21 +10,24 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from unittest.mock import patch
 
 import click
 from memory_files import compiled
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from spec_documents import Happening
 
-from tidelang import codec
+from tidelang import codec, finding
 from tidelang.compiler import Compilation, NoPlugins, compile_source
 from tidelang.diagnostics import Diagnostic
+from tidelang.foreign import made
+from tidelang.functions import Function
 from tidelang.reading import FolderLoader, read_source
 from tidelang.source import Span
 from tidemill.app import MistakesError, Project, open_run
@@ -73,6 +76,27 @@ class Slack(Settings):
     channel: str | None = Field(None, description="Where to say it.")
 
 
+def _slug(text: str, mode: Literal["plain", "short"] | None = None, most: int = 80) -> str:
+    if not text:
+        raise ValueError("there is no text")
+    return "-".join(text.lower().split())[: 3 if mode == "short" else most]
+
+
+def _flood() -> list[int]:
+    return [0] * 200_000
+
+
+def _odd() -> str:
+    return 7  # type: ignore[return-value]
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {"slug": _slug, "flood": _flood, "odd": _odd}
+
+
+def _function(name: str) -> Function:
+    return made(name, _FUNCTIONS[name], "", "tide-world 1.0")
+
+
 class WorldPlugins(NoPlugins):
     """`local` as it is installed; the others as tests/spec/README.md says."""
 
@@ -96,6 +120,15 @@ class WorldPlugins(NoPlugins):
 
     def notifier_settings(self, kind: str) -> type[BaseModel] | None:
         return {"slack": Slack}[kind]
+
+    def function_names(self) -> tuple[str, ...]:
+        return tuple(_FUNCTIONS)
+
+    def function(self, name: str) -> Function | None:
+        return _function(name) if name in _FUNCTIONS else None
+
+    def function_problem(self, name: str) -> str | None:
+        return self.problem(name)
 
 
 _PLUGINS = WorldPlugins()
@@ -127,7 +160,15 @@ def meaning(files: Mapping[str, str], main: str) -> Meaning:
 
 
 def _compiled(files: Mapping[str, str], main: str) -> Compilation:
-    return compiled(files, _PLUGINS, main)
+    with _functions():
+        return compiled(files, _PLUGINS, main)
+
+
+@contextmanager
+def _functions() -> Iterator[None]:
+    """Expressions that are worked out meanwhile have the functions of the world."""
+    with patch.object(finding, "_provided", [lambda name, _: _function(name)]):
+        yield
 
 
 def compile_on_disk(file: Path) -> Compilation:

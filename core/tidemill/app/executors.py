@@ -28,13 +28,13 @@ class InstalledExecutors:
         self._defaults: dict[str, Any] = {}
 
     @cached_property
-    def _plugins(self) -> Plugins:
+    def plugins(self) -> Plugins:
         return load()
 
     def get(self, kind: str) -> Executor:
         if kind not in self._made:
             context = ExecutorContext(self._scratch / kind, self._leased)
-            self._made[kind] = self._plugins.executors.require(kind).factory(context)
+            self._made[kind] = self.plugins.executors.require(kind).factory(context)
             self._tell(kind)
         return self._made[kind]
 
@@ -48,9 +48,9 @@ class InstalledExecutors:
 
     def settings(self, kind: str, values: Mapping[str, Any]) -> Any:
         if values:
-            return self._plugins.executors.settings(kind, values)
+            return self.plugins.executors.settings(kind, values)
         if kind not in self._defaults:
-            self._defaults[kind] = self._plugins.executors.settings(kind, {})
+            self._defaults[kind] = self.plugins.executors.settings(kind, {})
         return self._defaults[kind]
 
     def extend(self, seconds: float, since: float) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tidemill.app.executors import InstalledExecutors
 from tidemill.app.logs import FileLogs
 from tidemill.app.ownership import Owner
+from tidemill.app.policies import policies_of
 from tidemill.app.present import run_view, task_view, task_views, within
 from tidemill.app.purging import tidy
 from tidemill.app.secrets import installed_secrets
@@ -122,7 +123,13 @@ class _Parts:
         self._secrets = installed_secrets(run.project.root)
         self.broker = InProcessBroker(run.clock, self._output)
         self.scheduler = Scheduler(
-            run.store, self.broker, run.clock, self, run=run.row.number, lease=LEASE
+            run.store,
+            self.broker,
+            run.clock,
+            self,
+            run=run.row.number,
+            lease=LEASE,
+            policy=policies_of(self._executors.plugins),
         )
         self._worker = Worker(
             f"local-{os.getpid()}",

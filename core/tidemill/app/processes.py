@@ -27,6 +27,8 @@ from tidemill.app.fleet import Fleet
 from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.notifying import delivering
+from tidemill.app.observers import observing
+from tidemill.app.policies import policies_of
 from tidemill.app.purging import purge_of
 from tidemill.app.secrets import installed_secrets
 from tidemill.broker import subjects
@@ -43,6 +45,7 @@ from tidemill.engine.worker import Worker
 from tidemill.errors import UsageError
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.model.states import TaskState
+from tidemill.plugins import Plugins, load
 from tidemill.ports import UnavailableError
 from tidemill.project import Project
 from tidemill.store.database import (
@@ -158,13 +161,14 @@ async def run_scheduler(
         if opened is None:
             return
         store = SqlStore(opened, threaded=True)
-        clean = Purge(_beside(url), SystemClock(), keep)
+        clean, plugins = Purge(_beside(url), SystemClock(), keep), _plugins()
         async with (
             collected_seldom(clean.clock),
             _delivering(project, _beside(url)) as delivery,
-            _scheduling(store, found, replicas, lease, health, stop, delivery) as driving,
+            _scheduling(store, found, replicas, lease, health, stop, delivery, plugins) as driving,
             _purging(clean),
             _collecting(project, where, place, keep),
+            observing(plugins, _beside(url), SystemClock()),
         ):
             if driving is not None:
                 await _first(driving, stop.drain)
@@ -180,6 +184,7 @@ async def _scheduling(
     health: Health,
     stop: Stop,
     delivery: Delivery,
+    plugins: Plugins,
 ) -> AsyncIterator[asyncio.Task[None] | None]:
     """A scheduler at work; None where it was stopped before it could begin."""
     ahead = await _patiently(lambda: asyncio.to_thread(store.clock_ahead), stop)
@@ -200,7 +205,8 @@ async def _scheduling(
     broker = JetStreamSchedulerEnd(client, clock, replicas=replicas, report_wait=lease / HEARTBEATS)
     await broker.open()
     ends.append(broker)
-    scheduler = Scheduler(store, broker, clock, RunLog(delivery), lease=lease)
+    watcher, policy = RunLog(delivery), policies_of(plugins)
+    scheduler = Scheduler(store, broker, clock, watcher, lease=lease, policy=policy)
     health.check("nats", lambda: client.is_connected)
     health.check("database", lambda: not scheduler.outage.on)
     health.check("turns", Progressing(lambda: scheduler.turns, clock, 3 * lease))
@@ -251,6 +257,15 @@ async def _collecting(
         yield
     finally:
         await end(work)
+
+
+def _plugins() -> Plugins:
+    """What is installed. One that has failed might be a policy: nobody can tell."""
+    plugins = load()
+    for info in plugins.installed():
+        if info.failure is not None:
+            log.warning("%s; none of its hooks is called", info.failure)
+    return plugins
 
 
 def _beside(url: str) -> SqlStore:
@@ -401,15 +416,17 @@ async def run_up(
             stack.callback(server.stop)
             stack.enter_context(_told(project, started, where, place))
             where = replace(where, nats=started.url, nats_token=started.token)
-        stop = Stop()
+        stop, plugins = Stop(), _plugins()
         with stop.listening():
             async with (
                 _purging(_purge_of_up(project, where, keep)),
                 _collecting(project, where, place, keep),
                 _delivering(project, _store_beside_up(project, where)) as delivery,
+                observing(plugins, _store_beside_up(project, where), SystemClock()),
             ):
+                options = options.settled()
                 await _up(
-                    project, store, where, place, options.settled(), lease, health, stop, delivery
+                    project, store, where, place, options, lease, health, stop, delivery, plugins
                 )
     log.info("stopped")
 
@@ -424,13 +441,14 @@ async def _up(
     health: Health,
     stop: Stop,
     delivery: Delivery,
+    plugins: Plugins,
 ) -> None:
     found = reach.access(where)
     if found is None:
         raise ValueError("no NATS was started")
     async with (
         collected_seldom(SystemClock()),
-        _scheduling(store, found, 1, lease, health, stop, delivery) as driving,
+        _scheduling(store, found, 1, lease, health, stop, delivery, plugins) as driving,
         _working(project, where, place, options, lease, health, stop) as worker,
     ):
         if driving is None or worker is None:

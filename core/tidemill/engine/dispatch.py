@@ -12,12 +12,13 @@ from tidemill.engine.children import Children
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.orders import POOL, OrderError, make_order
 from tidemill.engine.plans import Plans
+from tidemill.engine.policing import described
 from tidemill.engine.scopes import Outputs, read_refs
 from tidemill.model.messages import Order
 from tidemill.model.rows import NO_WORKER, RunRow, StageRef, TaskRow
 from tidemill.model.states import RunState
 from tidemill.model.transitions import RunEvent, TaskEvent
-from tidemill.ports import Turn
+from tidemill.ports import Policy, Turn
 
 MOST_BEGUN = 100
 """Runs that are begun in a turn, at most: making one takes milliseconds, in which nobody
@@ -35,6 +36,7 @@ class Dispatch:
     """Whether steps go to their pools; else there is but one, for all of them."""
     epoch: str
     """That of the broker."""
+    policy: Policy | None = None
     orders: list[Order] = field(default_factory=list)
     at_most_once: bool = False
     """Whether an order is for a step that must never be started twice."""
@@ -234,11 +236,21 @@ class Dispatch:
         except OrderError as error:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
             return
+        if self._is_vetoed(run, offered, order):
+            return
         self._take(StageRef(task.run, task.step))
         self._free[self._queue(task)] -= 1
         self.orders.append(order)
         if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
+
+    def _is_vetoed(self, run: RunRow, task: TaskRow, order: Order) -> bool:
+        if self.policy is None:
+            return False
+        veto = self.policy.veto(described(run, self.plans.of(task.run), task, order))
+        if veto:
+            self.ledger.move(task, TaskEvent.REFUSE, detail=veto)
+        return bool(veto)
 
     def _is_full(self, ref: StageRef) -> bool:
         return self._stage_full(ref, self._active[ref]) or self._run_full(

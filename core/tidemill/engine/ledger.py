@@ -188,7 +188,8 @@ class Ledger:
             self.ended.append(after)
         if state is TaskState.AWAITING_APPROVAL:
             self.asked.append(after)
-        self.record("task", row.run, row.ordinal, state=state.value, attempt=after.attempt)
+        said = {"detail": fields["detail"]} if fields.get("detail") else {}
+        self.record("task", row.run, row.ordinal, state=state.value, attempt=after.attempt, **said)
         return after
 
     def push_timer(self, row: TaskRow) -> None:
@@ -204,7 +205,8 @@ class Ledger:
         if state.ended and after.parent is not None:
             self.ended_children.append(after)
         self.moved_runs.append(after)
-        self.record("run", number, None, state=state.value)
+        said = {"detail": after.detail} if after.detail else {}
+        self.record("run", number, None, state=state.value, **said)
         return after
 
     def set_run(self, after: RunRow) -> RunRow:

@@ -47,6 +47,7 @@ from tidemill.ports import (
     Epoch,
     Inbox,
     Lease,
+    Policy,
     SchedulerEnd,
     StaleError,
     Store,
@@ -115,7 +116,9 @@ class Scheduler:
         *,
         run: int | None = None,
         lease: float = LEASE,
+        policy: Policy | None = None,
     ) -> None:
+        self._policy = policy
         self._store = store
         self._broker = broker
         self._clock = clock
@@ -320,7 +323,11 @@ class Scheduler:
     ) -> Dispatch:
         ledger = children.ledger
         dispatch = Dispatch(
-            children, self._capacity(ledger.now), pooled=pooled, epoch=self._epoch.name
+            children,
+            self._capacity(ledger.now),
+            pooled=pooled,
+            epoch=self._epoch.name,
+            policy=self._policy,
         )
         dispatch.fill(active)
         while ledger.ended or ledger.ended_children:  # what could not be begun has ended

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tidemill.model.states import RunState, TaskState
+from tidemill.spi import Event
 
 
 class TaskRef(NamedTuple):
@@ -221,6 +222,35 @@ class EventRow(NamedTuple):
     run: int
     ordinal: int | None
     data: dict[str, Any]
+
+
+class EventLook(NamedTuple):
+    """The number of the last event that can be seen, that of the next transaction to begin,
+    and that of the oldest that is under way. All events up to `last` can be seen, or will
+    never be, once a later look has an `oldest` that is no less than this `next`."""
+
+    last: int
+    next: int
+    oldest: int
+
+
+class ObservedRow(NamedTuple):
+    seq: int
+    event: Event
+
+
+class ObserverRow(NamedTuple):
+    """How far a plugin has come that is told of events: up to `seq`. The one behind it was
+    tried so many times, and is tried again at `due_at`. `holder` alone tells it, until
+    `held_until`."""
+
+    plugin: str
+    seq: int
+    tries: int = 0
+    due_at: float = 0.0
+    passed_over: int = 0
+    holder: str = ""
+    held_until: float = 0.0
 
 
 class NoticeRow(NamedTuple):

@@ -7,6 +7,6 @@ nothing else. What an executor or a notifier does is no business of this room.
 
 from tidemill.plugins.found import Plugins
 from tidemill.plugins.loading import load
-from tidemill.plugins.offers import Offer, Offered, PluginError, PluginInfo
+from tidemill.plugins.offers import Listener, Offer, Offered, PluginError, PluginInfo
 
-__all__ = ["Offer", "Offered", "PluginError", "PluginInfo", "Plugins", "load"]
+__all__ = ["Listener", "Offer", "Offered", "PluginError", "PluginInfo", "Plugins", "load"]

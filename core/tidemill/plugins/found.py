@@ -6,8 +6,21 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from tidemill.plugins.offers import Offer, Offered, Offers, PluginInfo
-from tidemill.spi import ArtifactStoreType, ExecutorType, NotifierType, SecretProviderType
+from tidemill.plugins.offers import (
+    ConfiguredOffers,
+    Listener,
+    Offer,
+    Offered,
+    Offers,
+    PluginInfo,
+)
+from tidemill.spi import (
+    ArtifactStoreType,
+    ExecutorType,
+    FunctionType,
+    NotifierType,
+    SecretProviderType,
+)
 
 
 class Plugins:
@@ -19,10 +32,15 @@ class Plugins:
     ) -> None:
         self._loaded_before = loaded_before
         self._infos = tuple(info for info, _ in found)
-        self.executors: Offers[ExecutorType] = Offers("executor", self._infos)
-        self.notifiers: Offers[NotifierType] = Offers("notifier", self._infos)
-        self.secret_providers: Offers[SecretProviderType] = Offers("secret provider", self._infos)
-        self.artifact_stores: Offers[ArtifactStoreType] = Offers("artifact store", self._infos)
+        self.executors: ConfiguredOffers[ExecutorType] = ConfiguredOffers("executor", self._infos)
+        self.notifiers: ConfiguredOffers[NotifierType] = ConfiguredOffers("notifier", self._infos)
+        self.secret_providers: ConfiguredOffers[SecretProviderType] = ConfiguredOffers(
+            "secret provider", self._infos
+        )
+        self.artifact_stores: ConfiguredOffers[ArtifactStoreType] = ConfiguredOffers(
+            "artifact store", self._infos
+        )
+        self.functions: Offers[FunctionType] = Offers("function", self._infos)
         for info, offers in found:
             for offer in offers:
                 self._add(info, offer)
@@ -37,6 +55,8 @@ class Plugins:
                 self.secret_providers.add(info, offer)
             case ArtifactStoreType():
                 self.artifact_stores.add(info, offer)
+            case FunctionType():
+                self.functions.add(info, offer)
 
     def installed(self) -> tuple[PluginInfo, ...]:
         """Every plugin, the failed ones as well, by distribution and name."""
@@ -49,7 +69,19 @@ class Plugins:
             *self.notifiers.all(),
             *self.secret_providers.all(),
             *self.artifact_stores.all(),
+            *self.functions.all(),
         ]
+
+    def observers(self) -> list[tuple[PluginInfo, Listener]]:
+        """Who is told of every event."""
+        return self._called("tidemill_event")
+
+    def policies(self) -> list[tuple[PluginInfo, Listener]]:
+        """Who is asked before a step is offered."""
+        return self._called("tidemill_before_dispatch")
+
+    def _called(self, hook: str) -> list[tuple[PluginInfo, Listener]]:
+        return [(info, each) for info in self._infos for each in info.called if each.hook == hook]
 
     def sources(self) -> list[Path] | None:
         """What decides about all answers: the folders where distributions are installed,

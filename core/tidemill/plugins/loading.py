@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import inspect
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
-from pydantic import BaseModel
 
+from tidemill.plugins.checks import SORTS, checked
 from tidemill.plugins.found import Plugins
-from tidemill.plugins.offers import Failure, Offer, PluginInfo
-from tidemill.spi import (
-    PROJECT,
-    VERSION,
-    ArtifactStoreType,
-    ExecutorType,
-    Hooks,
-    NotifierType,
-    SecretProviderType,
-)
+from tidemill.plugins.offers import Failure, Listener, Offer, PluginInfo
+from tidemill.spi import PROJECT, VERSION, Hooks
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -29,6 +21,9 @@ GROUP = "tidemill"
 
 WRITTEN_FOR = "TIDEMILL_SPI"
 """Where a plugin's module says which version of `tidemill.spi` it was written for."""
+
+CALLED = ("tidemill_event", "tidemill_before_dispatch")
+"""The hooks that offer nothing, and are called while runs go on."""
 
 
 def load() -> Plugins:
@@ -46,17 +41,19 @@ def load() -> Plugins:
 def _ask(manager: pluggy.PluginManager, point: EntryPoint) -> tuple[PluginInfo, Sequence[Offer]]:
     distribution, version = _distribution(point)
     try:
-        offers = _offered(manager, point)
+        offers, called = _offered(manager, point)
     # A stranger's code may raise anything, and must not take the others with it.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         failure = Failure(point.name, distribution, version, _one_line(error))
         return PluginInfo(point.name, distribution, version, failure=failure), ()
     package = point.module.partition(".")[0]
     kinds = tuple(offer.kind for offer in offers)
-    return PluginInfo(point.name, distribution, version, package, kinds), offers
+    return PluginInfo(point.name, distribution, version, package, kinds, called), offers
 
 
-def _offered(manager: pluggy.PluginManager, point: EntryPoint) -> list[Offer]:
+def _offered(
+    manager: pluggy.PluginManager, point: EntryPoint
+) -> tuple[list[Offer], tuple[Listener, ...]]:
     plugin = point.load()
     _check_version(plugin)
     name = ":".join((*_distribution(point), point.name))
@@ -70,15 +67,27 @@ def _offered(manager: pluggy.PluginManager, point: EntryPoint) -> list[Offer]:
         manager.unregister(plugin)
         raise
     found: list[Offer] = []
-    for hook in _SORTS:
+    for hook in SORTS:
         answers = manager.subset_hook_caller(hook, others)()
-        offers = [offer for answer in answers for offer in _checked(answer, hook)]
+        offers = [offer for answer in answers for offer in checked(answer, hook)]
         kinds = [offer.kind for offer in offers]
         twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
         if twice:
             raise ValueError(f"{hook} offers {', '.join(twice)} twice")
         found.extend(offers)
-    return found
+    return found, _called(plugin, [caller.name for caller in manager.get_hookcallers(plugin) or []])
+
+
+def _called(plugin: object, hooks: Sequence[str]) -> tuple[Listener, ...]:
+    """The hooks of a plugin that are called while runs go on: of it alone, whoever is
+    registered later."""
+    wanted = [hook for hook in CALLED if hook in hooks]
+    if not wanted:
+        return ()
+    alone = pluggy.PluginManager(PROJECT)
+    alone.add_hookspecs(Hooks)
+    alone.register(plugin)
+    return tuple(Listener(hook, getattr(alone.hook, hook)) for hook in wanted)
 
 
 def _check_version(plugin: object) -> None:
@@ -101,55 +110,8 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
     for caller in manager.get_hookcallers(plugin) or []:
         if not caller.has_spec():
             raise pluggy.PluginValidationError(plugin, f"there is no hook {caller.name}")
-
-
-# What each hook returns, its word, and the words that are no names for its settings.
-_SORTS: dict[str, tuple[type[Offer], str, tuple[str, ...]]] = {
-    "tidemill_executors": (ExecutorType, "executor", ()),
-    "tidemill_notifiers": (NotifierType, "notifier", ("on",)),
-    "tidemill_secrets": (SecretProviderType, "secret provider", ("provider",)),
-    "tidemill_artifact_stores": (ArtifactStoreType, "artifact store", ("url", "cache")),
-}
-
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
-"""RFC 3986, section 3.1, in lower case."""
-
-
-def _checked(answer: object, hook: str) -> Sequence[Offer]:
-    wanted, word, _ = _SORTS[hook]
-    if not isinstance(answer, Sequence):
-        raise TypeError(f"{hook} returned {answer!r}, not a list of {word} types")
-    for offer in answer:
-        if not isinstance(offer, wanted):
-            raise TypeError(f"{hook} returned {offer!r}, not {_an(word)} type")
-        _check_offer(offer, hook)
-    return answer
-
-
-def _check_offer(offer: Offer, hook: str) -> None:
-    _, word, taken = _SORTS[hook]
-    if not isinstance(offer.kind, str) or not _is_kind(offer):
-        raise ValueError(f"{_an(word)}'s kind must be a plain word, not {offer.kind!r}")
-    model = offer.settings
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise TypeError(f"the settings of {word} {offer.kind} are no pydantic model")
-    for name in taken:
-        if name in model.model_fields:
-            raise ValueError(
-                f"{word} {offer.kind} has a setting `{name}`, which is the language's own"
-            )
-    if not callable(offer.factory):
-        raise TypeError(f"the factory of {word} {offer.kind} cannot be called")
-
-
-def _is_kind(offer: Offer) -> bool:
-    if isinstance(offer, ArtifactStoreType):
-        return _SCHEME.fullmatch(offer.kind) is not None
-    return offer.kind.isidentifier()
-
-
-def _an(word: str) -> str:
-    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+        if inspect.iscoroutinefunction(getattr(plugin, caller.name, None)):
+            raise pluggy.PluginValidationError(plugin, f"{caller.name} is a coroutine function")
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from tidemill.errors import TidemillError
-from tidemill.spi import ArtifactStoreType, ExecutorType, NotifierType, SecretProviderType
+from tidemill.spi import (
+    ArtifactStoreType,
+    ExecutorType,
+    FunctionType,
+    NotifierType,
+    SecretProviderType,
+)
 
 
 class PluginError(TidemillError):
@@ -30,25 +36,42 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """A plugin's implementation of a hook that is called while runs go on. `call` takes the
+    hook's arguments by name, and gives a list of what it returned, without None."""
+
+    hook: str
+    call: Callable[..., list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """An installed plugin, by its entry point's name, the package that it is in, and the
-    kinds that it offers."""
+    """An installed plugin, by its entry point's name, the package that it is in, the
+    kinds that it offers, and what of it is called while runs go on."""
 
     name: str
     distribution: str
     version: str
     package: str = ""
     kinds: tuple[str, ...] = ()
+    called: tuple[Listener, ...] = ()
     failure: Failure | None = None
 
     @property
     def title(self) -> str:
         return f"{self.distribution} {self.version}"
 
+    @property
+    def identity(self) -> str:
+        """The same for every version of it."""
+        return f"{self.distribution}:{self.name}"
 
-Offer = ExecutorType | NotifierType | SecretProviderType | ArtifactStoreType
 
-T = TypeVar("T", ExecutorType, NotifierType, SecretProviderType, ArtifactStoreType)
+Configured = ExecutorType | NotifierType | SecretProviderType | ArtifactStoreType
+Offer = Configured | FunctionType
+
+T = TypeVar("T", bound=Offer)
+C = TypeVar("C", bound=Configured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +113,6 @@ class Offers(Generic[T]):
         offers = self._offers.get(kind, [])
         return offers[0][1] if len(offers) == 1 else None
 
-    def model(self, kind: str) -> type[BaseModel] | None:
-        """The model of a kind's settings; None for a kind that cannot be used."""
-        found = self.get(kind)
-        return found.settings if found else None
-
     def origin(self, kind: str) -> str:
         """The distribution that offers it, with its version."""
         offers = self._offers.get(kind, [])
@@ -119,6 +137,22 @@ class Offers(Generic[T]):
         problem = self.problem(kind) or f"there is no {self._sort} {kind}"
         raise PluginError(problem, hint=self._hint())
 
+    def _hint(self) -> str:
+        kinds: tuple[str, ...] = self.kinds()
+        installed = f"installed {self._sort}s: {', '.join(kinds)}"
+        hint = installed if kinds else f"no {self._sort} is installed"
+        failed: list[str] = [str(info.failure) for info in self._infos if info.failure]
+        return "; ".join([hint, *failed])
+
+
+class ConfiguredOffers(Offers[C]):
+    """Those that have settings."""
+
+    def model(self, kind: str) -> type[BaseModel] | None:
+        """The model of a kind's settings; None for a kind that cannot be used."""
+        found = self.get(kind)
+        return found.settings if found else None
+
     def settings(self, kind: str, values: Mapping[str, Any]) -> Any:
         """An instance of the kind's model, of plain values.
 
@@ -134,13 +168,6 @@ class Offers(Generic[T]):
             raise PluginError(
                 f"{self._sort} {kind}: {mistakes}", hint=f"its settings are: {known}"
             ) from None  # the error's own text would repeat the values, which may be secret
-
-    def _hint(self) -> str:
-        kinds: tuple[str, ...] = self.kinds()
-        installed = f"installed {self._sort}s: {', '.join(kinds)}"
-        hint = installed if kinds else f"no {self._sort} is installed"
-        failed: list[str] = [str(info.failure) for info in self._infos if info.failure]
-        return "; ".join([hint, *failed])
 
 
 def _words(details: Mapping[str, Any]) -> str:

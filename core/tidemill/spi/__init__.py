@@ -21,9 +21,12 @@ from tidemill.spi.errors import (
     SpiError,
     StartError,
 )
+from tidemill.spi.event import Event
 from tidemill.spi.executor import Executor, ExecutorContext, ExecutorType, Handle, StepIO
+from tidemill.spi.function import FunctionType
 from tidemill.spi.hooks import PROJECT, Hooks, hookimpl
 from tidemill.spi.notifier import Notice, Notifier, NotifierType
+from tidemill.spi.policy import DispatchTask
 from tidemill.spi.secret_provider import ProviderContext, SecretProvider, SecretProviderType
 from tidemill.spi.work import (
     INPUTS,
@@ -46,6 +49,8 @@ from tidemill.spi.work import (
 )
 
 VERSION = 1
+"""The version of this contract. A plugin's module says which one it was written for:
+`TIDEMILL_SPI = 1`."""
 
 __all__ = [
     "INPUTS",
@@ -56,9 +61,12 @@ __all__ = [
     "ArtifactNotFoundError",
     "ArtifactStore",
     "ArtifactStoreType",
+    "DispatchTask",
+    "Event",
     "Executor",
     "ExecutorContext",
     "ExecutorType",
+    "FunctionType",
     "Handle",
     "Hooks",
     "InputFile",

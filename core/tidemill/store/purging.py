@@ -71,6 +71,14 @@ _PIPELINES = text("""
 """From one name to the next in the index: what it costs are pipelines, not runs."""
 
 
+_NOT_BEYOND = text(
+    "UPDATE observer SET seq = (SELECT coalesce(max(seq), 0) FROM outbox)"
+    " WHERE seq > (SELECT coalesce(max(seq), 0) FROM outbox)"
+)
+"""SQLite gives the numbers of removed rows at the end again: whoever has come that far must
+not take what is new for seen."""
+
+
 class Purging:
     """The part of a transaction that removes: see `tidemill.ports.Purging`."""
 
@@ -163,6 +171,8 @@ class Purging:
                 return rows
         self._execute(delete(SIGNAL).where(SIGNAL.c.run.in_(runs)))
         self._execute(delete(RUN).where(RUN.c.number.in_(runs)))
+        if self._is_sqlite:
+            self._execute(_NOT_BEYOND)
         return rows - left
 
     def idle_definitions(self) -> list[str]:

@@ -284,6 +284,19 @@ class Notice(SQLModel, table=True):
     )
 
 
+class Observer(SQLModel, table=True):
+    """How far a plugin has come in the outbox that is told of all events, and which process
+    tells it, until when."""
+
+    plugin: str = Field(primary_key=True)
+    seq: int = Field(sa_column=Column(WIDE, nullable=False))
+    tries: int
+    due_at: float
+    passed_over: int
+    holder: str
+    held_until: float
+
+
 def metadata() -> MetaData:
     """All tables."""
     return SQLModel.metadata

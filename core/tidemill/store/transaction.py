@@ -26,6 +26,7 @@ from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Hand, Lease, StaleError
 from tidemill.store.batch import as_json, fold, from_json
 from tidemill.store.driver import Driver, Prepared
+from tidemill.store.events import Events
 from tidemill.store.notices import Notices
 from tidemill.store.purging import Purging
 from tidemill.store.statements import (
@@ -46,7 +47,7 @@ from tidemill.store.statements import (
 _TASK_STATES = {state.value: state for state in TaskState}
 
 
-class SqlTransaction(Purging, Notices):
+class SqlTransaction(Purging, Notices, Events):
     """See `tidemill.ports.Transaction`."""
 
     def __init__(self, connection: Connection, statements: Statements) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tidelang.checking.context import CHECKS, UNKNOWN, Context, Typed
+from tidelang.checking.expect import fitted
 from tidelang.checking.secrets import PASSED, named
 from tidelang.checking.words import noun
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix
+from tidelang.foreign import arguments_of
 from tidelang.functions import FILTERS, FUNCTIONS, STATES, Function
 from tidelang.scope import Symbol
 from tidelang.suggest import listed, nearest
@@ -37,16 +39,25 @@ def _call(ctx: Context, node: Call) -> Typed:
     if name == "prefer":
         return _misplaced_preference(ctx, node)
     function = FUNCTIONS.get(name)
-    if function is None:
-        return _no_function(ctx, node, node.function)
-    return _function(ctx, node, function)
+    if function is not None:
+        return _function(ctx, node, function)
+    if (foreign := ctx.functions.function(name)) is not None:
+        return _foreign(ctx, node, foreign)
+    return _no_function(ctx, node, node.function)
 
 
 def _no_function(ctx: Context, node: Call, name: Name) -> Typed:
-    near = _ALIASES.get(name.id) or nearest(name.id, [*FUNCTIONS, *STATES, "secret"])
+    if problem := ctx.functions.function_problem(name.id):
+        for argument in node.arguments:
+            ctx.check_open(argument.value)
+        message = f"the plugin of function `{name.id}` cannot be used: {problem}"
+        ctx.report.add("T502", message, name.span, "not usable")
+        return UNKNOWN
+    others = ctx.functions.function_names()
+    near = _ALIASES.get(name.id) or nearest(name.id, [*FUNCTIONS, *others, *STATES, "secret"])
     for argument in node.arguments if near not in STATES else ():
         ctx.check_open(argument.value)
-    fix = Fix(f"the functions are {listed(FUNCTIONS, 40)}")
+    fix = Fix(f"the functions are {listed([*FUNCTIONS, *others], 60)}")
     if near:
         fix = Fix(f"did you mean `{near}`?", name.span, near)
     ctx.report.add("T105", f"there is no function `{name.id}`", name.span, "not known", fix)
@@ -86,6 +97,36 @@ def _function(ctx: Context, node: Call, function: Function) -> Typed:
     if ctx.report.count != before:
         return result, UNKNOWN[1]
     return result, ("call", function.name, tuple(expr for _, expr in checked), ())
+
+
+def _foreign(ctx: Context, node: Call, function: Function) -> Typed:
+    """A plugin's function: what it takes is said by types that a file could have."""
+    before = ctx.report.count
+    given = _bound(ctx, node, function)
+    if given is None:
+        return function.result(()), UNKNOWN[1]
+    exprs = [_argument(ctx, each, function, at) if each else None for at, each in enumerate(given)]
+    if ctx.report.count != before:
+        ctx.report.annotate(before, _RULES, f"`{function.name}` comes from {function.origin}")
+        return function.result(()), UNKNOWN[1]
+    placed, named = arguments_of(exprs, [name for name, _ in function.takes])
+    origin = function.origin.partition(" ")[0]
+    return function.result(()), (
+        "foreign", function.name, origin, tuple(placed), tuple(sorted(named.items())),
+    )  # fmt: skip
+
+
+_RULES = frozenset({"T201", "T203", "T204", "T205", "T206"})
+"""The codes of what a function's parameters rule."""
+
+
+def _argument(ctx: Context, argument: Argument, function: Function, at: int) -> Expr:
+    name, wanted = function.takes[at]
+    found = ctx.check(argument.value, PASSED)
+    if found[0].name == "null" and name in function.nullable:
+        return found[1]
+    what = f"`{name}` of `{function.name}`"
+    return found[1] if fitted(ctx, argument.value, found, wanted, what) else UNKNOWN[1]
 
 
 _LEFT_OUT: Typed = (Type("null"), ("lit", None))

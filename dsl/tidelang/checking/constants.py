@@ -96,7 +96,7 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return tuple(value for _, value in members)
         case ("each", element, _, iterable, condition):
             return (iterable, element) if condition is None else (iterable, element, condition)
-        case ("call", _, given, named):
+        case ("call", _, given, named) | ("foreign", _, _, given, named):
             return (*given, *(value for _, value in named))
     return ()
 

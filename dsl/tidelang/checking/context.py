@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from tidelang.checking.constants import BROKEN, Constants
 from tidelang.checking.secrets import HERE, Refusal
 from tidelang.definition import Expr, Type
+from tidelang.functions import Function
 from tidelang.report import Report
 from tidelang.scope import Scope
 from tidelang.source import Span
@@ -40,6 +41,15 @@ TRIGGER = Place("a trigger", event=True)
 SETTLED = Place("a setting that must be known before the run")
 
 
+class Functions(Protocol):
+    """What is asked about functions that are not the language's own: see
+    `checking.plugins.Plugins`."""
+
+    def function_names(self) -> tuple[str, ...]: ...
+    def function(self, name: str) -> Function | None: ...
+    def function_problem(self, name: str) -> str | None: ...
+
+
 class Context:
     """A scope to look names up in, a place, and what the expressions there used.
 
@@ -49,6 +59,7 @@ class Context:
 
     __slots__ = (
         "constants",
+        "functions",
         "lets",
         "place",
         "report",
@@ -59,10 +70,13 @@ class Context:
         "values",
     )
 
-    def __init__(self, report: Report, scope: Scope, constants: Constants) -> None:
+    def __init__(
+        self, report: Report, scope: Scope, constants: Constants, functions: Functions
+    ) -> None:
         self.report = report
         self.scope = scope
         self.constants = constants
+        self.functions = functions
         self.place = LET
         self.step = ""
         self.uses: dict[str, Span] = {}

@@ -73,7 +73,7 @@ def declare_pipeline(unit: Unit, node: Pipeline) -> None:
         fix = Fix("give one of them another name")
         report.add("T102", message, node.name.span, "declared again", fix, related)
         return
-    ctx = Context(report, Scope(report, unit.scope), Constants(unit.constants))
+    ctx = Context(report, Scope(report, unit.scope), Constants(unit.constants), unit.plugins)
     parts = sorted_body(report, node.body, blocks.PIPELINE)
     checked = unit.pipelines[name] = Checked(node, unit, ctx, parts)
     for item in parts.declarations:

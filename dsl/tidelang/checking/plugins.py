@@ -18,6 +18,7 @@ from tidelang.checking.constants import EvaluationError, Unknown
 from tidelang.checking.context import UNKNOWN, Context
 from tidelang.definition import Expr
 from tidelang.diagnostics import Fix, Related
+from tidelang.functions import Function
 from tidelang.models import Mistake, from_pydantic, mistakes
 from tidelang.report import Report
 from tidelang.schema import Schema
@@ -66,6 +67,16 @@ class Plugins(Protocol):
     def notifier_problem(self, kind: str) -> str | None:
         """Why the plugin that has this notifier cannot be used, where that is so."""
 
+    def function_names(self) -> tuple[str, ...]:
+        """Functions that may be called beside the language's own. Asked only where a file
+        calls one of another name, as are the next two."""
+
+    def function(self, name: str) -> Function | None:
+        """One of them; None where there is none of this name that can be used."""
+
+    def function_problem(self, name: str) -> str | None:
+        """Why the plugin that has this function cannot be used, where that is so."""
+
 
 class NoPlugins:
     """For the language alone: `local`, whose settings are then taken unseen."""
@@ -94,6 +105,15 @@ class NoPlugins:
         return ""
 
     def notifier_problem(self, kind: str) -> str | None:  # noqa: ARG002
+        return None
+
+    def function_names(self) -> tuple[str, ...]:
+        return ()
+
+    def function(self, name: str) -> Function | None:  # noqa: ARG002
+        return None
+
+    def function_problem(self, name: str) -> str | None:  # noqa: ARG002
         return None
 
 

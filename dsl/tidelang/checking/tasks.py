@@ -56,7 +56,7 @@ def declare_task(unit: Unit, node: TaskNode) -> None:
     if not unit.scope.declare(symbol):
         return
     parts = sorted_body(unit.report, node.body, blocks.TASK)
-    ctx = Context(unit.report, unit.scope, unit.constants)
+    ctx = Context(unit.report, unit.scope, unit.constants, unit.plugins)
     unit.tasks[node.name.id] = Task(node, unit, parts, output_types(ctx, parts))
 
 
@@ -64,7 +64,8 @@ def check_task(task: Task) -> None:
     """Looks at the params, and at the body by itself."""
     unit = task.unit
     before = unit.report.count
-    ctx = Context(unit.report, Scope(unit.report, unit.scope), Constants(unit.constants))
+    scope = Scope(unit.report, unit.scope)
+    ctx = Context(unit.report, scope, Constants(unit.constants), unit.plugins)
     for node in task.node.params:
         if param := check_param(ctx, node, stored=False):
             task.params[param.name] = param
@@ -131,7 +132,7 @@ class TaskCall:
             name = node.name.id
             kind = self.task.params[name].type
             scope.names[name] = Symbol(name, "param", node.name.span, values[name], kind)
-        inner = Context(report, scope, Constants(unit.constants))
+        inner = Context(report, scope, Constants(unit.constants), unit.plugins)
         base = _draft(self.task)
         base.name = draft.name
         check_body(inner, base, unit.executors.reporting(report))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tidelang.checking.executors import Executors
     from tidelang.checking.notify import Notifiers
     from tidelang.checking.pipelines import Checked
+    from tidelang.checking.plugins import Plugins
     from tidelang.checking.tasks import Task
 
 
@@ -32,6 +33,7 @@ class Unit:
     constants: Constants
     executors: Executors
     notifiers: Notifiers
+    plugins: Plugins
     imports: dict[str, Unit | None] = field(default_factory=dict)
     lets: list[str] = field(default_factory=list)
     values: dict[str, Expr] = field(default_factory=dict)

@@ -30,8 +30,8 @@ Examples:
 def command(kind: str | None, as_json: bool) -> int:
     """List plugins, and what they offer.
 
-    With a KIND (the word behind `executor` or `notify` in a file), its settings. Exits
-    with 3 if a plugin cannot be used.
+    With a KIND (the word behind `executor` or `notify` in a file, or a function's name),
+    its settings or parameters. Exits with 3 if a plugin cannot be used.
     """
     from tidemill.app import installed
 
@@ -102,5 +102,6 @@ def _print_settings(found: list[Installed]) -> None:
         ]
         if rows:
             click.echo()
-        for line in columns(["setting", "type", "default", ""], rows) if rows else ():
+        word = "parameter" if each.sort == "function" else "setting"
+        for line in columns([word, "type", "default", ""], rows) if rows else ():
             click.echo(line)
