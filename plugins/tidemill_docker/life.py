@@ -12,10 +12,11 @@ from tidemill.spi import Outcome, Reason, SpiError, StartError, Work, lost
 from tidemill.spi.files import collect
 from tidemill_docker import container, files, owner, program
 from tidemill_docker.attach import Streams
+from tidemill_docker.ending import outcome_of
 from tidemill_docker.engine import Engine, EngineGone, Missing, Refused, not_reachable
 from tidemill_docker.fence import Fence
 from tidemill_docker.settings import DockerSettings
-from tidemill_docker.step import Step, outcome_of, usage_of
+from tidemill_docker.step import Step
 
 _PATIENCE = 10.0
 """Seconds that an engine may be away (it is restarted, say) before a step is lost."""
@@ -130,11 +131,11 @@ class Life:
                 f"{name} was not found in the image {settings.image} (PATH={rest}): "
                 "name one that is there"
             )
-        state = await self._state()
+        shown = await self._shown()
         reason = said.strip().replace("\n", "; ")[:300]
         if "exec sh failed" in said:
             reason = "it has no sh, which every step is started by"
-        elif state and state.get("OOMKilled"):
+        elif shown and shown["State"].get("OOMKilled"):
             reason = "out of memory: raise the setting `memory`"
         return StartError(
             f"cannot start the step in the image {settings.image}: {reason or 'it ended at once'}"
@@ -171,51 +172,46 @@ class Life:
             assert step.streams is not None  # noqa: S101 -- for mypy
             async for piece in step.streams.pieces():
                 step.write(piece)
+            said = step.streams.said
             step.streams.close()
             step.streams = None
-            state, broken = await self._end_state()
-            if state is None or not state["Running"]:
-                return self._judge(state, broken=broken)
+            shown, broken = await self._at_end()
+            if shown is None or not shown["State"]["Running"]:
+                return self._judge(shown, said, broken=broken)
 
-    def _judge(self, state: dict[str, Any] | None, *, broken: bool) -> Outcome:
+    def _judge(self, shown: dict[str, Any] | None, said: bytes, *, broken: bool) -> Outcome:
         step = self._step
         if step.given_up or (self._fence is not None and self._fence.is_over):
             return lost(_TOO_LATE)
-        if state is None:
+        if shown is None:
             gone = (
                 "does not answer any more" if broken else "has no container of this step any more"
             )
             return lost(f"the Docker engine {gone}: nobody knows how the step ended")
-        code = int(state["ExitCode"])
-        if broken and code in _KILLED:
+        if broken and int(shown["State"]["ExitCode"]) in _KILLED:
             return lost("the Docker engine was restarted in the middle of the step")
-        read = step.folder.read
-        values = read(program.OUTPUT)
-        usage = usage_of(read(program.USAGE))
-        oom = bool(state.get("OOMKilled"))
-        return outcome_of(code, read(program.STATUS), usage, values, oom=oom)
+        return outcome_of(shown, said, step.folder.read(program.OUTPUT))
 
-    async def _end_state(self) -> tuple[dict[str, Any] | None, bool]:
-        """The container's state after its output has ended, None if nobody knows it; and
-        whether the engine was away."""
+    async def _at_end(self) -> tuple[dict[str, Any] | None, bool]:
+        """The container after its output has ended, None if nobody knows it; and whether
+        the engine was away."""
         broken = False
         until = time.monotonic() + _PATIENCE
         while True:
             with contextlib.suppress(Missing, Refused, EngineGone):  # its state tells
                 await self._engine.call("wait", self._step.container, timeout=_ENDING)
             try:
-                return await self._state(), broken
+                return await self._shown(), broken
             except EngineGone:
                 broken = True
             if time.monotonic() > until:
                 return None, broken
             await asyncio.sleep(_PAUSE)
 
-    async def _state(self) -> dict[str, Any] | None:
+    async def _shown(self) -> dict[str, Any] | None:
+        """What the engine shows of the container; None where it has none."""
         try:
-            return dict(
-                (await self._engine.call("inspect_container", self._step.container))["State"]
-            )
+            return dict(await self._engine.call("inspect_container", self._step.container))
         except Missing:
             return None
 

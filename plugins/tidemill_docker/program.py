@@ -3,9 +3,11 @@
 It comes to the container's `sh` on standard input, so that variables and arguments of
 any bytes and lengths arrive, and none of them is seen by `docker inspect`. It says on
 standard output how the start went, before the step can write anything there; everything
-behind that line is the step's. `docker-init` (tini), which the engine puts into each
-container, is used a second time to tell a signal from an exit status, which a shell
-cannot.
+behind that line is the step's, whose two outputs are both this one.
+
+The container's standard error is our own: the step is not given it. There it says at the
+end what the step used, and `docker-init` (tini), which the engine puts into each container
+and is used here a second time, whether a signal ended the step, which a shell cannot tell.
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ from tidemill.spi import ArgvAction, StartError, Work
 HOME = "/.tidemill"
 """Where the step's own folder is mounted."""
 WORKSPACE = "/workspace"
-OUTPUT, INPUTS, SCRIPT, STATUS, USAGE = "output", "inputs", "script", "status", "usage"
+OUTPUT, INPUTS, SCRIPT = "output", "inputs", "script"
 TMP = "/tmp"  # noqa: S108 -- the container's own, and empty
 
 ARGUMENT_LIMIT = 131072
 """What Linux passes in one argument or variable, with its final NUL."""
 MARK = b"\x1etide "
+END_MARK = b"\x1etide end "
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # The whole is one compound command: the shell reads all of it before any of it runs. The
@@ -45,16 +48,17 @@ sh=$(command -v sh)
 @EXPORTS@
   command -v @NAME@ >/dev/null || { printf '\\036tide program %s\\n' "$PATH"; exit 1; }
   printf '\\036tide ok\\n'
-  exec /sbin/docker-init -v -s -- "$@" >@HOME@/status
+  exec /sbin/docker-init -v -s -- "$@" >&2
 )
 c=$?
 if [ "$s" ]; then
   while kill -0 -1 2>/dev/null; do sleep 0.02 2>/dev/null || sleep 1; done
 fi
+printf '\036tide end %s\n' "$c" >&2
 cd /sys/fs/cgroup
 for f in cpuacct/cpuacct.usage memory/memory.max_usage_in_bytes cpu.stat memory.peak; do
   [ -r "$f" ] && while read -r a b; do echo "$f $a $b"; done <"$f"
-done >@HOME@/usage 2>/dev/null
+done >&2 2>/dev/null
 exit $c
 }
 """
