@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tidemill.spi import ArgvAction, StartError, Work
 
@@ -98,6 +98,30 @@ def program(work: Work, argv: tuple[str, ...], env: Mapping[str, str], end: floa
         "EXPORTS": "\n".join(f"export {name}={_quoted(value)}" for name, value in env.items()),
     }
     return _encoded(re.sub("@([A-Z]+)@", lambda found: parts[found[1]], _PROGRAM))
+
+
+def of_service(argv: Sequence[str], env: Mapping[str, str]) -> bytes:
+    """The program that gives a service its variables, and becomes the image's own.
+
+    Raises:
+        StartError: the system cannot pass an argument or a variable.
+    """
+    if not argv:
+        raise StartError("the service's image names no program: set `command`")
+    _check([*argv, *(f"{name}={value}" for name, value in env.items())])
+    lines = [f"export {name}={_quoted(value)}" for name, value in env.items()]
+    lines.append(f"exec {' '.join(map(_quoted, argv))} </dev/null")
+    return _encoded("{\n" + "\n".join(lines) + "\n}\n")
+
+
+def listens(port: int) -> str:
+    """A script that succeeds where something listens on a port for others than itself:
+    state 0A of the kernel's table, and an address that is not the loopback's."""
+    return (
+        "for f in /proc/net/tcp /proc/net/tcp6; do while read -r _ at _ state _; do"
+        f' case "$at $state" in 0100007F:*|*01000000:*) ;; *":{port:04X} 0A") exit 0;; esac;'
+        ' done <"$f"; done; exit 1'
+    )
 
 
 def argv_of(work: Work) -> tuple[str, ...]:

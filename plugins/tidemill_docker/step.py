@@ -24,6 +24,8 @@ class Step:
         self.begun: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[Outcome] = loop.create_future()
         self.container = ""
+        self.has_services = False
+        """Or may have: what is theirs has the step's token on it."""
         self.streams: Streams | None = None
         self.given_up = False
         """Its time was over: whatever it comes to, it is lost."""
