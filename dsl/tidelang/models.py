@@ -28,6 +28,7 @@ from tidelang.types import (
     SIZE,
     STRING,
     TEMPLATE,
+    TEXT,
     TIME,
     Struct,
     common,
@@ -127,7 +128,10 @@ def _type(hint: Any, deep: int) -> Type:
 
 
 def _union(arguments: list[Any], deep: int) -> Type:
-    return _type(arguments[0], deep) if len(arguments) == 1 else ANY
+    found = [_type(argument, deep) for argument in arguments]
+    if len(found) == 2 and STRING in found and SECRET in found:
+        return TEXT
+    return found[0] if len(found) == 1 else ANY
 
 
 def _choices(members: tuple[Any, ...]) -> Type:

@@ -28,6 +28,8 @@ FILE = Type("file")
 SECRET = Type("secret")
 TEMPLATE = Type("template")
 """Only wanted, never found: the text of a Jinja2 document."""
+TEXT = Type("text")
+"""Only wanted, never found: a string that may be a secret."""
 
 NAMED = {t.name: t for t in (STRING, INT, FLOAT, BOOL, DURATION, SIZE, TIME, FILE, SECRET, ANY)}
 """What stands behind `:` without arguments."""
@@ -93,6 +95,8 @@ def fits(actual: Type, wanted: Type) -> bool:
         return True
     if wanted.name in ("list", "map"):
         return actual.name == wanted.name and fits(inner(actual), inner(wanted))
+    if wanted.name == "text":
+        return actual.name in TEXTUAL
     if actual.name == wanted.name:
         return wanted.name != "enum" or set(actual.members) <= set(wanted.members)
     if wanted.name == "float":
@@ -149,6 +153,8 @@ def show(type: Type) -> str:  # noqa: A002
     """The type as it is written in a file: `list(string)`, `int(1..16)`."""
     if type.name == "enum":
         return " | ".join(json.dumps(member, ensure_ascii=False) for member in type.members)
+    if type.name == "text":
+        return "string | secret"
     if type.name in ("list", "map"):
         return type.name if inner(type).name == "any" else f"{type.name}({show(inner(type))})"
     if type.low is None and type.high is None:

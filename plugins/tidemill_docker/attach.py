@@ -15,37 +15,46 @@ from tidemill_docker import program
 PIECE = 65536
 _HEADER = struct.Struct(">BxxxL")
 _SAID_LIMIT = 16384
+_ERROR = 2
 
 
 class Frames:
     """Takes apart what an engine sends: frames of a header, which names stream and size,
-    and a payload. They may come in pieces cut anywhere."""
+    and a payload. They may come in pieces cut anywhere. `said` is the beginning of what
+    came on standard error."""
 
     def __init__(self) -> None:
         self._header = b""
         self._left = 0
+        self._is_error = False
+        self.said = b""
 
     def payload(self, data: bytes) -> bytes:
+        """What is of standard output."""
         found = []
         at = 0
         while at < len(data):
             if self._left:
                 piece = data[at : at + self._left]
                 self._left -= len(piece)
-                found.append(piece)
+                if self._is_error:
+                    self.said += piece[: _SAID_LIMIT - len(self.said)]
+                else:
+                    found.append(piece)
             else:
                 piece = data[at : at + _HEADER.size - len(self._header)]
                 self._header += piece
                 if len(self._header) == _HEADER.size:
-                    self._left = _HEADER.unpack(self._header)[1]
+                    stream, self._left = _HEADER.unpack(self._header)
+                    self._is_error = stream == _ERROR
                     self._header = b""
             at += len(piece)
         return b"".join(found)
 
 
 class Streams:
-    """Both output streams as one: the step writes both into the same pipe, or their order
-    would be lost on the way."""
+    """The step writes both of its outputs into the container's standard output, or their
+    order would be lost on the way; standard error is our own program's."""
 
     def __init__(self, answer: Any) -> None:
         """`answer` is what `APIClient.attach_socket` returned, before anything was sent."""
@@ -73,7 +82,12 @@ class Streams:
                 return True, os.fsdecode(line)
             if len(data) > _SAID_LIMIT:
                 break
-        return False, data.decode(errors="replace")
+        return False, (data + self.said).decode(errors="replace")
+
+    @property
+    def said(self) -> bytes:
+        """What our own program has said since the streams were attached."""
+        return self._frames.said
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Output as it comes, until the container has ended, or the engine has. Each piece

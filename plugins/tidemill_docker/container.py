@@ -1,64 +1,130 @@
-"""How a step's container is made: what it may do, what it sees, and whose it is."""
+"""How containers are made: what they may do, what they see, and whose they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tidemill.spi import Work
 from tidemill_docker import program
-from tidemill_docker.settings import DockerSettings, own_user
+from tidemill_docker.settings import DockerSettings, ImageSettings, Service, own_user
 
 _NANO = 1_000_000_000
 SHELL = "sh"
+NO_ADDRESS = "com.docker.network.bridge.inhibit_ipv4"
+"""The machine is not in the network itself, so its own servers are not reached there."""
+_NO_DNS = ("127.0.0.1",)
+"""Names are asked for within the container, where nobody answers. An engine may else send
+questions on from the machine, also where a network leads nowhere (CVE-2024-29018)."""
 
 
-def user_of(settings: DockerSettings) -> str:
+def user_of(settings: ImageSettings) -> str:
     return settings.user or own_user()
 
 
 def configuration(
-    settings: DockerSettings, work: Work, folder: Path, labels: Mapping[str, str]
+    settings: DockerSettings, work: Work, folder: Path, labels: Mapping[str, str], network: str
 ) -> dict[str, Any]:
-    """The arguments of `create_container`."""
-    from docker.types import HostConfig, LogConfig, Mount
+    """The arguments of `create_container` for a step."""
+    from docker.types import Mount
 
     mounts = [Mount(program.HOME, str(folder), type="bind")]
     source = folder / "workspace" if settings.workspace == "none" else work.project
     mounts.append(
         Mount(program.WORKSPACE, str(source), type="bind", read_only=settings.workspace == "ro")
     )
-    host = HostConfig(
+    return {
+        **_common(settings, labels),
+        "entrypoint": [SHELL],
+        "command": [],
+        "working_dir": "/",
+        "stdin_open": True,
+        "host_config": _host(settings, network, mounts=mounts, alone=is_alone(settings)),
+    }
+
+
+def is_alone(settings: DockerSettings) -> bool:
+    """Whether the step and its services are to reach each other and nobody else."""
+    return bool(settings.service) and settings.network == "none"
+
+
+def of_service(
+    name: str, service: Service, labels: Mapping[str, str], network: str, *, alone: bool
+) -> dict[str, Any]:
+    """The arguments of `create_container` for a service. With variables it waits for our
+    program on its standard input."""
+    kept = {"max-size": "1m", "max-file": "1"}
+    memory = {path: _in_memory(service, _owned(service)) for path in service.writable}
+    made = {
+        **_common(service, labels),
+        "hostname": name,
+        "host_config": _host(service, network, tmpfs=memory, log=("json-file", kept), alone=alone),
+    }
+    if service.env:
+        return made | {"entrypoint": [SHELL], "command": [], "stdin_open": True}
+    return made | {"command": list(service.command) or None}
+
+
+def on_network(network: str, name: str) -> dict[str, Any]:
+    """Known there by this name."""
+    return {"EndpointsConfig": {network: {"Aliases": [name]}}}
+
+
+def _common(settings: ImageSettings, labels: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "image": settings.image,
+        "user": user_of(settings),
+        "labels": dict(labels),
+        "healthcheck": {"test": ["NONE"]},
+        "stop_signal": "SIGKILL",
+    }
+
+
+def _in_memory(settings: ImageSettings, options: str = "mode=1777") -> str:
+    return f"rw,nosuid,nodev,exec,{options},size={int(settings.tmp)}"
+
+
+def _owned(service: Service) -> str:
+    """A folder of the service's own: many servers refuse one that others may write to."""
+    uid, _, gid = user_of(service).partition(":")
+    if not uid.isdecimal() or not (gid or "0").isdecimal():
+        return "mode=1777"
+    return f"mode=700,uid={uid},gid={gid or 0}"
+
+
+def _host(
+    settings: ImageSettings,
+    network: str,
+    *,
+    mounts: Sequence[Any] = (),
+    tmpfs: Mapping[str, str] | None = None,
+    log: tuple[str, dict[str, str]] = ("none", {}),
+    alone: bool = False,
+) -> Any:
+    """What holds both steps and services. The output of a step is streamed and kept
+    nowhere: a flood of it fills no disk."""
+    from docker.types import HostConfig, LogConfig
+
+    return HostConfig(
         version="1.40",
         init=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         privileged=False,
         read_only=settings.read_only,
-        network_mode=settings.network,
+        network_mode=network,
+        dns=list(_NO_DNS) if alone else None,
         ipc_mode="private",
         pids_limit=settings.pids,
         nano_cpus=None if settings.cpus is None else int(settings.cpus * _NANO),
         mem_limit=settings.memory,
         memswap_limit=settings.memory,
-        tmpfs={program.TMP: "rw,nosuid,nodev,exec,mode=1777"},
-        mounts=mounts,
-        log_config=LogConfig(type="none"),  # output is streamed: a flood fills no disk
+        tmpfs={program.TMP: _in_memory(settings), **(tmpfs or {})},
+        mounts=list(mounts),
+        log_config=LogConfig(type=log[0], config=log[1]),
         restart_policy={"Name": "no"},
     )
-    return {
-        "image": settings.image,
-        "entrypoint": [SHELL],
-        "command": [],
-        "user": user_of(settings),
-        "working_dir": "/",
-        "stdin_open": True,
-        "labels": dict(labels),
-        "healthcheck": {"test": ["NONE"]},
-        "host_config": host,
-        "stop_signal": "SIGKILL",
-    }
 
 
 def variables(work: Work) -> dict[str, str]:

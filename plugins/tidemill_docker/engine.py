@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tidemill.spi import StartError
-from tidemill_docker.settings import DockerSettings
+from tidemill_docker.settings import ImageSettings
 
 _T = TypeVar("_T")
 _THREADS = 12
@@ -54,7 +54,7 @@ class Engine:
         function = functools.partial(_ask, self._client, method, arguments, named)
         return await self._run(self._calls, function)
 
-    async def pull(self, settings: DockerSettings) -> None:
+    async def pull(self, settings: ImageSettings) -> None:
         """Raises: StartError: the image cannot be had."""
         await self._run(self._pulls, _pull, self._client, settings)
 
@@ -64,6 +64,13 @@ class Engine:
         except Missing:
             return False
         return True
+
+    async def shown(self, container: str) -> dict[str, Any] | None:
+        """What the engine shows of a container; None where it has none."""
+        try:
+            return dict(await self.call("inspect_container", container))
+        except Missing:
+            return None
 
     async def close(self) -> None:
         self._calls.shutdown(wait=False, cancel_futures=True)
@@ -109,7 +116,7 @@ def _ask(client: Any, method: str, arguments: Any, named: Any) -> Any:
         raise EngineGone(_first_line(str(error))) from error
 
 
-def _pull(client: Any, settings: DockerSettings) -> None:
+def _pull(client: Any, settings: ImageSettings) -> None:
     import requests
     from docker import errors
 
@@ -127,7 +134,7 @@ def _pull(client: Any, settings: DockerSettings) -> None:
         raise StartError(not_reachable(str(client.base_url), str(error))) from error
 
 
-def _not_pulled(settings: DockerSettings, said: str) -> str:
+def _not_pulled(settings: ImageSettings, said: str) -> str:
     small = said.lower()
     if any(word in small for word in ("unauthorized", "authentication", "denied", "no basic auth")):
         who = f"as {settings.registry.username!r}" if settings.registry else "without a login"

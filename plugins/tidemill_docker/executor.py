@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import shutil
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,16 @@ from tidemill.spi import (
     Work,
 )
 from tidemill.spi.files import put_back
-from tidemill_docker import container, owner, program
-from tidemill_docker.engine import Engine, EngineGone, Missing, Refused
+from tidemill_docker import images, owner
+from tidemill_docker.connection import Connection
+from tidemill_docker.engine import Engine, EngineGone, Refused
 from tidemill_docker.fence import Fence
 from tidemill_docker.files import StepFolder, workdir_in
 from tidemill_docker.life import Life
+from tidemill_docker.reaping import containers
 from tidemill_docker.settings import DockerSettings
 from tidemill_docker.step import Step
+from tidemill_docker.stopping import kill, terminate
 
 _PATIENCE = 30.0
 
@@ -41,21 +43,18 @@ class DockerExecutor:
         self._id = secrets.token_hex(8)
         self._folder = context.scratch / f"docker-{self._id}"
         self._fence = Fence() if context.leased else None
-        self._engine: Engine | None = None
+        self._connection = Connection(self._id, self._folder, self._fence, self._steps_taken)
         self._steps: dict[str, Step] = {}
         self._work: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ready: asyncio.Task[None] | None = None
         self._closed = False
 
     async def prepare(self, work: Work) -> None:
-        """Connects to the engine, and pulls the image if it is to be."""
+        """Connects to the engine, and pulls the images that are to be."""
         settings = _settings_of(work)
-        engine = await self._connected()
-        if settings.pull == "always" or (
-            settings.pull == "missing" and not await engine.has_image(settings.image)
-        ):
-            await engine.pull(settings)
+        engine = await self._connection.open()
+        for each in (settings, *settings.service.values()):
+            await images.have(engine, each)
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
@@ -92,7 +91,7 @@ class DockerExecutor:
         loop = asyncio.get_running_loop()
         end = loop.time() + grace
         if step.killer is None:
-            self._spawn(self._terminate(step))
+            self._spawn(self._end(terminate, step))
         elif step.killer.when() <= end:
             return
         else:
@@ -125,12 +124,14 @@ class DockerExecutor:
         if self._closed or self._fence is not None:
             return None
         try:
-            engine = await self._engine_of()
-            found = await self._containers(engine, f"{owner.TOKEN}={token}")
+            engine = await self._connection.reach()
+            found = await containers(engine, f"{owner.TOKEN}={token}")
         except (StartError, EngineGone, Refused):
             return None
         for item in found:
             labels = item["Labels"]
+            if owner.SERVICE in labels:
+                continue
             if owner.is_dead_ones(labels) and labels.get(owner.RECOVERABLE) == "yes":
                 return self._take_up(engine, token, item)
         return None
@@ -143,11 +144,7 @@ class DockerExecutor:
             _, late = await asyncio.wait(waiting, timeout=_PATIENCE)
             for task in late:
                 task.cancel()
-        if self._fence is not None:
-            self._fence.close()
-        if self._engine is not None:
-            await self._engine.close()
-            self._engine = None
+        await self._connection.close()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _find(self, handle: Handle) -> Step:
@@ -161,63 +158,26 @@ class DockerExecutor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # -- the engine
-
-    async def _engine_of(self) -> Engine:
-        if self._engine is None:
-            self._engine = Engine()
-        await self._engine.connect()
-        return self._engine
-
-    async def _connected(self) -> Engine:
-        """With what killed executors left removed, and with the helper at work.
-
-        Raises:
-            StartError: there is no engine.
-        """
-        engine = await self._engine_of()
-        if self._ready is None or (self._ready.done() and self._ready.exception()):
-            await asyncio.to_thread(_make_private, self._folder)
-            self._ready = asyncio.ensure_future(self._reap(engine))
-        await asyncio.shield(self._ready)
-        if self._fence is not None:
-            label = f"{owner.EXECUTOR}={self._id}"
-            self._fence.watch(engine.url, label, self._folder)
-        return engine
-
-    async def _containers(self, engine: Engine, label: str) -> list[dict[str, Any]]:
-        return list(await engine.call("containers", all=True, filters={"label": label}))
-
-    async def _reap(self, engine: Engine) -> None:
-        taken = {step.container for step in self._steps.values()}
-        try:
-            for item in await self._containers(engine, owner.OWNER):
-                if owner.is_dead_ones(item["Labels"]) and item["Id"] not in taken:
-                    with contextlib.suppress(Missing, Refused):  # another one is at it
-                        await engine.call("remove_container", item["Id"], v=True, force=True)
-                    folder = Path(item["Labels"].get(owner.FOLDER, ""))
-                    if folder.parent.name.startswith("docker-"):
-                        await asyncio.to_thread(shutil.rmtree, folder.parent, ignore_errors=True)
-        except (EngineGone, Refused) as error:
-            raise StartError(f"the Docker engine does not answer: {error}") from error
-
     # -- a step's life
 
     async def _run(self, step: Step, work: Work, settings: DockerSettings) -> None:
         try:
-            engine = await self._connected()
+            engine = await self._connection.open()
         except StartError as error:
             step.begun.set_exception(error)
             step.begun.exception()
             return
-        await Life(engine, step, self._fence).run(work, settings, self._id)
+        await Life(engine, step, self._fence, self._connection.left.add).run(
+            work, settings, self._id
+        )
 
     def _take_up(self, engine: Engine, token: str, item: dict[str, Any]) -> Handle:
         step = Step(token, StepFolder(Path(item["Labels"][owner.FOLDER])), None, None)
         step.container = item["Id"]
+        step.has_services = True
         step.begun.set_result(None)
         self._steps[token] = step
-        self._spawn(Life(engine, step, None).follow())
+        self._spawn(Life(engine, step, None, self._connection.left.add).follow())
         return Handle(token)
 
     def _drop(self, step: Step) -> None:
@@ -226,31 +186,16 @@ class DockerExecutor:
             self._kill(step)
 
     def _kill(self, step: Step) -> None:
-        if step.container:
-            self._spawn(self._signal(step))
+        self._spawn(self._end(kill, step))
 
-    async def _signal(self, step: Step) -> None:
-        if self._engine is not None:
-            with contextlib.suppress(Missing, Refused, EngineGone):  # its life notices
-                await self._engine.call("kill", step.container, "SIGKILL")
+    async def _end(
+        self, how: Callable[[Engine, Step], Coroutine[Any, Any, None]], step: Step
+    ) -> None:
+        if self._connection.engine is not None:
+            await how(self._connection.engine, step)
 
-    async def _terminate(self, step: Step) -> None:
-        """By a process inside: the engine's own signals reach one process alone. Where no
-        further process can be started in there, the end of the grace is what is left."""
-        engine = self._engine
-        if engine is None:
-            return
-        with contextlib.suppress(Missing, Refused, EngineGone):
-            command = [container.SHELL, "-c", program.TERMINATE]
-            made = await engine.call("exec_create", step.container, command)
-            await engine.call("exec_start", made["Id"], detach=True)
-
-
-def _make_private(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartError(f"cannot make {folder}: {error.strerror}") from error
+    def _steps_taken(self) -> set[str]:
+        return set(self._steps)
 
 
 def _settings_of(work: Work) -> DockerSettings:

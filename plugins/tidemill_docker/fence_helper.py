@@ -2,8 +2,9 @@
 
 It shares a timer with the worker, and kills the containers that have the label when that
 goes off, and again and again until it is set anew. When the worker has died (standard
-input ends) it removes them and the folder, and ends. It is a program of its own, on the
-standard library alone: it has to be small, and to work while the worker stands still.
+input ends) it removes them, their networks and the folder, and ends. It is a program of
+its own, on the standard library alone: it has to be small, and to work while the worker
+stands still.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ def containers(url: str, label: str, *, stopped: bool) -> list[str]:
     return [str(found["Id"]) for found in json.loads(ask(url, "GET", path))]
 
 
+def networks(url: str, label: str) -> list[str]:
+    path = f"/networks?filters={quote(json.dumps({'label': [label]}))}"
+    return [str(found["Id"]) for found in json.loads(ask(url, "GET", path))]
+
+
 def each(url: str, ids: list[str], method: str, path: str) -> None:
     """All at once: a slow one must not make the others late."""
 
@@ -87,7 +93,9 @@ def clear_up(url: str, label: str) -> None:
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             ids = containers(url, label, stopped=True)
             each(url, ids, "DELETE", "/containers/{}?force=1&v=1")
-            quiet = 0 if ids else quiet + 1
+            nets = networks(url, label)
+            each(url, nets, "DELETE", "/networks/{}")
+            quiet = 0 if ids or nets else quiet + 1
             if quiet > 10:
                 return
         time.sleep(_AGAIN)

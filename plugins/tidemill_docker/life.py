@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tidemill.spi import Outcome, Reason, SpiError, StartError, Work, lost
 from tidemill.spi.files import collect
-from tidemill_docker import container, files, owner, program
+from tidemill_docker import files, owner, program, reaping
 from tidemill_docker.attach import Streams
+from tidemill_docker.ending import outcome_of
 from tidemill_docker.engine import Engine, EngineGone, Missing, Refused, not_reachable
 from tidemill_docker.fence import Fence
+from tidemill_docker.opening import Opening, TimeIsOverError
 from tidemill_docker.settings import DockerSettings
-from tidemill_docker.step import Step, outcome_of, usage_of
+from tidemill_docker.step import Step
 
 _PATIENCE = 10.0
 """Seconds that an engine may be away (it is restarted, say) before a step is lost."""
@@ -26,23 +29,24 @@ _TOO_LATE = "killed: its worker had lost contact with the schedulers"
 _KILLED = frozenset({137, 143, 255})
 
 
-class _TimeIsOver(Exception):
-    """Before the step began."""
-
-
 class Life:
-    def __init__(self, engine: Engine, step: Step, fence: Fence | None) -> None:
+    """`left` is told of a step of which something may be left in the engine."""
+
+    def __init__(
+        self, engine: Engine, step: Step, fence: Fence | None, left: Callable[[str], None]
+    ) -> None:
         self._engine = engine
         self._step = step
         self._fence = fence
+        self._left = left
 
     async def run(self, work: Work, settings: DockerSettings, executor: str) -> None:
         step = self._step
         try:
-            await self._open(work, settings, executor)
+            await Opening(self._engine, step, self._fence, work, settings).run(executor)
         except (StartError, SpiError) as error:
             await self._end_start(error)
-        except _TimeIsOver:
+        except TimeIsOverError:
             await self._clear()
             step.is_over(lost(_TOO_LATE))
         except Missing as error:
@@ -50,6 +54,7 @@ class Life:
         except Refused as error:
             await self._end_start(StartError(f"the Docker engine cannot start the step: {error}"))
         except EngineGone as error:
+            self._left(step.token)  # it may have made what it did not tell of
             text = not_reachable(self._engine.url, str(error))
             await self._end_start(StartError(text))
         else:
@@ -62,83 +67,6 @@ class Life:
         if not self._step.begun.done():
             self._step.begun.set_exception(error)
             self._step.begun.exception()  # nobody may wait for it
-
-    # -- the start
-
-    async def _open(self, work: Work, settings: DockerSettings, executor: str) -> None:
-        step = self._step
-        work = work.located(f"{program.HOME}/{program.INPUTS}")
-        argv, env = program.argv_of(work), container.variables(work)
-        program.program(work, argv, env, 0.0)  # said before anything is made
-        user = container.user_of(settings)
-        private = settings.workspace == "none"
-        await asyncio.to_thread(step.folder.make, work, user, private=private)
-        leased = self._fence is not None
-        labels = owner.labels(work, executor, step.token, step.folder.path, leased=leased)
-        made = container.configuration(settings, work, step.folder.path, labels)
-        self._check()
-        step.container = await self._create(settings, made)
-        params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        step.streams = Streams(await self._engine.call("attach_socket", step.container, params))
-        self._check()
-        await self._engine.call("start", step.container)
-        self._check()
-        end = self._fence.end if self._fence is not None else float("inf")
-        await step.streams.send(program.program(work, argv, env, end))
-        known, said = await step.streams.first_words()
-        if not known or said != "ok":
-            raise await self._not_begun(known, said, work, argv[0], settings)
-
-    def _check(self) -> None:
-        if self._step.given_up or (self._fence is not None and self._fence.is_over):
-            raise _TimeIsOver
-        if self._step.unwanted:
-            raise StartError("the start was given up")
-
-    async def _create(self, settings: DockerSettings, made: dict[str, Any]) -> str:
-        if settings.pull == "always":
-            await self._engine.pull(settings)
-        try:
-            return str((await self._engine.call("create_container", **made))["Id"])
-        except Missing as error:
-            if settings.pull == "never":
-                raise StartError(
-                    f'the engine has no image {settings.image}, and `pull` is "never": '
-                    f'run docker pull {settings.image}, or set pull = "missing"'
-                ) from error
-        await self._engine.pull(settings)
-        return str((await self._engine.call("create_container", **made))["Id"])
-
-    async def _not_begun(
-        self, known: bool, said: str, work: Work, name: str, settings: DockerSettings
-    ) -> Exception:
-        word, _, rest = said.partition(" ")
-        if self._step.given_up or (known and word == "expired"):
-            return _TimeIsOver()
-        if known and word == "closed":
-            user = container.user_of(settings)
-            return StartError(
-                f"the user {user} may not enter the workdir {work.workdir}: set `user` to one who "
-                "may, or open the folder to them"
-            )
-        if known and word == "workdir":
-            return StartError(
-                f"cannot use the workdir {work.workdir}: no such folder in the container"
-            )
-        if known:
-            return StartError(
-                f"{name} was not found in the image {settings.image} (PATH={rest}): "
-                "name one that is there"
-            )
-        state = await self._state()
-        reason = said.strip().replace("\n", "; ")[:300]
-        if "exec sh failed" in said:
-            reason = "it has no sh, which every step is started by"
-        elif state and state.get("OOMKilled"):
-            reason = "out of memory: raise the setting `memory`"
-        return StartError(
-            f"cannot start the step in the image {settings.image}: {reason or 'it ended at once'}"
-        )
 
     # -- the run
 
@@ -171,53 +99,41 @@ class Life:
             assert step.streams is not None  # noqa: S101 -- for mypy
             async for piece in step.streams.pieces():
                 step.write(piece)
+            said = step.streams.said
             step.streams.close()
             step.streams = None
-            state, broken = await self._end_state()
-            if state is None or not state["Running"]:
-                return self._judge(state, broken=broken)
+            shown, broken = await self._at_end()
+            if shown is None or not shown["State"]["Running"]:
+                return self._judge(shown, said, broken=broken)
 
-    def _judge(self, state: dict[str, Any] | None, *, broken: bool) -> Outcome:
+    def _judge(self, shown: dict[str, Any] | None, said: bytes, *, broken: bool) -> Outcome:
         step = self._step
         if step.given_up or (self._fence is not None and self._fence.is_over):
             return lost(_TOO_LATE)
-        if state is None:
+        if shown is None:
             gone = (
                 "does not answer any more" if broken else "has no container of this step any more"
             )
             return lost(f"the Docker engine {gone}: nobody knows how the step ended")
-        code = int(state["ExitCode"])
-        if broken and code in _KILLED:
+        if broken and int(shown["State"]["ExitCode"]) in _KILLED:
             return lost("the Docker engine was restarted in the middle of the step")
-        read = step.folder.read
-        values = read(program.OUTPUT)
-        usage = usage_of(read(program.USAGE))
-        oom = bool(state.get("OOMKilled"))
-        return outcome_of(code, read(program.STATUS), usage, values, oom=oom)
+        return outcome_of(shown, said, step.folder.read(program.OUTPUT))
 
-    async def _end_state(self) -> tuple[dict[str, Any] | None, bool]:
-        """The container's state after its output has ended, None if nobody knows it; and
-        whether the engine was away."""
+    async def _at_end(self) -> tuple[dict[str, Any] | None, bool]:
+        """The container after its output has ended, None if nobody knows it; and whether
+        the engine was away."""
         broken = False
         until = time.monotonic() + _PATIENCE
         while True:
             with contextlib.suppress(Missing, Refused, EngineGone):  # its state tells
                 await self._engine.call("wait", self._step.container, timeout=_ENDING)
             try:
-                return await self._state(), broken
+                return await self._engine.shown(self._step.container), broken
             except EngineGone:
                 broken = True
             if time.monotonic() > until:
                 return None, broken
             await asyncio.sleep(_PAUSE)
-
-    async def _state(self) -> dict[str, Any] | None:
-        try:
-            return dict(
-                (await self._engine.call("inspect_container", self._step.container))["State"]
-            )
-        except Missing:
-            return None
 
     async def _reattach(self) -> None:
         params = {"stdout": 1, "stderr": 1, "stream": 1}
@@ -248,17 +164,20 @@ class Life:
     # -- the end
 
     async def _remove(self) -> None:
-        """Raises: EngineGone: it is not removed; the next executor on this machine will."""
-        if self._step.container:
-            with contextlib.suppress(Missing):
-                await self._engine.call(
-                    "remove_container", self._step.container, v=True, force=True
-                )
-            self._step.container = ""
+        """Raises: EngineGone, Refused: something may be left."""
+        step = self._step
+        if step.container:
+            await reaping.remove_container(self._engine, step.container)
+            step.container = ""
+        if step.has_services:
+            await reaping.remove_all(self._engine, f"{owner.TOKEN}={step.token}")
+            step.has_services = False
 
     async def _clear(self) -> None:
-        with contextlib.suppress(EngineGone, Refused):
+        try:
             await self._remove()
+        except (EngineGone, Refused):
+            self._left(self._step.token)
         if self._step.streams is not None:
             self._step.streams.close()
             self._step.streams = None

@@ -19,6 +19,8 @@ OWNER = "tidemill.owner"
 FOLDER = "tidemill.folder"
 TOKEN = "tidemill.token"  # noqa: S105 -- a label's name
 RECOVERABLE = "tidemill.recoverable"
+SERVICE = "tidemill.service"
+"""The name of what runs beside a step; the step's own container has no such label."""
 
 
 def labels(work: Work, executor: str, token: str, folder: Path, *, leased: bool) -> dict[str, str]:
@@ -36,6 +38,11 @@ def labels(work: Work, executor: str, token: str, folder: Path, *, leased: bool)
         "tidemill.attempt": str(work.attempt),
         "tidemill.fence": str(work.fence),
     }
+
+
+def network_of(labels: Mapping[str, str]) -> str:
+    """The name of a step's own network, where it has one."""
+    return f"tidemill-{labels[TOKEN]}"
 
 
 def own() -> str:

@@ -3,28 +3,31 @@
 It comes to the container's `sh` on standard input, so that variables and arguments of
 any bytes and lengths arrive, and none of them is seen by `docker inspect`. It says on
 standard output how the start went, before the step can write anything there; everything
-behind that line is the step's. `docker-init` (tini), which the engine puts into each
-container, is used a second time to tell a signal from an exit status, which a shell
-cannot.
+behind that line is the step's, whose two outputs are both this one.
+
+The container's standard error is our own: the step is not given it. There it says at the
+end what the step used, and `docker-init` (tini), which the engine puts into each container
+and is used here a second time, whether a signal ended the step, which a shell cannot tell.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tidemill.spi import ArgvAction, StartError, Work
 
 HOME = "/.tidemill"
 """Where the step's own folder is mounted."""
 WORKSPACE = "/workspace"
-OUTPUT, INPUTS, SCRIPT, STATUS, USAGE = "output", "inputs", "script", "status", "usage"
+OUTPUT, INPUTS, SCRIPT = "output", "inputs", "script"
 TMP = "/tmp"  # noqa: S108 -- the container's own, and empty
 
 ARGUMENT_LIMIT = 131072
 """What Linux passes in one argument or variable, with its final NUL."""
 MARK = b"\x1etide "
+END_MARK = b"\x1etide end "
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # The whole is one compound command: the shell reads all of it before any of it runs. The
@@ -45,16 +48,17 @@ sh=$(command -v sh)
 @EXPORTS@
   command -v @NAME@ >/dev/null || { printf '\\036tide program %s\\n' "$PATH"; exit 1; }
   printf '\\036tide ok\\n'
-  exec /sbin/docker-init -v -s -- "$@" >@HOME@/status
+  exec /sbin/docker-init -v -s -- "$@" >&2
 )
 c=$?
 if [ "$s" ]; then
   while kill -0 -1 2>/dev/null; do sleep 0.02 2>/dev/null || sleep 1; done
 fi
+printf '\036tide end %s\n' "$c" >&2
 cd /sys/fs/cgroup
 for f in cpuacct/cpuacct.usage memory/memory.max_usage_in_bytes cpu.stat memory.peak; do
   [ -r "$f" ] && while read -r a b; do echo "$f $a $b"; done <"$f"
-done >@HOME@/usage 2>/dev/null
+done >&2 2>/dev/null
 exit $c
 }
 """
@@ -94,6 +98,30 @@ def program(work: Work, argv: tuple[str, ...], env: Mapping[str, str], end: floa
         "EXPORTS": "\n".join(f"export {name}={_quoted(value)}" for name, value in env.items()),
     }
     return _encoded(re.sub("@([A-Z]+)@", lambda found: parts[found[1]], _PROGRAM))
+
+
+def of_service(argv: Sequence[str], env: Mapping[str, str]) -> bytes:
+    """The program that gives a service its variables, and becomes the image's own.
+
+    Raises:
+        StartError: the system cannot pass an argument or a variable.
+    """
+    if not argv:
+        raise StartError("the service's image names no program: set `command`")
+    _check([*argv, *(f"{name}={value}" for name, value in env.items())])
+    lines = [f"export {name}={_quoted(value)}" for name, value in env.items()]
+    lines.append(f"exec {' '.join(map(_quoted, argv))} </dev/null")
+    return _encoded("{\n" + "\n".join(lines) + "\n}\n")
+
+
+def listens(port: int) -> str:
+    """A script that succeeds where something listens on a port for others than itself:
+    state 0A of the kernel's table, and an address that is not the loopback's."""
+    return (
+        "for f in /proc/net/tcp /proc/net/tcp6; do while read -r _ at _ state _; do"
+        f' case "$at $state" in 0100007F:*|*01000000:*) ;; *":{port:04X} 0A") exit 0;; esac;'
+        ' done <"$f"; done; exit 1'
+    )
 
 
 def argv_of(work: Work) -> tuple[str, ...]:

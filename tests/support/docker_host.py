@@ -1,12 +1,14 @@
 """A program that runs steps in containers until it is killed:
-`docker_host.py SCRATCH PROJECT IMAGE [SECONDS]`. With SECONDS, its steps are leased, and
-their time is over that long after it has said that they run. It prints their tokens."""
+`docker_host.py SCRATCH PROJECT IMAGE [SECONDS [SERVICES]]`. With SECONDS other than 0, its
+steps are leased, and their time is over that long after it has said that they run. SERVICES
+(any text) gives each of them one. It prints their tokens."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 from local_host import Silent
 
@@ -14,10 +16,13 @@ import tidemill_docker
 from tidemill.spi import ExecutorContext, ScriptAction, Work, boot_time
 
 
-async def main(scratch: Path, project: Path, image: str, seconds: float) -> None:
+async def main(scratch: Path, project: Path, image: str, seconds: float, *, services: bool) -> None:
     (kind,) = tidemill_docker.tidemill_executors()
     executor = kind.factory(ExecutorContext(scratch, leased=seconds > 0))
-    settings = tidemill_docker.DockerSettings(image=image, pull="never")
+    given: dict[str, Any] = {"image": image, "pull": "never"}
+    if services:
+        given["service"] = {"beside": {**given, "command": ["sleep", "1000"]}}
+    settings = tidemill_docker.DockerSettings(**given)
     script = "trap '' TERM; until [ -e go ]; do sleep 0.05; done; exit 7"
     tokens = []
     for number in range(3):
@@ -31,5 +36,6 @@ async def main(scratch: Path, project: Path, image: str, seconds: float) -> None
 
 
 if __name__ == "__main__":
-    given = sys.argv[4] if len(sys.argv) > 4 else "0"
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(given)))
+    more = [*sys.argv[4:], "0"]
+    arguments = (Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(more[0]))
+    asyncio.run(main(*arguments, services=len(more) > 2))

@@ -29,3 +29,21 @@ def _import_busybox(engine: Engine) -> None:
     (tree / "etc").mkdir()
     (tree / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
     stand_ins.import_folder(engine, tree, BUSYBOX)
+
+
+def what_is_left(engine: Engine) -> list[str]:
+    """Containers, networks of steps and volumes, whoever made them."""
+    containers = engine.docker("ps", "--all", "--format", "container {{.Names}} {{.Status}}")
+    networks = engine.docker(
+        "network", "ls", "--format", "network {{.Name}}", "--filter", "type=custom"
+    )
+    volumes = engine.docker("volume", "ls", "--format", "volume {{.Name}}")
+    return (containers + networks + volumes).splitlines()
+
+
+def clear(engine: Engine) -> None:
+    """Removes all that `what_is_left` finds."""
+    if found := engine.docker("ps", "--all", "--quiet").split():
+        engine.docker("rm", "--force", "--volumes", *found)
+    engine.docker("network", "prune", "--force")
+    engine.docker("volume", "prune", "--force")

@@ -50,16 +50,24 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Proxy(Settings):
+    host: str
+    port: int = Field(22, ge=1, le=65_535)
+
+
+class Service(Settings):
+    image: str
+    env: dict[str, SecretStr | str] = {}
+    memory: ByteSize | None = None
+    proxy: Proxy | None = None
+
+
 class Docker(Settings):
     image: str = Field(description="The image to run in.", pattern=r"[^:]$")
     pull: Literal["missing", "always", "never"] = Field("missing", description="When to pull.")
     memory: ByteSize | None = Field(None, description="The most memory it may use.")
     network: str | None = Field(None, description="The network it is in.")
-
-
-class Proxy(Settings):
-    host: str
-    port: int = Field(22, ge=1, le=65_535)
+    service: dict[str, Service] = Field({}, description="What runs beside it.")
 
 
 class Ssh(Settings):

@@ -147,6 +147,8 @@ def in_step(settings: str, kind: str = "box", head: str = "") -> list[Diagnostic
         (str | int, "any"),
         (str | None, "string"),
         (Any, "any"),
+        (SecretStr | str, "string | secret"),
+        (dict[str, SecretStr | str], "map(string | secret)"),
         (Annotated[str, Template()], "template"),
         (Annotated[str | None, Template()], "template"),
         (Annotated[str, Template()] | None, "template"),

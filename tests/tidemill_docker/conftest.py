@@ -31,13 +31,12 @@ def session_engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def engine(session_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """The one that the executor finds; no test may leave a container in it."""
+    """The one that the executor finds; no test may leave anything in it."""
     monkeypatch.setenv("DOCKER_HOST", session_engine.env["DOCKER_HOST"])
     monkeypatch.setenv("DOCKER_CONFIG", session_engine.env["DOCKER_CONFIG"])
     yield session_engine
-    left = session_engine.docker("ps", "--all", "--quiet").split()
-    if left:
-        session_engine.docker("rm", "--force", *left)
+    left = docker_images.what_is_left(session_engine)
+    docker_images.clear(session_engine)
     assert left == []
 
 

@@ -132,3 +132,39 @@ def test_leased_steps_of_a_stopped_worker_end_in_time(engine: Engine, tmp_path: 
     assert 0.5 < time.monotonic() - began < 5
     kill(host)
     assert eventually(lambda: containers(engine, "--all") == 0)
+
+
+async def test_the_next_executor_removes_services_and_networks_too(
+    engine: Engine, tmp_path: Path
+) -> None:
+    host, _ = start_host(tmp_path, "0", "services")
+    assert containers(engine) == 6
+    assert len(docker_images.what_is_left(engine)) == 9
+    kill(host)
+    executor = new_executor(tmp_path)
+    await executor.prepare(work(tmp_path))
+    assert docker_images.what_is_left(engine) == []
+    await executor.close()
+
+
+async def test_a_step_is_taken_up_with_its_services(engine: Engine, tmp_path: Path) -> None:
+    host, tokens = start_host(tmp_path, "0", "services")
+    kill(host)
+    executor = new_executor(tmp_path)
+    handle = await executor.recover(tokens[1])
+    assert handle is not None
+    await executor.prepare(work(tmp_path))
+    assert len(docker_images.what_is_left(engine)) == 3
+    (tmp_path / "project/go").touch()
+    assert (await executor.wait(handle)).code == 7
+    assert docker_images.what_is_left(engine) == []
+    await executor.close()
+
+
+def test_services_of_leased_steps_of_a_killed_worker_are_removed_at_once(
+    engine: Engine, tmp_path: Path
+) -> None:
+    host, _ = start_host(tmp_path, "1000", "services")
+    assert len(docker_images.what_is_left(engine)) == 9
+    kill(host)
+    assert eventually(lambda: docker_images.what_is_left(engine) == [])

@@ -49,8 +49,14 @@ def expect(ctx: Context, node: Expression, wanted: Type, what: str, *, bare: boo
         return _secret(ctx, node, what)
     if wanted.name == "template":
         return document(ctx, node, what)
-    type, expr = ctx.check(node, valued(what))  # noqa: A001
+    type, expr = _checked(ctx, node, wanted, what)  # noqa: A001
+    if wanted.name == "text" and type.name == "secret":
+        return expr
     return expr if fitted(ctx, node, (type, expr), wanted, what) else UNKNOWN[1]
+
+
+def _checked(ctx: Context, node: Expression, wanted: Type, what: str) -> tuple[Type, Expr]:
+    return ctx.check_open(node) if wanted.name == "text" else ctx.check(node, valued(what))
 
 
 def _secret(ctx: Context, node: Expression, what: str) -> Expr:

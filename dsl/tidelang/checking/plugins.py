@@ -16,6 +16,7 @@ from tidelang import models
 from tidelang.checking.bodies import Parts, sorted_body, value
 from tidelang.checking.constants import EvaluationError, Unknown
 from tidelang.checking.context import UNKNOWN, Context
+from tidelang.checking.nested import without_blocks
 from tidelang.definition import Expr
 from tidelang.diagnostics import Fix, Related
 from tidelang.functions import Function
@@ -235,7 +236,8 @@ class Kinds:
             fields = {**schema.fields, **more.fields}
             schema = Schema(schema.title, fields, open=schema.open, origin=schema.origin)
         before = self._report.count
-        parts = sorted_body(ctx.report, block.body, schema)
+        body = without_blocks(ctx.report, block.body, schema)
+        parts = sorted_body(ctx.report, body, schema)
         given = {n: a for n, a in parts.attributes.items() if not (more and n in more.fields)}
         settings = {name: self._setting(ctx, parts, schema, name, known) for name in given}
         chosen = Chosen(

@@ -18,6 +18,7 @@ _NOUNS = {
     "time": ("a time", "times"),
     "file": ("a file", "files"),
     "secret": ("a secret", "secrets"),
+    "text": ("a string or a secret", "strings or secrets"),
     "null": ("null", "nulls"),
     "any": ("a value", "values"),
     "list": ("a list", "lists"),

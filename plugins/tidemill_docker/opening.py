@@ -1,0 +1,112 @@
+"""The start of a step: its files, its services and its container, until its own program runs
+or is known not to."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tidemill.spi import StartError, Work
+from tidemill_docker import container, images, owner, program
+from tidemill_docker.attach import Streams
+from tidemill_docker.engine import Engine
+from tidemill_docker.fence import Fence
+from tidemill_docker.services import Services
+from tidemill_docker.settings import DockerSettings
+from tidemill_docker.step import Step
+
+_STREAMS = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+
+
+class TimeIsOverError(Exception):
+    """Before the step began."""
+
+
+class Opening:
+    def __init__(
+        self, engine: Engine, step: Step, fence: Fence | None, work: Work, settings: DockerSettings
+    ) -> None:
+        self._engine = engine
+        self._step = step
+        self._fence = fence
+        self._work = work.located(f"{program.HOME}/{program.INPUTS}")
+        self._settings = settings
+
+    async def run(self, executor: str) -> None:
+        """Raises: StartError, SpiError, TimeIsOverError, Missing, Refused, EngineGone."""
+        step, work, settings = self._step, self._work, self._settings
+        argv, env = program.argv_of(work), container.variables(work)
+        program.program(work, argv, env, 0.0)  # said before anything is made
+        user, private = container.user_of(settings), settings.workspace == "none"
+        await asyncio.to_thread(step.folder.make, work, user, private=private)
+        self._check()
+        step.container = await self._create(executor)
+        step.streams = Streams(await self._engine.call("attach_socket", step.container, _STREAMS))
+        self._check()
+        await self._engine.call("start", step.container)
+        self._check()
+        end = self._fence.end if self._fence is not None else float("inf")
+        await step.streams.send(program.program(work, argv, env, end))
+        known, said = await step.streams.first_words()
+        if not known or said != "ok":
+            raise await self._not_begun(known, said, argv[0])
+
+    def _check(self) -> None:
+        if self._step.given_up or (self._fence is not None and self._fence.is_over):
+            raise TimeIsOverError
+        if self._step.unwanted:
+            raise StartError("the start was given up")
+
+    async def _create(self, executor: str) -> str:
+        step, settings, engine = self._step, self._settings, self._engine
+        leased = self._fence is not None
+        labels = owner.labels(self._work, executor, step.token, step.folder.path, leased=leased)
+        if not settings.service:
+            made = self._configuration(labels, settings.network)
+            return await images.create(engine, settings, made)
+        services = Services(engine, labels, self._check, step.write)
+        step.has_services = True
+        await services.start(settings)
+        network = services.network
+        made = self._configuration(labels, network)
+        made["networking_config"] = container.on_network(network, "step")
+        found = await images.create(engine, settings, made)
+        if settings.network not in {"none", "bridge"}:
+            await engine.call("connect_container_to_network", found, settings.network)
+        return found
+
+    def _configuration(self, labels: dict[str, str], network: str) -> dict[str, object]:
+        folder = self._step.folder.path
+        return container.configuration(self._settings, self._work, folder, labels, network)
+
+    async def _not_begun(self, known: bool, said: str, name: str) -> Exception:
+        word, _, rest = said.partition(" ")
+        if self._step.given_up or (known and word == "expired"):
+            return TimeIsOverError()
+        workdir, settings = self._work.workdir, self._settings
+        if known and word == "closed":
+            user = container.user_of(settings)
+            return StartError(
+                f"the user {user} may not enter the workdir {workdir}: set `user` to one who "
+                "may, or open the folder to them"
+            )
+        if known and word == "workdir":
+            return StartError(f"cannot use the workdir {workdir}: no such folder in the container")
+        if known:
+            return StartError(
+                f"{name} was not found in the image {settings.image} (PATH={rest}): "
+                "name one that is there"
+            )
+        return await self._not_run(said)
+
+    async def _not_run(self, said: str) -> StartError:
+        """Our own program did not: `said` came in its place."""
+        shown = await self._engine.shown(self._step.container)
+        reason = said.strip().replace("\n", "; ")[:300]
+        if "exec sh failed" in said:
+            reason = "it has no sh, which every step is started by"
+        elif shown and shown["State"].get("OOMKilled"):
+            reason = "out of memory: raise the setting `memory`"
+        image = self._settings.image
+        return StartError(
+            f"cannot start the step in the image {image}: {reason or 'it ended at once'}"
+        )
