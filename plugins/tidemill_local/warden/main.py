@@ -143,6 +143,7 @@ def main(descriptor: int, tenancy: int, switch: int = NO_SWITCH) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     gc.disable()  # so that keepers share this process's memory
     os.chdir("/")
+    linux.hide()  # the keepers too: what they are ordered to start has secrets in it
     linux.hear_of_parents_death(signal.SIGCONT)  # it wakes one that is stopped, to clear up
     linux.become_subreaper()
     linux.set_name(b"tide-warden")
