@@ -16,9 +16,11 @@ Ctrl-C nor a signal to tidemill's process group reaches it. The executor is reac
 by messages alone and reads the step's output from a pipe of its own.
 
 What it cannot do: end processes of another user (`sudo`) or ones that hang in the kernel
-(the outcome is then `lost`, and names them); find anything when tidemill, warden and
-keeper are all killed by SIGKILL in the same instant; or stop a step from asking a service
-outside of its tree (systemd, a container engine) to run something.
+(the outcome is then `lost`, and names them); end what is left when tidemill, warden and
+keeper are all killed by SIGKILL in the same instant, before the next executor starts a
+step there (and then, of a step without bounds, only what still has its environment); or
+stop a step from asking a service outside of its tree (systemd, a container engine) to run
+something.
 
 It needs Linux 5.4 or newer (pidfd, prctl). On macOS there is no subreaper and no pidfd:
 a keeper would have to watch with kqueue (NOTE_FORK, NOTE_EXIT) and to find orphans by
@@ -38,8 +40,11 @@ TIDEMILL_SPI = 1
 def _make(context: ExecutorContext) -> Executor:
     from tidemill_local.executor import LocalExecutor  # asyncio and more: only where used
     from tidemill_local.machine import check
+    from tidemill_local.warden.linux import hide
 
     check()
+    if context.leased:  # a worker: it knows more than its steps are to know
+        hide()
     return LocalExecutor(context)
 
 

@@ -152,7 +152,10 @@ class LocalExecutor:
             await self._lay_out(step, keeper, layout)
         argv = launch.argv_of(work, layout.script)
         env = self._environment(work, settings, keeper, layout)
-        order = launch.order(str(layout.workdir), argv, env)
+        bounds = self._keepers.bounder.bounds(settings, keeper.number)
+        order = launch.order(str(layout.workdir), argv, env, bounds.packed)
+        if bounds.note:
+            step.io.write(bounds.note.encode())
         step.pipe = OutputPipe(step.io.write)
         keeper.give(order, step.pipe.writer)
         step.pipe.handed_over()
@@ -262,7 +265,7 @@ class LocalExecutor:
         keeper.step = step.keeper = None
         step.has_begun()
         values = files.take_values(keeper.folder) if ended.flags & protocol.HAS_OUTPUT else b""
-        outcome = outcome_of(ended, values)
+        outcome = outcome_of(ended, values, _settings_of(step.work))
         layout = step.layout
         worn = bool(ended.flags & protocol.WORN)
         collects = outcome.ok and bool(step.work.outputs)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from tidemill.spi import StartError
+from tidemill_local.bounds import Bounder
 from tidemill_local.keeper_link import KeeperLink
 from tidemill_local.switch import Switch
 from tidemill_local.tenancy import Tenancy, wait_for_the_dead
@@ -36,6 +37,7 @@ class Keepers:
         self._folder = scratch / f"local-{secrets.token_hex(6)}"
         self._tenancy: Tenancy | None = None
         self._settled = False
+        self.bounder = Bounder(self._folder.name)
         self._report = heard
         self._gone = gone
         self._switch = Switch() if leased else None
@@ -79,6 +81,7 @@ class Keepers:
         """
         if not self._settled:
             await wait_for_the_dead(self._folder.parent, self._folder, PATIENCE)
+            await asyncio.to_thread(self.bounder.reap)
             self._settled = True
 
     def take(self, loop: asyncio.AbstractEventLoop) -> KeeperLink:
@@ -151,6 +154,8 @@ class Keepers:
         keeper = self._all.pop(number, None)
         if keeper is not None:
             keeper.release()
+            if self.bounder.has_groups:  # its group stays behind, empty
+                self._later(asyncio.to_thread(self.bounder.reap))
             self._gone(keeper, "" if clean else "; some of its processes cannot be killed")
 
     def _refused(self, number: int, code: int) -> None:
@@ -174,8 +179,13 @@ class Keepers:
 
         async def sweep() -> None:
             await asyncio.to_thread(kill_marked, keeper.folder)
+            if self.bounder.has_groups:  # it has in it what has cleared its environment
+                await asyncio.to_thread(self.bounder.reap)
             self._gone(keeper, "")
 
-        task = asyncio.get_running_loop().create_task(sweep())
+        self._later(sweep())
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._sweeps.add(task)
         task.add_done_callback(self._sweeps.discard)

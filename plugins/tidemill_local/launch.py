@@ -38,8 +38,10 @@ def argv_of(work: Work, script: Path | None) -> tuple[str, ...]:
     return argv
 
 
-def order(workdir: str, argv: tuple[str, ...], env: Mapping[str, str]) -> bytes:
-    """The order for a keeper.
+def order(
+    workdir: str, argv: tuple[str, ...], env: Mapping[str, str], bounds: tuple[str, ...] = ()
+) -> bytes:
+    """The order for a keeper. `bounds` are as `protocol` packs them.
 
     Raises:
         StartError: the system cannot pass an argument or a variable.
@@ -48,8 +50,8 @@ def order(workdir: str, argv: tuple[str, ...], env: Mapping[str, str]) -> bytes:
         if not name or "=" in name:
             raise StartError(f"a variable cannot have the name {name!r}")
     pairs = [f"{name}={value}" for name, value in env.items()]
-    text = protocol.pack_order(workdir, argv, pairs)
-    if text.count("\0") != 1 + len(argv) + len(pairs):
+    text = protocol.pack_order(workdir, argv, pairs, bounds)
+    if text.count("\0") != 1 + len(argv) + len(bounds) + len(pairs):
         raise StartError(_who_holds_a_nul(workdir, argv, env))
     return _encode(text)
 
@@ -81,6 +83,8 @@ def failure(packet: bytes, workdir: str, argv: tuple[str, ...], path: str | None
         return f"cannot use the workdir {workdir}: {reason}"
     if stage == protocol.AT_SCRATCH:
         return f"cannot make the step's temporary folder: {reason}"
+    if stage == protocol.AT_GROUP:
+        return f"cannot make the step's control group: {reason}; its bounds cannot be held"
     if stage == protocol.AT_SEARCH:
         return _not_found(argv[0], code, path)
     return _not_executed(argv, code)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from tidemill.spi import Outcome, StepIO, Usage, Work, exited, killed
 from tidemill_local.files import Layout
 from tidemill_local.pipe import OutputPipe
-from tidemill_local.warden.protocol import Ended
+from tidemill_local.settings import LocalSettings
+from tidemill_local.warden.protocol import OUT_OF_MEMORY, Ended
 
 if TYPE_CHECKING:
     from tidemill_local.keeper_link import KeeperLink
+
+_NO_MEMORY = "out of memory: the step came to its bound of memory, and was killed"
 
 
 class Step:
@@ -82,9 +86,21 @@ class Step:
             self.keeper.kill()
 
 
-def outcome_of(ended: Ended, values: bytes) -> Outcome:
+def outcome_of(ended: Ended, values: bytes, settings: LocalSettings) -> Outcome:
     usage = Usage(ended.cpu, ended.memory)
     code = os.waitstatus_to_exitcode(ended.status)
+    if ended.flags & OUT_OF_MEMORY and code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        # of the step itself, or of what its script waited for
+        return killed(signal.SIGKILL, usage=usage, detail=_NO_MEMORY)
     if code < 0:
-        return killed(-code, usage=usage)
+        return killed(-code, usage=usage, detail=_bound(-code, settings))
     return exited(code, usage=usage, values=values)
+
+
+def _bound(number: int, settings: LocalSettings) -> str:
+    """Which bound a signal tells of, as the step's process did not outlive it."""
+    if number == signal.SIGXCPU and settings.cpu_time is not None:
+        return f"a process used more than {settings.cpu_seconds} s of CPU time"
+    if number == signal.SIGXFSZ and settings.file_size is not None:
+        return f"a process wrote a file of more than {settings.file_size} bytes"
+    return ""

@@ -119,8 +119,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an attempt used: CPU seconds of its whole tree as far as it was waited for,
-    and the largest resident set of one process in bytes."""
+    """What an attempt used: CPU seconds of its whole tree and the most memory that all of
+    it held at a time, in bytes, where a control group or a container tells; else CPU of
+    its tree as far as it was waited for, and the largest resident set of one process."""
 
     cpu_seconds: float = 0.0
     peak_memory: int = 0

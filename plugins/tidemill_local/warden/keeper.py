@@ -16,8 +16,9 @@ import select
 import socket
 import struct
 
-from . import folders, linux, protocol
+from . import confined, folders, linux, protocol
 from .alarm import NO_SWITCH, wake
+from .group import Group, Used
 from .protocol import Ended, Order
 from .tree import Tree
 
@@ -54,6 +55,7 @@ class Keeper:
         self.fresh = False
         self.mark = 0
         self.tree = Tree()
+        self.group = Group()
         self.warden = warden
         self.switch = switch
         self.poller = select.poll()
@@ -78,6 +80,7 @@ class Keeper:
 
     def clear_out(self) -> None:
         self.tree.kill()
+        self.group.end()
         folders.remove(self.folder)
 
     def next_order(self) -> None:
@@ -137,6 +140,8 @@ class Keeper:
             program = find_program(order.argv[0], order.env.get(b"PATH"))
         except OSError as error:
             raise NotStartedError(protocol.AT_SEARCH, error) from error
+        if order.bounds:
+            return self.start_bounded(program, order, pipe)
         try:
             return os.posix_spawn(
                 program,
@@ -146,6 +151,19 @@ class Keeper:
                 setsid=True,
             )
         except OSError as error:
+            raise NotStartedError(protocol.AT_EXEC, error) from error
+
+    def start_bounded(self, program: bytes, order: Order, pipe: int) -> int:
+        bounds = protocol.unpack_bounds(order.bounds)
+        try:
+            self.group.make(bounds)
+        except OSError as error:
+            self.group.end()
+            raise NotStartedError(protocol.AT_GROUP, error) from error
+        try:
+            return confined.spawn(program, order, pipe, bounds, self.group)
+        except OSError as error:
+            self.group.end()
             raise NotStartedError(protocol.AT_EXEC, error) from error
 
     def freshen(self) -> None:
@@ -174,11 +192,13 @@ class Keeper:
         if lingers:
             self.linger()
         stuck = self.tree.kill()
+        used = self.group.used() if self.group.folders else None
+        self.group.end()
         if stuck:
             return protocol.STUCK + b" ".join(b"%d" % pid for pid in stuck)
         if self.expired:
             return protocol.EXPIRED
-        return self.account(main)
+        return self.account(main, used)
 
     def watch(self, handle: int) -> bool:
         """Until the step's own process ends. Whether the rest of its tree has been
@@ -236,14 +256,20 @@ class Keeper:
 
     # -- the end
 
-    def account(self, main: int) -> bytes:
+    def account(self, main: int, used: Used | None) -> bytes:
+        """What the groups tell counts, where there are some: of the whole tree, while
+        what is waited for is told of processes one by one."""
         self.had_output = os.path.lexists(self.output)
         flags = protocol.HAS_OUTPUT if self.had_output else 0
         self.fresh = folders.is_fresh(self.tmp, self.mark)
         if not self.fresh and not folders.remove(self.tmp):
             flags |= protocol.WORN
         status = self.tree.statuses[main]
-        return protocol.pack_ended(Ended(status, flags, self.tree.cpu, self.tree.memory))
+        cpu, memory = self.tree.cpu, self.tree.memory
+        if used is not None:
+            cpu, memory = used.cpu or cpu, used.memory or memory
+            flags |= protocol.OUT_OF_MEMORY if used.oom else 0
+        return protocol.pack_ended(Ended(status, flags, cpu, memory))
 
     def say(self, packet: bytes) -> None:
         try:

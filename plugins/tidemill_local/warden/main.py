@@ -81,6 +81,7 @@ class Warden:
     def become_keeper(self, sock: socket.socket, folder: str) -> None:
         """Only in the child: gives up all that belongs to the warden, and never returns."""
         try:
+            linux.hear_of_parents_death(signal.SIGCONT)
             os.setsid()
             gc.enable()
             self.control.close()
@@ -106,6 +107,8 @@ class Warden:
     def wind_up(self) -> None:
         """The executor has gone: the keepers see it too and end; a hung one is killed."""
         self.poller.unregister(self.control)
+        for keeper in self.keepers:
+            wake(keeper)
         end = time.monotonic() + 2 * PATIENCE
         while self.keepers and (left := end - time.monotonic()) > 0:
             for descriptor, _ in self.poller.poll(left * 1000):
@@ -140,6 +143,8 @@ def main(descriptor: int, tenancy: int, switch: int = NO_SWITCH) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     gc.disable()  # so that keepers share this process's memory
     os.chdir("/")
+    linux.hide()  # the keepers too: what they are ordered to start has secrets in it
+    linux.hear_of_parents_death(signal.SIGCONT)  # it wakes one that is stopped, to clear up
     linux.become_subreaper()
     linux.set_name(b"tide-warden")
     warden = Warden(control, switch)

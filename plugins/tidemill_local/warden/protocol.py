@@ -6,6 +6,7 @@ by NULs, which no argument, path or variable can hold.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ AT_WORKDIR = b"w"
 AT_SCRATCH = b"s"
 AT_SEARCH = b"p"
 AT_EXEC = b"x"
+AT_GROUP = b"g"
 AT_KEEPER = b"k"
 """The keeper ended because the warden had died, without looking at its orders: another
 may be asked to carry them out."""
@@ -62,6 +64,8 @@ HAS_OUTPUT = 1
 """The step has written its `$TIDE_OUTPUT`."""
 WORN = 2
 """The keeper's temporary folder could not be emptied; it takes no more orders."""
+OUT_OF_MEMORY = 4
+"""The kernel has killed something of the step, which had come to its bound of memory."""
 
 _ENDED = struct.Struct("=ciBdq")
 _FAILED = struct.Struct("=cci")
@@ -73,6 +77,24 @@ class Order(NamedTuple):
     workdir: bytes
     argv: tuple[bytes, ...]
     env: dict[bytes, bytes]
+    bounds: tuple[bytes, ...] = ()
+
+
+class Value(NamedTuple):
+    """What is written to a file of a control group. One that is not `needed` is left out
+    where the system has no such file."""
+
+    file: str
+    value: bytes
+    needed: bool
+
+
+class Bounds(NamedTuple):
+    """`groups` are control groups to make, each with what is written there; `rlimits` are
+    numbers of limits, each with its soft and hard value."""
+
+    groups: tuple[tuple[str, tuple[Value, ...]], ...]
+    rlimits: tuple[tuple[int, int, int], ...]
 
 
 class Ended(NamedTuple):
@@ -94,16 +116,51 @@ def receive(sock: socket.socket, room: int = 0) -> tuple[bytes, list[tuple[int, 
     return data, ancillary
 
 
-def pack_order(workdir: str, argv: Sequence[str], env: Sequence[str]) -> str:
-    """An order as text; the caller encodes it. `env` are `NAME=value` strings."""
-    return "\0".join((workdir, str(len(argv)), *argv, *env))
+def pack_order(
+    workdir: str, argv: Sequence[str], env: Sequence[str], bounds: Sequence[str] = ()
+) -> str:
+    """An order as text; the caller encodes it. `env` are `NAME=value` strings, `bounds`
+    those of `pack_group`, `pack_value` and `pack_rlimit`."""
+    counts = f"{len(argv)} {len(bounds)}"
+    return "\0".join((workdir, counts, *argv, *bounds, *env))
 
 
 def unpack_order(data: bytes) -> Order:
-    workdir, count, *rest = data.split(b"\0")
-    size = int(count)
-    env = dict(item.split(b"=", 1) for item in rest[size:])
-    return Order(workdir, tuple(rest[:size]), env)
+    workdir, counts, *rest = data.split(b"\0")
+    size, bounds = map(int, counts.split())
+    size_of_both = size + bounds
+    env = dict(item.split(b"=", 1) for item in rest[size_of_both:])
+    return Order(workdir, tuple(rest[:size]), env, tuple(rest[size:size_of_both]))
+
+
+def pack_group(folder: str) -> str:
+    """The values that come next are this group's."""
+    return f"G{folder}"
+
+
+def pack_value(file: str, value: int | str, *, needed: bool = True) -> str:
+    return f"{'V' if needed else 'v'}{file} {value}"
+
+
+def pack_rlimit(number: int, soft: int, hard: int) -> str:
+    return f"R{number} {soft} {hard}"
+
+
+def unpack_bounds(items: Sequence[bytes]) -> Bounds:
+    groups: list[tuple[str, list[Value]]] = []
+    rlimits: list[tuple[int, int, int]] = []
+    for item in items:
+        kind, text = item[:1], item[1:]
+        if kind == b"G":
+            groups.append((os.fsdecode(text), []))
+        elif kind == b"R":
+            number, soft, hard = map(int, text.split())
+            rlimits.append((number, soft, hard))
+        else:
+            file, _, value = text.partition(b" ")
+            groups[-1][1].append(Value(file.decode(), value, kind == b"V"))
+    made = tuple((folder, tuple(values)) for folder, values in groups)
+    return Bounds(made, tuple(rlimits))
 
 
 def pack_ended(ended: Ended) -> bytes:
