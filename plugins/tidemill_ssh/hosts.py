@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,17 @@ import asyncssh
 
 from tidemill.spi import StartError, boot_time
 from tidemill_ssh.login import log_in, place
+from tidemill_ssh.session import Session
 from tidemill_ssh.settings import SshSettings
 
 SESSIONS = 10
 """What OpenSSH lets be on one connection, if nobody sets `MaxSessions`."""
 IDLE = 60.0
 """Seconds after which a connection that is not used is closed."""
+PATIENCE = 3.0
+"""Seconds for the supervisors of a connection to go, when it is closed in an orderly way."""
+REAPING = 30.0
+"""Seconds to wait for what was lost to be ended; the next connection tries again."""
 
 _TRIES = 3
 """A connection that breaks just when it is to be used is replaced, so often."""
@@ -33,9 +38,10 @@ Key = tuple[Any, ...]
 T = TypeVar("T")
 
 
-def far_script(name: str) -> str:
-    """A script of the far end, without its comments."""
-    lines = (Path(__file__).parent / "far" / name).read_text("utf-8").splitlines()
+def far_script(*names: str) -> str:
+    """Scripts of the far end as one, without their comments."""
+    folder = Path(__file__).parent / "far"
+    lines = [line for name in names for line in (folder / name).read_text("utf-8").splitlines()]
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
@@ -63,7 +69,10 @@ class Connection:
         self.clock = Clock()
         self.waits, self.limit = "shell", "none"
         self.used, self.room = 0, SESSIONS
+        self.spare: list[Session] = []
+        """Sessions whose supervisor waits for a step; they count as used."""
         self.alive = True
+        """Whether more may be opened on it."""
         self._idle: asyncio.TimerHandle | None = None
         self._watch = asyncio.ensure_future(self._watched())
 
@@ -92,15 +101,46 @@ class Connection:
 
     def take(self) -> None:
         self.used += 1
+        self.busy()
+
+    def busy(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
 
     def give_back(self) -> None:
         self.used -= 1
-        if self.used == 0 and self.alive:
-            loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(IDLE, self.close)
+        self.rests()
+
+    def rests(self) -> None:
+        """If nobody works on it, it is closed: after a while, or soon if it is no good."""
+        if self.used > len(self.spare):
+            return
+        if not self.alive:
+            self.retire()
+        elif self._idle is None:
+            self._idle = asyncio.get_running_loop().call_later(IDLE, self.retire)
+
+    def retire(self) -> None:
+        """Closes it, but not before its supervisors have gone."""
+        self.alive = False
+        for session in self.spare:
+            session.hang_up()
+        if self.used == 0:
+            self.close()
+
+    def stale(self) -> None:
+        """It does not answer: nothing more is opened on it. What runs there may go on."""
+        self.alive = False
+        self.rests()
+
+    async def reap(self, lost: Mapping[str, int]) -> bool:
+        """Ends what supervisors left whose connection was lost, by their marks and numbers.
+        Whether it was done."""
+        command = f"exec sh -c {shlex.quote(far_script('tree.sh', 'reap.sh'))}"
+        order = "".join(f"{mark} {number}\n" for mark, number in lost.items())
+        done = await self.ssh.run(command, input=order.encode(), encoding=None, **PLAIN)
+        return b"tidemill reaped\n" in _bytes(done.stdout)
 
     def close(self) -> None:
         self.alive = False
@@ -109,11 +149,12 @@ class Connection:
         self.ssh.close()
 
     async def closed(self) -> None:
-        self.close()
+        self.retire()
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.shield(self._watch)
         except TimeoutError:
+            self.alive = False
             self.ssh.abort()
 
 
@@ -132,6 +173,7 @@ class Hosts:
     def __init__(self) -> None:
         self._open: dict[Key, list[Connection]] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
+        self._lost: dict[Key, dict[str, int]] = {}
         self._closed = False
 
     async def connect(self, settings: SshSettings) -> Connection:
@@ -149,9 +191,33 @@ class Hosts:
                     connection.take()
                     return connection
             connection = await self._new(settings)
+            await self._reap(key, connection)
             known.append(connection)
             connection.take()
             return connection
+
+    def spare(self, settings: SshSettings) -> tuple[Connection, Session] | None:
+        """A session that waits for a step."""
+        for connection in self._open.get(_key(settings), ()):
+            if connection.alive and connection.spare:
+                session = connection.spare.pop()
+                connection.busy()
+                return connection, session
+        return None
+
+    def lost(self, settings: SshSettings, session: Session) -> None:
+        """Its supervisor may still be there: it is ended as soon as the host is reached."""
+        self._lost.setdefault(_key(settings), {})[session.mark] = session.number
+
+    async def _reap(self, key: Key, connection: Connection) -> None:
+        lost = dict(self._lost.get(key, {}))
+        if not lost:
+            return
+        with contextlib.suppress(asyncssh.Error, OSError):
+            async with asyncio.timeout(REAPING):
+                if await connection.reap(lost):
+                    for mark in lost:
+                        del self._lost[key][mark]
 
     async def opened(
         self, settings: SshSettings, open_on: Callable[[Connection], Awaitable[T]]
@@ -165,7 +231,12 @@ class Hosts:
         while broken < _TRIES:
             connection = await self.connect(settings)
             try:
-                return connection, await open_on(connection)
+                async with asyncio.timeout(settings.patience):
+                    return connection, await open_on(connection)
+            except TimeoutError:
+                broken += 1
+                connection.give_back()
+                connection.stale()
             except asyncssh.ChannelOpenError as error:
                 connection.give_back()
                 if connection.used == 0:

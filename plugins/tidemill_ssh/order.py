@@ -25,6 +25,7 @@ _ORDER = """\
 tidemill_begins() {{
 refuse() {{ echo "{mark} refused $1" >&4; trap - EXIT; exit 1; }}
 trap 'echo "{mark} refused order" >&4' EXIT
+: >{folder}/order
 exec 2>&1
 {number}{files}{workdir}echo $$ >{folder}/pid
 while read -r k v x; do

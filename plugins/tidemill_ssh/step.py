@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 
 from tidemill.spi import Outcome, StepIO, Usage, Work, exited, killed
 from tidemill_ssh.hosts import Connection
 from tidemill_ssh.order import Place
-from tidemill_ssh.session import Ended, Session
+from tidemill_ssh.session import Ended, Session, Turn
 from tidemill_ssh.settings import SshSettings
 
 LOOK = 2.0
@@ -18,32 +17,24 @@ LOOK = 2.0
 
 class Step:
     """`begun` is done when the step runs, with a word that says why not if it does not;
-    `over` is done with the outcome. `given_up` tells that its time was over."""
+    `over` is done with the outcome. `given_up` tells that its time was over, `disturbed` that
+    its supervisor may still be about to end it: it is not given another step."""
 
     def __init__(self, work: Work, io: StepIO, settings: SshSettings) -> None:
         self.work, self.io, self.settings = work, io, settings
         self.loop = asyncio.get_running_loop()
-        self.mark = secrets.token_hex(12)
-        self.ready: asyncio.Future[None] = self.loop.create_future()
         self.begun: asyncio.Future[str] = self.loop.create_future()
-        self.settled: asyncio.Future[None] = self.loop.create_future()
-        """Done when the tree is gone, but before the supervisor is: files can be fetched."""
+        self.turn = Turn(io.write, self._told)
         self.over: asyncio.Future[Outcome] = self.loop.create_future()
         self.connection: Connection | None = None
         self.session: Session | None = None
         self.place: Place | None = None
-        self.text = b""
-        self.given_up = self.abandoned = self.refused_late = False
+        self.given_up = self.abandoned = self.refused_late = self.disturbed = False
         self._killer: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
 
-    def make_session(self) -> Session:
-        return Session(self.mark, self.io.write, self._told)
-
     def _told(self, kind: str, words: list[str]) -> None:
-        if kind == "ready" and not self.ready.done():
-            self.ready.set_result(None)
-        elif kind == "started":
+        if kind == "started" and not self.begun.done():
             self._begins("")
             self._looking = self.loop.call_later(LOOK, self._look)
         elif kind == "refused" and not self.begun.done():
@@ -53,8 +44,6 @@ class Step:
         elif kind == "over":
             self.given_up = True
             self._begins("")
-        elif kind == "ended" and not self.settled.done():
-            self.settled.set_result(None)
 
     def _begins(self, refusal: str) -> None:
         if not self.begun.done():
@@ -92,6 +81,7 @@ class Step:
             return
         end = self.loop.time() + grace
         if self._killer is None:
+            self.disturbed = True
             self.session.tell(b"term\n")
         elif self._killer.when() <= end:
             return
@@ -101,6 +91,7 @@ class Step:
 
     def kill(self) -> None:
         if self.session is not None:
+            self.disturbed = True
             self.session.tell(b"kill\n")
 
     def give_up(self) -> None:

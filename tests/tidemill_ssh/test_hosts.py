@@ -240,9 +240,23 @@ async def test_paths_and_values_are_never_code(bench: Bench, sshd: Sshd, tmp_pat
     assert [path.name for path in folder.iterdir()] == ["here"]
 
 
-async def test_a_private_workdir_is_empty_and_removed(bench: Bench, sshd: Sshd) -> None:
-    _, text = await bench.run("ls -A; pwd", sshd.settings())
+async def test_a_step_finds_nothing_of_an_earlier_one(bench: Bench, sshd: Sshd) -> None:
+    """Though its supervisor is the same, and so is the place of its folders."""
+    litter = 'pwd; touch a .b "..c d" $TMPDIR/e ../f ../.g; mkdir -m 0 h; echo x=1 >$TIDE_OUTPUT'
+    look = "pwd; ls -A; ls -A $TMPDIR; ls -A ..; [ ! -e $TIDE_OUTPUT ] || echo output"
+    where = (await bench.run("pwd", sshd.settings()))[1]
+    for script in (litter, "pwd; rmdir $PWD", "pwd; cd ..; rmdir work; ln -s /etc work"):
+        assert (await bench.run(script, sshd.settings()))[1] == where
+        found = (await bench.run(look, sshd.settings()))[1].split()
+        kept = "inputs main nap order peak pid said times tmp until work"
+        assert " ".join(found) == f"{where.strip()} {kept}"
+
+
+async def test_folders_are_removed_when_their_supervisor_goes(bench: Bench, sshd: Sshd) -> None:
+    _, text = await bench.run("pwd; touch here", sshd.settings())
     assert text.startswith("/tmp/tidemill-")
+    assert not list(Path(text.strip()).iterdir())
+    await bench.executor.close()
     assert not Path(text.strip()).parent.exists()
 
 

@@ -1,125 +1,85 @@
-# Runs one step on the far end, and ends all of it. POSIX sh on Linux, nothing else needed.
-# Whole lines that are comments are not sent. No apostrophes in what is.
+# Runs steps on the far end, one after another, and ends all of each. POSIX sh on Linux,
+# nothing else needed. Whole lines that are comments are not sent. No apostrophes in what is.
 #
-#   fd 0  orders: first $3 bytes of shell that start the step, then one order a line
-#   fd 1  what the step writes
+#   fd 0  orders, one a line; behind "run" comes a text of shell, which starts the step
+#   fd 1  what the step writes, then the sign that this was all
 #   fd 2  what is told to the executor, in lines that start with the mark
-#
-# m: the mark, unique to the step; n: the number that its processes bear as their soft limit
-# of file locks, which Linux ignores, but passes on to every child, whatever that does (0:
-# this shell cannot set it, and the variables of the processes are looked at instead).
-m=$1 n=$2 size=$3 waits=$4 until=$5 collect=$6
-d=/tmp/tidemill-$m
+known_as "$1" "$2"
+waits=$3
 say() { echo "$m $*" >&2; }
-if [ "$n" = 0 ]; then kind=environ sign="$d/"; else kind=limits sign="file locks  *$n "; fi
-
-# The processes of the step, also those that have left its session.
-# A zombie bears its limits, too, until its new parent, init, gets round to it.
-look() {
-  set -- $(grep -ls -e "$sign" /proc/[0-9]*/$kind 2>/dev/null)
-  found=
-  for f; do
-    v=Z
-    while read -r k v x; do if [ "$k" = State: ]; then break; fi; done <${f%/*}/status
-    case $v in Z | X) ;; *) found="$found $f" ;; esac
-  done
-} 2>/dev/null
-signal() {
-  set -- "$1" "" $found
-  s=$1 list=
-  shift 2
-  for f; do f=${f#/proc/}; list="$list ${f%/*}"; done
-  [ -z "$list" ] || kill -$s $list 2>/dev/null
-}
-# Asks those that were forked while their parent was asked, and so heard nothing of it. Who
-# has a parent in the step is its parent to end: it may be what cleans up.
-strays() {
-  for f in $found; do
-    p=${f#/proc/} p=${p%/*}
-    case " $known " in *" $p "*) continue ;; esac
-    while read -r k v x; do if [ "$k" = PPid: ]; then break; fi; done </proc/$p/status
-    case "$found" in */proc/$v/*) continue ;; esac
-    known="$known $p"
-    kill -TERM $p
-    kill -CONT $p
-  done
-} 2>/dev/null
-# The number of the newest process there is or was: who forks and ends, over and over, is
-# always near it, and too quick for a look at all.
-newest() { read -r x x x x last x </proc/loadavg; }
-borne() {
-  case $kind in
-    limits) while read -r a b c v x; do
-        if [ "$c" = locks ]; then [ "$v" = "$n" ]; return; fi
-      done ;;
-    *) grep -qs -e "$sign" ;;
-  esac
-} 2>/dev/null
-chase() {
-  i=0
-  while [ $i -lt 200 ]; do
-    i=$((i + 1))
-    newest
-    for p in $last $((last - 1)) $((last - 2)) $((last - 3)); do
-      if [ -e /proc/$p/$kind ] && borne </proc/$p/$kind; then kill -KILL $p && i=0; fi
-    done 2>/dev/null
-  done
-}
-sweep() {
-  rounds=0
-  while :; do
-    newest
-    before=$last
-    look
-    signal KILL
-    newest
-    if [ -z "$found" ] && { [ $((last - before)) -le 1 ] || [ $rounds -ge 3 ]; }; then break; fi
-    rounds=$((rounds + 1))
-    [ $rounds -le 2 ] || chase
-  done
-}
-# Ends the step, and goes on with it until the main process, which is left alone, ends this.
+# Ends the step in the works. One that has not begun sees the file, once it bears the number.
 end() {
   : >"$d/cut"
-  while :; do
-    sweep
-    sleep 0.05 2>/dev/null || sleep 1
-  done
+  sweep
 }
+# Whether nothing is left of a short step, without a look at all processes: what it started has
+# a later number than the newest one before it. In a second nobody gets through all numbers.
+none_left() {
+  now
+  [ $kind = limits ] && [ $((now - began)) -lt 100 ] || return 1
+  p=$before
+  newest
+  while [ "$p" -lt "$last" ]; do
+    [ $((last - before)) -le 100 ] || return 1
+    p=$((p + 1))
+    if [ -e /proc/$p/limits ] && borne </proc/$p/limits; then return 1; fi
+    [ "$p" -lt "$last" ] || newest
+  done
+  [ "$last" -ge "$before" ]
+} 2>/dev/null
 
 # Time is counted in hundredths of a second, on the clock of the host that nobody sets.
 now() { read -r u x </proc/uptime && now=${u%.*}${u#*.}; }
 over() { now; [ "$now" -ge "$until" ]; }
+# The timer lives on between steps: with no step in the works its end harms nobody. The time is
+# empty while it is written; where it cannot be (the disk is full), the one before counts.
 count() {
-  while ! over; do
+  while :; do
+    i=0 new=
+    while [ -z "$new" ] && [ $i -lt 20 ]; do
+      i=$((i + 1))
+      read -r new <"$d/until" || sleep 0.02
+    done
+    until=${new:-$until}
+    ! over || break
     left=$((until - now))
     part=$((left % 100))
     [ $part -gt 9 ] || part=0$part
     { sleep $((left / 100)).$part 2>/dev/null || [ $left -lt 100 ] || sleep $((left / 100)); } &
     echo $! >"$d/nap"
     wait $!
-    read -r until <"$d/until"
   done
+  : >"$d/nap"
   : >"$d/over"
   end
 }
-# Ends the timer. By SIGKILL: one that is caught may come just before a read that blocks.
+# Ends the timer. By SIGKILL: one that is caught may come just before a wait that blocks.
 rest() {
-  for f in timer nap; do
-    if read -r p <"$d/$f"; then kill -KILL "$p"; fi
-  done
+  [ "$timer" != 0 ] || return
+  [ -e "$d/over" ] || kill -KILL "$timer"
+  wait "$timer"
+  if read -r p <"$d/nap"; then kill -KILL "$p"; fi
+  timer=0
 } 2>/dev/null
-extend() {
-  if [ "$until" != 0 ] && over; then : >"$d/over"; end; fi
-  [ "$timer" != 0 ] && [ "$1" -ge "$until" ] || restart=1
+time_is() {
   until=$1
-  echo "$until" >"$d/until.new" && mv "$d/until.new" "$d/until"
-  [ "$restart" = 1 ] || return
-  restart=0
-  rest
-  count &
+  echo "$until" >"$d/until"
+  [ "$timer" = 0 ] || return
+  count >/dev/null 2>&1 &
   timer=$!
-  echo "$timer" >"$d/timer"
+}
+# For the step in the works: what is over is not brought back.
+extend() {
+  if [ "$until" != 0 ] && over; then : >"$d/over"; end; return; fi
+  [ "$1" -ge "$until" ] || rest
+  time_is "$1"
+}
+# For the next step: a timer that may be about to act on the time of the last one is not kept.
+renew() {
+  now
+  [ "$1" -ge "$until" ] && [ $((until - now)) -gt 100 ] || rest
+  [ ! -e "$d/over" ] || rm -f "$d/over" "$d/cut"
+  [ "$1" = 0 ] || time_is "$1"
 }
 
 # The largest memory that a process of the step had, as far as somebody looked in time.
@@ -139,80 +99,155 @@ peak() {
   echo "$peak" >"$d/peak"
 } 2>/dev/null
 
-listen() {
-  timer=0 restart=0
-  [ "$until" = 0 ] || { first=$until until=0; extend "$first"; }
-  while read -r word value <&3; do
+# All that there is in the folders of a step.
+names() {
+  set -- "$d"/* "$d"/.[!.]* "$d"/..?* "$d"/inputs/* "$d"/inputs/.[!.]* "$d"/inputs/..?* \
+    "$d"/tmp/* "$d"/tmp/.[!.]* "$d"/tmp/..?* "$d"/work/* "$d"/work/.[!.]* "$d"/work/..?*
+  list="$*"
+}
+# Whether they are as the first step found them: most steps leave nothing.
+fresh() {
+  names
+  [ "$list" = "$clean" ] || return 1
+  for f in "$d/inputs" "$d/tmp" "$d/work"; do
+    [ -d "$f" ] && [ ! -h "$f" ] && [ -r "$f" ] && [ -w "$f" ] && [ -x "$f" ] || return 1
+  done
+}
+# Makes them so again. What is of the supervisor stays.
+again() {
+  set --
+  for f in "$d"/* "$d"/.[!.]* "$d"/..?*; do
+    case ${f##*/} in nap | order | main | peak | pid | said | times | until) ;; *) set -- "$@" "$f" ;; esac
+  done
+  rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null
+  mkdir "$d/tmp" "$d/inputs" "$d/work" && fresh
+}
+clear() { rm -rf "$d" 2>/dev/null || { chmod -R u+rwx "$d"; rm -rf "$d"; } 2>/dev/null; }
+flags() { { read -r x x; read -r x flags; } </proc/self/fdinfo/1; } 2>/dev/null
+
+usage() { times >"$d/times"; { read -r x x; read -r user system; } <"$d/times"; }
+# One step, from its order to the word of its end.
+# "kept" is told where another may follow it here: nothing was left, nobody had to end it, and
+# the output is as it was (who sets it not to block does so for all that come after).
+step() {
+  collect=$1 until=$2 end_sign=$3
+  kept=1 status=0
+  usage
+  used="$user $system"
+  newest
+  before=$last
+  now
+  began=$now
+  if [ "$until" = 0 ] || [ "$now" -lt "$until" ]; then
+    case $waits in
+      setsid) set -- setsid -f -w ;;
+      time) set -- env time -o "$d/said" setsid ;;
+      *) set -- setsid ;;
+    esac
+    "$@" sh "$d/order" 4>&2 2>"$d/said" </dev/null
+    status=$?
+  else
+    : >"$d/over"
+  fi
+  usage
+  if [ -e "$d/asked" ]; then
+    kept=0
+    read -r known <"$d/asked"
+    while look; [ -n "$found" ]; do
+      strays
+      sleep 0.05 2>/dev/null || sleep 1
+    done
+  fi
+  none_left || sweep
+  line= peak=0 values=0
+  while [ ${#line} -lt 2000 ] && read -r x; do line="$line $x"; done 2>/dev/null <"$d/said"
+  read -r peak 2>/dev/null <"$d/peak"
+  if [ -e "$d/over" ]; then kept=0; say over; fi
+  if [ -e "$d/failed" ]; then say refused exec; fi
+  [ ! -e "$d/cut" ] || kept=0
+  if [ -f "$d/output" ] && [ ! -h "$d/output" ]; then
+    values=$(head -c 1048577 "$d/output" | wc -c)
+  fi
+  was=$flags
+  flags
+  [ "$flags" = "$was" ] || kept=0
+  i=0
+  until printf %s "$end_sign" 2>/dev/null || [ $i = 100 ]; do
+    i=$((i + 1))
+    sleep 0.05 2>/dev/null || sleep 1
+  done
+  if [ "$values" != 0 ]; then
+    say values $values
+    head -c 1048577 "$d/output" >&2
+  fi
+  if [ "$collect" = 0 ] || [ "$status" != 0 ]; then
+    [ $kept = 0 ] || fresh || again || kept=0
+    [ $kept = 1 ] || clear
+  fi
+  say ended "$status" $used "$user" "$system" "${peak:-0}" $kept "$line"
+}
+steps() {
+  trap : HUP INT TERM PIPE
+  while read -r word value rest; do
     case $word in
-      term)
-        look
-        signal 0
-        known=$list
-        echo "$known" >"$d/asked.new" && mv "$d/asked.new" "$d/asked"
-        signal TERM
-        signal CONT
-        look
-        strays
+      run) step $value $rest ;;
+      done)
+        kept=1
+        fresh || again || kept=0
+        say fresh $kept
         ;;
+    esac
+  done
+}
+
+# The order of a step is put into a file; a short one without a program that would do so.
+take() {
+  if [ "$1" = 0 ]; then
+    while IFS= read -r line <&3 && [ "$line" != "$4" ]; do printf "%s\n" "$line"; done
+  else
+    head -c "$1" <&3
+  fi >"$d/order"
+  renew "$3"
+  echo "run $2 $3 $4"
+}
+ask() {
+  look
+  signal 0
+  known=$list
+  echo "$known" >"$d/asked.new" && mv "$d/asked.new" "$d/asked"
+  signal TERM
+  signal CONT
+  look
+  strays
+} >/dev/null 2>&1
+# What is for the supervisor of the steps goes on to it, and says by its end that all is over.
+listen() {
+  trap : HUP INT TERM PIPE
+  timer=0 until=0
+  while read -r word value rest <&3; do
+    case $word in
+      run) take $value $rest ;;
+      done) echo done ;;
+      term) ask ;;
       kill) end ;;
       until) extend "$value" ;;
       peak) peak ;;
+      here) say here ;;
     esac
   done
+  rest
   end
 }
 
-usage() { times >"$d/times"; { read -r x x; read -r user system; } <"$d/times"; }
-finish() {
-  kill -KILL "$listener" 2>/dev/null
-  wait "$listener" 2>/dev/null
-  rest
-  sweep
-}
-clear() { rm -rf "$d" 2>/dev/null || { chmod -R u+rwx "$d"; rm -rf "$d"; } 2>/dev/null; }
-
 exec 3<&0 </dev/null
 trap : HUP INT TERM PIPE
-mkdir -m 700 "$d" && mkdir "$d/tmp" "$d/inputs" "$d/work" || { say unfit; exit 1; }
+mkdir -m 700 "$d" && mkdir "$d/tmp" "$d/inputs" "$d/work" && echo $$ >"$d/main" || { say unfit; exit 1; }
+for f in nap order peak pid said times until; do : >"$d/$f"; done
+names
+clean=$list
+flags
 read -r u x </proc/uptime
 say ready "$u"
-head -c "$size" <&3 >"$d/order"
-listen >/dev/null 2>&1 &
-listener=$!
-usage
-used="$user $system"
-if [ "$until" = 0 ] || ! over; then
-  case $waits in
-    setsid) set -- setsid -f -w ;;
-    time) set -- env time -o "$d/said" setsid ;;
-    *) set -- setsid ;;
-  esac
-  "$@" env -i HOME="$HOME" PATH="$PATH" ${USER:+USER="$USER"} ${LOGNAME:+LOGNAME="$LOGNAME"} \
-    ${SHELL:+SHELL="$SHELL"} ${LANG:+LANG="$LANG"} ${TZ:+TZ="$TZ"} \
-    sh "$d/order" 3<&- 4>&2 2>>"$d/said" </dev/null
-  status=$?
-else
-  : >"$d/over"
-  status=0
-fi
-usage
-if [ -e "$d/asked" ]; then
-  read -r known <"$d/asked"
-  while look; [ -n "$found" ]; do
-    strays
-    sleep 0.05 2>/dev/null || sleep 1
-  done
-fi
-finish
-line= peak=0 values=0
-read -r line 2>/dev/null <"$d/said"
-read -r peak 2>/dev/null <"$d/peak"
-[ ! -e "$d/over" ] || say over
-if [ -e "$d/failed" ]; then say refused exec; fi
-if [ -f "$d/output" ] && [ ! -h "$d/output" ]; then
-  values=$(head -c 1048577 "$d/output" | wc -c)
-fi
-say ended "$status" $used "$user $system" "$peak" $values "$line"
-[ "$values" = 0 ] || head -c 1048577 "$d/output" >&2
-if [ "$collect" = 1 ] && [ "$status" = 0 ] && [ ! -e "$d/cut" ]; then read -r x <&3; fi
+listen | steps 3<&-
+sweep
 clear
