@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "db": "Look after the database.",
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
+    "init": "Write what one starts from.",
     "plugins": "List plugins, and what they offer.",
     "doctor": "Check this machine and project for trouble.",
 }
