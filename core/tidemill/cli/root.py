@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "graph": "Draw the graph of a pipeline.",
     "explain": "Explain a diagnostic code.",
     "secrets": "Say which provider has a secret, never its value.",
+    "init": "Write what one starts from.",
     "plugins": "List plugins, and what they offer.",
     "doctor": "Check this machine and project for trouble.",
 }
