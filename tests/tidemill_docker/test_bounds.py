@@ -87,6 +87,22 @@ async def test_a_fork_bomb_is_held(bench: Bench) -> None:
     await bench.assert_gone()
 
 
+async def test_it_cannot_fill_the_disk(bench: Bench) -> None:
+    """What it may write to without the project is in memory, and bounded there. What it
+    puts out is streamed, and kept by nobody."""
+    settings = changed(bench, workspace="ro", tmp=8 << 20)
+    script = (
+        'for place in /tmp "${TIDE_OUTPUT%/*}" / /workspace /dev /dev/shm /var /etc /root; do'
+        "  (head -c 70000000 /dev/zero > $place/big) 2>/dev/null || :;"
+        '  [ ! -s $place/big ] || echo "$place $(stat -c %s $place/big)"; rm -f $place/big;'
+        " done"
+    )
+    text = await bench.text(script, settings=settings)
+    sizes = {place: int(size) for place, size in map(str.split, text.splitlines())}
+    assert sizes.pop("/tmp") == 8 << 20
+    assert all(size <= 64 << 20 for size in sizes.values()), sizes
+
+
 async def test_the_engine_cannot_be_reached(bench: Bench, engine: Engine) -> None:
     socket = engine.env["DOCKER_HOST"].removeprefix("unix://")
     text = await bench.text(
