@@ -15,10 +15,18 @@ from pathlib import Path
 NEEDED = ("dockerd", "docker", "docker-compose", "unshare", "ip", "iptables", "dpkg-query", "tar")
 
 START = (
-    "ip link set lo up && mkdir {0}/data && mount -t tmpfs tmpfs {0}/data"
-    " && exec dockerd --data-root {0}/data --exec-root {0}/exec"
+    "ip link set lo up && mkdir {0}/data && mount -t tmpfs -o size={1} tmpfs {0}/data"
+    " && set -- dockerd --data-root {0}/data --exec-root {0}/exec"
+    " --pidfile {0}/pid --host unix://{0}/socket && "
 )
 """What it keeps is in memory: it is far quicker to write, and to be rid of."""
+ONCE = 'exec "$@"'
+AGAIN = (
+    "trap 'exit 0' TERM; while :; do rm -f {0}/pid; \"$@\" & wait $!;"
+    " while [ -e {0}/away ]; do sleep 0.1; done; done"
+)
+"""As a machine's supervisor does it: an engine that has ended is started again, but not
+while there is a file `away`."""
 
 
 def missing() -> str:
@@ -34,14 +42,16 @@ def _which(name: str) -> str | None:
 
 
 class Engine:
-    """Started when it is made. `env` is how to reach it."""
+    """Started when it is made. `env` is how to reach it. `size` bounds the disk that it keeps
+    everything on; with `again` it is started again when it has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: str = "50%", *, again: bool = False) -> None:
         self.folder = Path(
             tempfile.mkdtemp(prefix="docker-of-a-test-")
         )  # a socket's path has to be short
         socket = self.folder / "socket"
-        start = START.format(self.folder) + f" --pidfile {self.folder}/pid --host unix://{socket}"
+        self.again = again
+        start = (START + (AGAIN if again else ONCE)).format(self.folder, size)
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc",
@@ -66,6 +76,18 @@ class Engine:
         self.stop()
         raise AssertionError(f"dockerd did not start:\n{self.log}")
 
+    @property
+    def daemon(self) -> int:
+        """The pid of dockerd."""
+        (first,) = children(self.process.pid)
+        return next((pid for pid in children(first) if _is_daemon(pid)), 0) if self.again else first
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps everything, as it is seen from here."""
+        (first,) = children(self.process.pid)
+        return Path(f"/proc/{first}/root/{self.folder}/data")
+
     def docker(self, *arguments: str, within: float = 60) -> str:
         done = subprocess.run(
             ["docker", *arguments],
@@ -85,6 +107,12 @@ class Engine:
             self.process.wait()
         self.log = (self.folder / "log").read_text("utf-8", "replace")[-3000:]
         shutil.rmtree(self.folder)
+
+
+def _is_daemon(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+    return False
 
 
 def children(parent: int) -> list[int]:

@@ -15,10 +15,10 @@ BUSYBOX = "busybox:stable"
 
 def import_images(engine: Engine) -> None:
     stand_ins.import_tree(engine, DEBIAN, *stand_ins.BASE)
-    _import_busybox(engine)
+    import_busybox(engine)
 
 
-def _import_busybox(engine: Engine) -> None:
+def import_busybox(engine: Engine) -> None:
     tree = engine.folder / "busybox"
     programs = tree / "bin"
     programs.mkdir(parents=True)
