@@ -84,10 +84,9 @@ async def test_a_killed_chain_is_ended_by_the_next_executor(tmp_path: Path, mark
         (helper,) = children(host.pid, "tide-warden")
         keepers = children(helper, "tide-keeper")
         groups = own_groups(tmp_path / "scratch")
-        for pid in (helper, *keepers):
+        for pid in (host.pid, helper, *keepers):
             stop(pid)  # so that none of them is quicker
-        host.kill()
-        kill([helper, *keepers])
+        kill([*keepers, helper, host.pid])  # a parent's death would wake its child
     assert groups
     assert eventually(lambda: not any(b"sh\0-e\0-c" in line for line in leaders_in(groups)))
     assert alive(mark)
