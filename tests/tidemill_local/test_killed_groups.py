@@ -54,6 +54,14 @@ def stop(pid: int) -> None:
     os.kill(pid, signal.SIGSTOP)
 
 
+def exists(pid: int) -> bool:
+    """A zombie, too, has ended: nobody may be there to wait for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def kill(pids: list[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -76,11 +84,11 @@ async def test_a_killed_chain_is_ended_by_the_next_executor(tmp_path: Path, mark
         (helper,) = children(host.pid, "tide-warden")
         keepers = children(helper, "tide-keeper")
         groups = own_groups(tmp_path / "scratch")
-        for pid in (helper, *keepers):
+        for pid in (host.pid, helper, *keepers):
             stop(pid)  # so that none of them is quicker
-        host.kill()
-        kill([helper, *keepers])
+        kill([*keepers, helper, host.pid])  # a parent's death would wake its child
     assert groups
+    assert eventually(lambda: not any(b"sh\0-e\0-c" in line for line in leaders_in(groups)))
     assert alive(mark)
     (kind,) = tidemill_local.tidemill_executors()
     executor = kind.factory(ExecutorContext(tmp_path / "scratch"))
@@ -89,6 +97,16 @@ async def test_a_killed_chain_is_ended_by_the_next_executor(tmp_path: Path, mark
     await executor.close()
     assert not any(path.exists() for path in groups)
     assert alive(mark) == []
+
+
+def leaders_in(groups: list[Path]) -> list[bytes]:
+    """The command lines of those in there that lead a session."""
+    found = []
+    for pid in {pid for path in groups for pid in (path / "cgroup.procs").read_text().split()}:
+        with contextlib.suppress(OSError):
+            if os.getsid(int(pid)) == int(pid):
+                found.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return found
 
 
 async def _none() -> list[str]:
@@ -148,6 +166,7 @@ def test_a_helper_that_is_stopped_is_woken_by_the_death_of_its_parent(
         if name == "tide-keeper":
             os.kill(helper, signal.SIGKILL)
     assert eventually(lambda: not alive(mark), 5), alive(mark)
+    assert eventually(lambda: not any(map(exists, victims)), 5)
 
 
 def test_a_keeper_that_is_stopped_when_the_worker_is_killed_is_woken_by_the_warden(

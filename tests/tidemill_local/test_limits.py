@@ -117,11 +117,11 @@ async def test_the_size_of_files_is_bounded_in_words(bench: Bench) -> None:
 @pytest.mark.usefixtures("groups")
 async def test_a_bounded_step_is_as_any_other(bench: Bench) -> None:
     """It has its own session, no descriptor of its keeper, its variables, its folder."""
-    script = "ls /proc/$$/fd | xargs; ps -o sid= -p $$ | xargs; echo $$; echo $V; pwd"
+    script = "ls /proc/$$/fd; ps -o sid= -p $$ | xargs; echo $$; echo $V; pwd"
     running = await bench.start(script, settings=LocalSettings(pids=50), env={"V": "x y"})
     assert (await running.end()).ok
-    files, session, pid, value, folder = running.output.decode().splitlines()
-    assert (files, value, folder) == ("0 1 2", "x y", str(bench.project))
+    *files, session, pid, value, folder = running.output.decode().splitlines()
+    assert (files, value, folder) == (["0", "1", "2"], "x y", str(bench.project))
     assert session == pid
 
 
