@@ -19,10 +19,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def named_by_number() -> dict[str, str]:
-    found = {}
-    for number, tests in rows("| | test |"):
-        found[number] = tests
-    return found
+    return {row[0]: row[1] for row in rows("| | test |")}
 
 
 def test_each_cannot_names_tests() -> None:
