@@ -16,9 +16,13 @@ it ends, with all that ran in it; those of a killed worker are removed by a help
 Variables, arguments and secrets go to the container on its standard input: they are in
 no label, no file and nothing that `docker inspect` shows.
 
+Services of a step are further containers, on a network that both share and nobody else
+("services.py"); all that is a step's is known by its labels ("owner.py", "reaping.py").
+
 What it takes: an engine on this machine (files go in and out by bind mounts), reached by
 a socket without TLS, and an image with a `sh`. What it cannot do: bound the disk that a
-step fills in the project, or tell how much memory a step used that had to be killed.
+step fills in the project or the scratch folder, or tell how much memory a step used that
+had to be killed.
 """
 
 from __future__ import annotations

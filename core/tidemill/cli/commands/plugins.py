@@ -95,7 +95,7 @@ def _print_settings(found: list[Installed]) -> None:
             [
                 field.name,
                 field.type,
-                "required" if field.required else field.default,
+                "required" if field.required else _short(field.default),
                 clean(field.doc),
             ]
             for field in each.settings
@@ -105,3 +105,11 @@ def _print_settings(found: list[Installed]) -> None:
         word = "parameter" if each.sort == "function" else "setting"
         for line in columns([word, "type", "default", ""], rows) if rows else ():
             click.echo(line)
+
+
+def _short(default: str) -> str:
+    """A template is longer than a table is wide; --json has the whole."""
+    return default if len(default) <= _DEFAULT_WIDTH else f"{default[: _DEFAULT_WIDTH - 1]}…"
+
+
+_DEFAULT_WIDTH = 40
