@@ -59,3 +59,6 @@ def function_of(plugins: Plugins, name: str) -> Function | None:
         return None
     origin = plugins.functions.origin(name)
     return foreign.made(name, found.function, found.description, origin)
+
+
+finding.provide(find)

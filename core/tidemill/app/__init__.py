@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import tidemill.foreign  # noqa: F401 -- what is worked out here may call plugins' functions
+
 if TYPE_CHECKING:
     from tidemill.app.acting import is_pooled, request_cancel, request_decision
     from tidemill.app.applying import Applied, apply, retry, trigger
