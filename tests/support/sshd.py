@@ -26,8 +26,8 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 MaxStartups 100
-Subsystem sftp internal-sftp
 """
+SFTP = "Subsystem sftp internal-sftp"
 
 
 def find() -> str | None:
@@ -45,6 +45,7 @@ class Sshd:
         *settings: str,
         address: str = "127.0.0.1",
         inside: Sequence[str] = (),
+        sftp: bool = True,
     ) -> None:
         self.address = address
         self.folder = Path(tempfile.mkdtemp(prefix="sshd-of-a-test-"))
@@ -57,7 +58,8 @@ class Sshd:
         self.known_hosts = self.folder / "known_hosts"
         self.trust(self.folder / "host_key.pub")
         config = self.folder / "config"
-        own = "".join(f"{line}\n" for line in settings)  # the first of two settings counts
+        lines = [*settings, SFTP] if sftp else settings
+        own = "".join(f"{line}\n" for line in lines)  # the first of two settings counts
         config.write_text(
             own + SETTINGS.format(address=address, port=self.port, folder=self.folder)
         )
