@@ -309,6 +309,7 @@ def _key(settings: SshSettings) -> Key:
         settings.user,
         settings.key,
         settings.private_key and settings.private_key.get_secret_value(),
+        settings.passphrase and settings.passphrase.get_secret_value(),
         settings.password and settings.password.get_secret_value(),
         settings.known_hosts,
         settings.config,

@@ -18,6 +18,8 @@ from tidemill_ssh.settings import SshSettings
 
 KEEPALIVE = 15.0
 """Seconds without a word after which the other side is asked for one."""
+_JUMPS = 8
+"""So many hosts one may have to be reached over."""
 MISSES = 3
 """So many of these may stay without an answer before the connection counts as lost."""
 
@@ -26,8 +28,7 @@ async def log_in(settings: SshSettings) -> asyncssh.SSHClientConnection:
     """Raises: StartError: the host cannot be reached, trusted, or does not let us in."""
     try:
         async with asyncio.timeout(settings.patience):
-            options = await asyncio.to_thread(_options, settings)
-            return await asyncssh.connect(settings.host, options=options)
+            return await _connect(settings, _JUMPS)
     except TimeoutError as error:
         raise StartError(
             f"{place(settings)} did not let us in within {settings.patience:g} s: is it "
@@ -35,6 +36,52 @@ async def log_in(settings: SshSettings) -> asyncssh.SSHClientConnection:
         ) from error
     except (asyncssh.Error, OSError, ValueError) as error:
         raise StartError(_said(settings, error)) from error
+
+
+async def _connect(settings: SshSettings, jumps: int) -> asyncssh.SSHClientConnection:
+    options = await asyncio.to_thread(_options, settings)
+    hop = await _jump(settings, options.tunnel, jumps)
+    try:
+        connection = await asyncssh.connect(settings.host, options=options, tunnel=hop)
+    except BaseException:
+        if hop is not None:
+            hop.close()
+        raise
+    connection.set_tunnel(hop)  # which is closed with it
+    return connection
+
+
+async def _jump(
+    settings: SshSettings, through: object, jumps: int
+) -> asyncssh.SSHClientConnection | None:
+    """The connection to the last of the hosts that `ProxyJump` names. Of our settings theirs are
+    what is trusted and the config; asyncssh by itself would ask neither."""
+    hop = None
+    for name in through.split(",") if isinstance(through, str) and through != "none" else ():
+        if not jumps:
+            raise StartError(f"ProxyJump leads to {place(settings)} over too many hosts")
+        user, _, address = name.strip().rpartition("@")
+        host, colon, port = address.rpartition(":")
+        own = {"key": None, "private_key": None, "passphrase": None, "password": None}
+        there = settings.model_copy(
+            update=own
+            | {"host": host if colon else address, "port": int(port) if colon else None}
+            | {"user": user or None}
+        )
+        try:
+            hop = await (_connect(there, jumps - 1) if hop is None else _over(hop, there))
+        except (asyncssh.Error, OSError, ValueError) as error:
+            raise StartError(f"{_said(there, error)} (ProxyJump)") from error
+    return hop
+
+
+async def _over(
+    hop: asyncssh.SSHClientConnection, settings: SshSettings
+) -> asyncssh.SSHClientConnection:
+    options = await asyncio.to_thread(_options, settings)
+    connection = await asyncssh.connect(settings.host, options=options, tunnel=hop)
+    connection.set_tunnel(hop)
+    return connection
 
 
 def place(settings: SshSettings) -> str:
@@ -52,6 +99,7 @@ def _options(settings: SshSettings) -> asyncssh.SSHClientConnectionOptions:
         "config": _file(settings.config, "config"),
         "client_keys": _keys(settings),
         "password": settings.password and settings.password.get_secret_value(),
+        "passphrase": settings.passphrase and settings.passphrase.get_secret_value(),
     }
     given = {name: value for name, value in chosen.items() if value is not None} | {
         "keepalive_interval": KEEPALIVE,
@@ -75,17 +123,24 @@ def _file(path: str | None, setting: str) -> str | None:
 
 
 def _keys(settings: SshSettings) -> list[Any] | None:
+    passphrase = None if settings.passphrase is None else settings.passphrase.get_secret_value()
     if settings.private_key is not None:
         try:
-            return [asyncssh.import_private_key(settings.private_key.get_secret_value())]
+            return [
+                asyncssh.import_private_key(settings.private_key.get_secret_value(), passphrase)
+            ]
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise StartError(f"private_key is no private key that can be used: {error}") from error
+            raise StartError(
+                f"private_key is no private key that can be used: {error} (passphrase)"
+            ) from error
     if settings.key is not None:
         file = _file(settings.key, "key")
         try:
-            return [asyncssh.read_private_key(str(file))]
+            return [asyncssh.read_private_key(str(file), passphrase)]
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise StartError(f"{settings.key} is no key that can be used: {error}") from error
+            raise StartError(
+                f"{settings.key} is no key that can be used: {error} (passphrase)"
+            ) from error
     return None
 
 

@@ -135,7 +135,7 @@ def _script(work: Work, place: Place) -> str:
 def _workdir(work: Work, place: Place) -> str:
     where = quote(place.where(work))
     own = place.workdir is None and not PurePosixPath(work.workdir).is_absolute()
-    make = f"mkdir -p {where} && " if own else ""
+    make = f"[ -d {where} ] || mkdir -p {where} && " if own else ""  # most often it is there
     return f"{make}cd {where} || refuse workdir\n"
 
 

@@ -131,8 +131,8 @@ class Runner:
             return lost(LOST_TIME)
         if ended is None or not step.turn.settled.done():
             return lost(
-                f"the contact with {connection.where} was lost; what ran there is ended by the "
-                "host itself"
+                f"the contact with {connection.where} was lost; what ran there is ended when that "
+                "host notices, its lease is over, or it is reached again"
             )
         if step.refused_late and step.place is not None:
             work = step.work.located(step.place.inputs)

@@ -38,6 +38,10 @@ class SshSettings(BaseModel):
         default=None,
         description='The private key itself, in place of a file: `secret("NAME")`.',
     )
+    passphrase: SecretStr | None = Field(
+        default=None,
+        description='What the private key is encrypted with: `secret("NAME")`.',
+    )
     password: SecretStr | None = Field(
         default=None,
         description='The password to log in with: `secret("NAME")`.',

@@ -10,11 +10,12 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 SETTINGS = """\
-ListenAddress 127.0.0.1
+ListenAddress {address}
 Port {port}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
@@ -25,8 +26,8 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 MaxStartups 100
-Subsystem sftp internal-sftp
 """
+SFTP = "Subsystem sftp internal-sftp"
 
 
 def find() -> str | None:
@@ -35,9 +36,18 @@ def find() -> str | None:
 
 
 class Sshd:
-    """Started when it is made. `settings` are further lines of its config."""
+    """Started when it is made. `settings` are further lines of its config. `inside` is what to
+    write before its command to have it run on another host, at `address`."""
 
-    def __init__(self, program: str, *settings: str) -> None:
+    def __init__(
+        self,
+        program: str,
+        *settings: str,
+        address: str = "127.0.0.1",
+        inside: Sequence[str] = (),
+        sftp: bool = True,
+    ) -> None:
+        self.address = address
         self.folder = Path(tempfile.mkdtemp(prefix="sshd-of-a-test-"))
         for name in ("host_key", "key"):
             _keygen(self.folder / name)
@@ -48,25 +58,28 @@ class Sshd:
         self.known_hosts = self.folder / "known_hosts"
         self.trust(self.folder / "host_key.pub")
         config = self.folder / "config"
-        own = "".join(f"{line}\n" for line in settings)  # the first of two settings counts
-        config.write_text(own + SETTINGS.format(port=self.port, folder=self.folder))
+        lines = [*settings, SFTP] if sftp else settings
+        own = "".join(f"{line}\n" for line in lines)  # the first of two settings counts
+        config.write_text(
+            own + SETTINGS.format(address=address, port=self.port, folder=self.folder)
+        )
         (self.folder / "no_config").touch()
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where it is told to give up its rights
         self._process = subprocess.Popen(
-            [program, "-D", "-e", "-f", str(config)],
+            [*inside, program, "-D", "-e", "-f", str(config)],
             stderr=(self.folder / "log").open("wb"), start_new_session=True,
         )  # fmt: skip
         self._await()
 
     def trust(self, public: Path) -> None:
         kind, key, *_ = public.read_text().split()
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {kind} {key}\n")
+        self.known_hosts.write_text(f"[{self.address}]:{self.port} {kind} {key}\n")
 
     def settings(self, **changes: object) -> dict[str, object]:
         """What `executor ssh` needs to log in here."""
         return {
-            "host": "127.0.0.1",
+            "host": self.address,
             "port": self.port,
             "user": self.user,
             "key": self.key,
@@ -90,7 +103,7 @@ class Sshd:
     def _await(self) -> None:
         until = time.monotonic() + 20
         while self._process.poll() is None and time.monotonic() < until:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as link:
+            with suppress(OSError), socket.create_connection((self.address, self.port), 5) as link:
                 if link.recv(4) == b"SSH-":
                     return
             time.sleep(0.02)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sshd import Sshd, find
 
 
-def _start(*settings: str) -> Sshd:
+def _start(*settings: str, **more: Any) -> Sshd:
     program = find()
     if program is None:
         pytest.skip("sshd is not installed")
-    return Sshd(program, *settings)
+    return Sshd(program, *settings, **more)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,8 @@ def serve() -> Iterator[Callable[..., Sshd]]:
     """Starts servers of a test's own, with these settings."""
     servers: list[Sshd] = []
 
-    def start(*settings: str) -> Sshd:
-        servers.append(_start(*settings))
+    def start(*settings: str, **more: Any) -> Sshd:
+        servers.append(_start(*settings, **more))
         return servers[-1]
 
     yield start
