@@ -2,7 +2,7 @@
 
 Whatever comes from the work is a quoted word in there, never code, and never on a command
 line. The order is a function that is called in the last line, so that of one that was cut
-nothing runs.
+nothing runs. It lies in the step's folder (`$0`), but not for long: it may hold secrets.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ _ORDER = """\
 tidemill_begins() {{
 refuse() {{ echo "{mark} refused $1" >&4; trap - EXIT; exit 1; }}
 trap 'echo "{mark} refused order" >&4' EXIT
-: >{folder}/order
+: >$0
 exec 2>&1
-{number}{files}{workdir}echo $$ >{folder}/pid
-while read -r k v x; do
-if [ "$k" = VmHWM: ]; then echo "$v" >{folder}/peak; break; fi
+{number}{files}{workdir}while read -r k v x; do
+if [ "$k" = VmHWM: ]; then echo "$v $$" >${{0%order}}peak; break; fi
 done </proc/$$/status
 unset k v x PWD OLDPWD
 set -- {argv}
-{exports}{search}{probe}[ ! -e {folder}/cut ] || {{ trap - EXIT; exit 1; }}
+{exports}{search}{probe}[ ! -e "${{0%order}}cut" ] || {{ trap - EXIT; exit 1; }}
 echo "{mark} started $$" >&4
-trap ': >{folder}/failed' EXIT
+trap ': >${{0%order}}failed' EXIT
 exec "$@" 4>&-
 }}
 tidemill_begins
@@ -97,7 +96,6 @@ def _text(work: Work, place: Place, argv: tuple[str, ...], env: Mapping[str, str
     words = " ".join(map(quote, argv))
     return _ORDER.format(
         mark=place.mark,
-        folder=place.folder,
         number=f"ulimit -S -{place.flag} {place.number} || refuse order\n" if place.number else "",
         files=_script(work, place),
         workdir=_workdir(work, place),

@@ -248,7 +248,7 @@ async def test_a_step_finds_nothing_of_an_earlier_one(bench: Bench, sshd: Sshd) 
     for script in (litter, "pwd; rmdir $PWD", "pwd; cd ..; rmdir work; ln -s /etc work"):
         assert (await bench.run(script, sshd.settings()))[1] == where
         found = (await bench.run(look, sshd.settings()))[1].split()
-        kept = "inputs main nap order peak pid said times tmp until work"
+        kept = "inputs main nap order peak said times tmp until work"
         assert " ".join(found) == f"{where.strip()} {kept}"
 
 

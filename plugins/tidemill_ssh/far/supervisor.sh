@@ -84,7 +84,8 @@ renew() {
 
 # The largest memory that a process of the step had, as far as somebody looked in time.
 peak() {
-  read -r peak <"$d/peak" && read -r todo <"$d/pid" || return
+  read -r peak first <"$d/peak" || return
+  todo=$first
   while [ -n "$todo" ]; do
     p=${todo%% *}
     todo=${todo#$p}
@@ -96,7 +97,7 @@ peak() {
     todo=${todo# }
     todo=${more:+$more }$todo
   done
-  echo "$peak" >"$d/peak"
+  echo "$peak $first" >"$d/peak"
 } 2>/dev/null
 
 # All that there is in the folders of a step.
@@ -117,7 +118,7 @@ fresh() {
 again() {
   set --
   for f in "$d"/* "$d"/.[!.]* "$d"/..?*; do
-    case ${f##*/} in nap | order | main | peak | pid | said | times | until) ;; *) set -- "$@" "$f" ;; esac
+    case ${f##*/} in nap | order | main | peak | said | times | until) ;; *) set -- "$@" "$f" ;; esac
   done
   rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null
   mkdir "$d/tmp" "$d/inputs" "$d/work" && fresh
@@ -132,8 +133,6 @@ usage() { times >"$d/times"; { read -r x x; read -r user system; } <"$d/times"; 
 step() {
   collect=$1 until=$2 end_sign=$3
   kept=1 status=0
-  usage
-  used="$user $system"
   newest
   before=$last
   now
@@ -161,7 +160,7 @@ step() {
   none_left || sweep
   line= peak=0 values=0
   while [ ${#line} -lt 2000 ] && read -r x; do line="$line $x"; done 2>/dev/null <"$d/said"
-  read -r peak 2>/dev/null <"$d/peak"
+  read -r peak x 2>/dev/null <"$d/peak"
   if [ -e "$d/over" ]; then kept=0; say over; fi
   if [ -e "$d/failed" ]; then say refused exec; fi
   [ ! -e "$d/cut" ] || kept=0
@@ -185,9 +184,13 @@ step() {
     [ $kept = 1 ] || clear
   fi
   say ended "$status" $used "$user" "$system" "${peak:-0}" $kept "$line"
+  usage
+  used="$user $system"
 }
 steps() {
   trap : HUP INT TERM PIPE
+  usage
+  used="$user $system"
   while read -r word value rest; do
     case $word in
       run) step $value $rest ;;
@@ -242,7 +245,7 @@ listen() {
 exec 3<&0 </dev/null
 trap : HUP INT TERM PIPE
 mkdir -m 700 "$d" && mkdir "$d/tmp" "$d/inputs" "$d/work" && echo $$ >"$d/main" || { say unfit; exit 1; }
-for f in nap order peak pid said times until; do : >"$d/$f"; done
+for f in nap order peak said times until; do : >"$d/$f"; done
 names
 clean=$list
 flags
