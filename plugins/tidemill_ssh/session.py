@@ -226,7 +226,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
         if kind == "ready" and not self.ready.done():
             self.ready.set_result(float(words[0]))
         elif kind == "values":
-            self._wanted = min(_SAID, int(words[0]))
+            self._wanted = int(words[0])
+            if not 0 <= self._wanted <= _SAID:
+                raise ValueError(words[0])
         elif answer := self._answers.pop(kind, None):
             answer.set_result(words)
         elif self._turn is not None:

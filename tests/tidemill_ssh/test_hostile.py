@@ -5,8 +5,10 @@ It is a process of the user who logs in, in no sandbox: it can do whatever that 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest_asyncio
 from sshd import Sshd
 
 import tidemill_ssh
-from tidemill.spi import Executor, ExecutorContext, ScriptAction, Work
+from tidemill.spi import Executor, ExecutorContext, Reason, ScriptAction, Work
 from tidemill.testing.executor.bench import RecordingIO
 
 (KIND,) = tidemill_ssh.tidemill_executors()
@@ -35,7 +37,9 @@ async def start(
 ) -> tuple[Any, RecordingIO]:
     settings = KIND.settings.model_validate(sshd.settings(**more.pop("settings", {})))
     io = RecordingIO()
-    work = Work("1", 1, "step", 1, 1, ScriptAction(script), project, settings, **more)
+    work = Work(
+        more.pop("id", "1"), 1, "step", 1, 1, ScriptAction(script), project, settings, **more
+    )
     return await executor.start(work, io), io
 
 
@@ -94,3 +98,42 @@ async def test_what_it_says_is_output_and_no_order_to_the_worker(
     outcome = await executor.wait(handle)
     assert outcome.code == 7
     assert bytes(io.kept).decode() == said * 2
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        "head -c 9000000 /dev/zero",
+        'echo "$m values -1"; echo "$m values x"',
+        'echo "$m ended"; echo "$m values 999999999999"; head -c 9000000 /dev/zero',
+    ],
+)
+async def test_what_it_tells_in_the_place_of_its_supervisor_harms_itself_alone(
+    executor: Executor, sshd: Sshd, tmp_path: Path, flood: str
+) -> None:
+    """It is of the same user, and can get at the supervisor's way to the worker. It may forge its
+    own end there; it cannot fill the worker's memory, nor take another step along."""
+    beside, _ = await start(executor, sshd, tmp_path, "until [ -e go ]; do sleep 0.02; done",
+                            id="2", settings={"workdir": str(tmp_path)})  # fmt: skip
+    script = f"cd ..; m=${{PWD#*-}}; {{ {flood}; }} >/proc/$(cat main)/fd/2; sleep 1000"
+    handle, _ = await start(executor, sshd, tmp_path, script)
+    outcome = await asyncio.wait_for(executor.wait(handle), 30)
+    assert outcome.reason is Reason.LOST
+    (tmp_path / "go").touch()
+    assert (await executor.wait(beside)).ok
+
+
+async def test_its_output_is_as_large_as_it_likes_and_holds_nobody_up(
+    executor: Executor, sshd: Sshd, tmp_path: Path
+) -> None:
+    """Not to block, too, as it left its way of output: the next step writes as ever."""
+    block = (
+        "import fcntl, os; f = fcntl.fcntl(1, fcntl.F_GETFL);"
+        " fcntl.fcntl(1, fcntl.F_SETFL, f | os.O_NONBLOCK); print(1)"
+    )
+    for number, script in enumerate(
+        (f"{sys.executable} -c '{block}'", "head -c 40000000 /dev/zero")
+    ):
+        handle, io = await start(executor, sshd, tmp_path, script, id=str(number))
+        assert (await executor.wait(handle)).ok
+    assert io.size == 40_000_000
