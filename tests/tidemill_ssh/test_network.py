@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,10 @@ def server(far: network.Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]
     server = Sshd(program, address=far.address, inside=far.inside())
     yield server
     server.stop()
+    command = ["ip", "netns", "pids", far.space]
+    limit = time.monotonic() + 10
+    while subprocess.check_output(command) and time.monotonic() < limit:
+        time.sleep(0.05)  # supervisors that remove their folders
 
 
 class Bench:
