@@ -127,10 +127,21 @@ class Guard(asyncssh.SSHServer):
 
 
 async def _serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
+    """Its end is told when all that it said has been."""
     command = process.command or ""
     there = await asyncio.create_subprocess_shell(command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
-    await process.redirect(stdin=there.stdin, stdout=there.stdout, stderr=there.stderr)
+    await process.redirect(stdin=there.stdin)
+    assert there.stdout is not None
+    assert there.stderr is not None
+    await asyncio.gather(
+        _pump(there.stdout, process.stdout), _pump(there.stderr, process.stderr), there.wait()
+    )
     process.exit(await there.wait())
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncssh.SSHWriter[bytes]) -> None:
+    while data := await source.read(1 << 16):
+        target.write(data)
 
 
 async def test_a_password_lets_in_and_a_wrong_one_does_not(
