@@ -20,7 +20,8 @@ WHERE kind = 'task' AND data->>'state' IN ('succeeded', 'failed', 'cancelled', '
 GROUP BY run, ordinal HAVING count(*) > 1
 """
 OPEN_TASKS = """
-SELECT run, key, state FROM task WHERE state IN
+SELECT task.run, task.key, task.state FROM task JOIN run ON run.number = task.run
+WHERE run.ended_at IS NOT NULL AND task.state IN
 ('blocked', 'ready', 'queued', 'running', 'delegated', 'awaiting_approval')
 """
 OUTCOMES = "SELECT outcome, count(*) FROM attempt GROUP BY outcome ORDER BY outcome"
