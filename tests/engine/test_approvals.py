@@ -279,7 +279,7 @@ async def test_a_retry_keeps_what_was_approved_and_asks_again_what_was_not(
 async def test_the_mirror_says_what_the_database_says_of_those_who_wait(tmp_path: Path) -> None:
     steps = [gate("ok", timeout=HOUR), gate("ever"), step("a")]
     async with World(tmp_path, steps) as world:
-        mirror = world.scheduler.mirror
+        mirror = world.scheduler.work.mirror
         assert mirror is not None
         say(world, "ok")
         now = world.clock.now()

@@ -131,7 +131,7 @@ async def test_the_mirror_says_what_the_database_says(tmp_path: Path) -> None:
         refs = [StageRef(1, index) for index in range(4)]
         for key in "abc":
             await world.end(key, code=1 if key == "c" else 0)
-            kept = world.scheduler.mirror
+            kept = world.scheduler.work.mirror
             assert kept is not None
             tasks = world.store.transact_now(lambda tx: tx.all_tasks(1))
             stages = world.store.transact_now(lambda tx: tx.stages(refs))

@@ -160,7 +160,7 @@ async def test_a_second_cancel_does_not_wait_for_the_grace(bench: Bench) -> None
     await bench.cancel(run)
     await bench.clock.advance(1)
     assert bench.states(run) == {"a": "running", "b": "cancelled"}
-    bench.scheduler.grace = 0
+    bench.scheduler.work.grace = 0
     await bench.cancel(run)
     begun = bench.clock.now()
     assert (await bench.to_the_end(run)).state is RunState.CANCELLED

@@ -129,7 +129,7 @@ def check_counts(bench: Bench, run: RunRow) -> None:
 
 def check_mirror(bench: Bench, run: RunRow) -> None:
     """What the scheduler believes is what the database says."""
-    mirror = bench.scheduler.mirror
+    mirror = bench.scheduler.work.mirror
     if mirror is None:
         return
     number, now = run.number, bench.clock.now()

@@ -13,7 +13,7 @@ import pytest
 from tidemill.engine import booking as booking_module
 from tidemill.engine.booking import Booking
 from tidemill.engine.dispatch import Dispatch
-from tidemill.engine.scheduler import Scheduler
+from tidemill.engine.overdue import Overdue
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
 from tidemill.model.rows import NoticeRow, ScheduleRow, TaskRow
@@ -96,11 +96,11 @@ def no_claim(patch: pytest.MonkeyPatch) -> None:
 def no_withdrawal(patch: pytest.MonkeyPatch) -> None:
     """An offer that nobody was heard to take is made again beside the first one."""
 
-    def withdraw(self: Scheduler, booking: Booking, task: TaskRow) -> None:
+    def withdraw(self: Overdue, booking: Booking, task: TaskRow) -> None:
         del self
         booking.ledger.move(task, TaskEvent.VOID)
 
-    patch.setattr(Scheduler, "_withdraw", withdraw)
+    patch.setattr(Overdue, "_withdraw", withdraw)
 
 
 def no_doubt(patch: pytest.MonkeyPatch) -> None:

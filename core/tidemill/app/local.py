@@ -94,7 +94,7 @@ class LocalRun:
         self._cancels += 1
         if self._parts is not None:
             if self._cancels > 1:
-                self._parts.scheduler.grace = 0
+                self._parts.scheduler.work.grace = 0
             task = asyncio.get_running_loop().create_task(self._cancel())
             self._cancelling.add(task)
             task.add_done_callback(self._cancelling.discard)
@@ -155,7 +155,7 @@ class _Parts:
         self._observer.tasks_changed(task_views(tasks, self._run.plan))
         _, *below = await store.transact(lambda tx: tx.family(number))
         if below:
-            plans = self.scheduler.plans
+            plans = self.scheduler.work.plans
             await store.transact(lambda tx: plans.load(tx, {number, *(r.number for r in below)}))
             for run in below:
                 await self._show_below(run)
@@ -163,7 +163,7 @@ class _Parts:
     async def _show_below(self, run: RunRow) -> None:
         """A run below this one that was begun before its process died."""
         tasks = await self._run.store.transact(lambda tx: tx.all_tasks(run.number))
-        path, plan = self._path(run), self.scheduler.plans.of(run.number)
+        path, plan = self._path(run), self.scheduler.work.plans.of(run.number)
         self._observer.tasks_changed([within(path, view) for view in task_views(tasks, plan)])
 
     async def work(self, cancels: int) -> None:
@@ -230,14 +230,14 @@ class _Parts:
                 self._observer.run_changed(run_view(run))
 
     def _view(self, task: TaskRow) -> TaskView:
-        view = task_view(task, self.scheduler.plans.of(task.run))
+        view = task_view(task, self.scheduler.work.plans.of(task.run))
         path = self._paths[task.run]
         return within(path, view) if path else view
 
     def _path(self, run: RunRow) -> str:
         """The tasks above those of this run, as `checks[core]/`."""
         if run.number not in self._paths and run.parent is not None:
-            above = self.scheduler.plans.of(run.parent).instance(run.parent_task or 0)
+            above = self.scheduler.work.plans.of(run.parent).instance(run.parent_task or 0)
             self._paths[run.number] = f"{self._paths[run.parent]}{above.key}/"
         return self._paths[run.number]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, func, or_, select, text, update
+from sqlalchemy import Table, and_, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.model.rows import EventLook, ObservedRow, ObserverRow
 from tidemill.spi import Event
+from tidemill.store.access import Access
 from tidemill.store.batch import from_json
-from tidemill.store.statements import OUTBOX, RUN, TASK
+from tidemill.store.columns import OUTBOX, RUN, TASK
 from tidemill.store.tables import Observer
 
 OBSERVER: Table = Observer.__table__  # type: ignore[attr-defined]
@@ -25,10 +26,8 @@ _TRANSACTIONS = text("""
 """)
 
 
-class Events:
+class Events(Access):
     """The part of a transaction that is about observers."""
-
-    _connection: Connection
 
     def look(self) -> EventLook:
         """Two statements, in this order. Who has drawn a number up to `last` had its number

@@ -16,6 +16,7 @@ from tidemill.model.rows import (
     TaskRow,
     WorkerRow,
 )
+from tidemill.store.row_values import run_row, task_row
 from tidemill.store.tables import (
     Attempt,
     Condemned,
@@ -26,7 +27,6 @@ from tidemill.store.tables import (
     Version,
     Worker,
 )
-from tidemill.store.transaction import run_row, task_row
 from tidemill.store.trouble import said_in_words
 
 _SEEN = ~exists().where(col(Condemned.run) == Run.number)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, Table, insert, select, text, update
 
 from tidemill.model.rows import NoticeRow, RunRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import BadEnd
-from tidemill.store.statements import RUN, TASK
+from tidemill.store.access import Access
+from tidemill.store.columns import RUN, TASK
 from tidemill.store.tables import DEAD, WAITING, Notice
 
 NOTICE: Table = Notice.__table__  # type: ignore[attr-defined]
@@ -23,10 +24,8 @@ _DEAD: ColumnElement[bool] = text(DEAD)  # type: ignore[assignment]
 _BAD = [state.value for state in (TaskState.FAILED, TaskState.TIMED_OUT, TaskState.LOST)]
 
 
-class Notices:
+class Notices(Access):
     """The part of a transaction that is about notices."""
-
-    _connection: Connection
 
     def tell(self, rows: Sequence[NoticeRow]) -> None:
         values = [{**row._asdict(), "state": row.state.value} for row in rows]

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Select,
     Table,
     Text,
@@ -34,7 +33,8 @@ from sqlalchemy import (
 from tidemill.model.outputs import FILES, digests
 from tidemill.model.rows import TaskRef
 from tidemill.model.states import RunState
-from tidemill.store.statements import (
+from tidemill.store.access import Access
+from tidemill.store.columns import (
     ATTEMPT,
     CONDEMNED,
     OUTBOX,
@@ -79,10 +79,8 @@ _NOT_BEYOND = text(
 not take what is new for seen."""
 
 
-class Purging:
+class Purging(Access):
     """The part of a transaction that removes: see `tidemill.ports.Purging`."""
-
-    _connection: Connection
 
     def pipelines_that_ran(self) -> list[str]:
         return list(self._execute(_PIPELINES).scalars())

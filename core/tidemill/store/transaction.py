@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import insert, select
 
 from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
     EventRow,
     ExpansionRow,
-    PipelineRow,
     RunRow,
-    ScheduleRow,
     StageRef,
     StageRow,
     TaskRef,
     TaskRow,
-    WorkerRow,
 )
-from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Hand, Lease, StaleError
-from tidemill.store.batch import as_json, fold, from_json
-from tidemill.store.driver import Driver, Prepared
-from tidemill.store.events import Events
-from tidemill.store.notices import Notices
-from tidemill.store.purging import Purging
-from tidemill.store.statements import (
+from tidemill.store.batch import as_json, fold
+from tidemill.store.columns import (
     APPROVAL,
     EXPANSION,
-    PIPELINE,
     RUN,
-    SCHEDULE,
-    SIGNAL,
     STAGE,
     STAGE_CHANGES,
     TASK,
     VERSION,
-    WORKER,
-    Statements,
 )
+from tidemill.store.driver import Prepared
+from tidemill.store.events import Events
+from tidemill.store.notices import Notices
+from tidemill.store.pipelines import Pipelines
+from tidemill.store.purging import Purging
+from tidemill.store.row_values import task_row, task_values
+from tidemill.store.workers import Workers
 
-_TASK_STATES = {state.value: state for state in TaskState}
 
-
-class SqlTransaction(Purging, Notices, Events):
+class SqlTransaction(Pipelines, Workers, Purging, Notices, Events):
     """See `tidemill.ports.Transaction`."""
-
-    def __init__(self, connection: Connection, statements: Statements) -> None:
-        self._connection = connection
-        self._sql = statements
-        self._driver = Driver(connection)
-        self._read = Rows(connection.dialect.name)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -107,7 +93,7 @@ class SqlTransaction(Purging, Notices, Events):
         if stages:
             self._connection.execute(insert(STAGE), [stage._asdict() for stage in stages])
         if tasks:
-            self._connection.execute(insert(TASK), [_task_values(task) for task in tasks])
+            self._connection.execute(insert(TASK), [task_values(task) for task in tasks])
 
     def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
         self._connection.execute(insert(EXPANSION), [row._asdict() for row in rows])
@@ -304,161 +290,6 @@ class SqlTransaction(Purging, Notices, Events):
         values = fold((*row[:-1], as_json(row.data)) for row in events)
         self._write("record", values)
 
-    # what workers say
-
-    def standing(
-        self, claims: Iterable[tuple[TaskRef, int]]
-    ) -> dict[tuple[TaskRef, int], tuple[TaskState, RunState]]:
-        rows = fold((ref.run, ref.ordinal, fence) for ref, fence in claims)
-        found = self._connection.execute(self._sql.standing, {"rows": rows})
-        return {
-            (TaskRef(run, ordinal), fence): (TaskState(state), RunState(run_state))
-            for run, ordinal, fence, state, run_state in found
-        }
-
-    def save_workers(self, rows: Sequence[WorkerRow]) -> None:
-        latest = {row.name: row for row in rows}
-        self._write(
-            "save_workers",
-            fold(row._replace(labels=as_json(dict(row.labels))) for row in latest.values()),  # type: ignore[arg-type]
-        )
-
-    def workers(self) -> list[WorkerRow]:
-        rows = self._connection.execute(select(WORKER).order_by(WORKER.c.name)).mappings()
-        return [WorkerRow(**row) for row in rows]
-
-    def forget_workers(self, heard_before: float) -> None:
-        self._connection.execute(delete(WORKER).where(WORKER.c.heard_at < heard_before))
-
-    # signals
-
-    def signal(self, run: int, *, cancel: bool = False) -> None:
-        self._connection.execute(insert(SIGNAL).values(run=run, cancel=cancel))
-
-    def take_signals(self, limit: int) -> dict[int, bool]:
-        found = self._connection.execute(self._sql.take_signals, {"limit": limit})
-        signals: dict[int, bool] = {}
-        for run, cancel in found:
-            signals[run] = signals.get(run, False) or bool(cancel)
-        return signals
-
-    # pipelines and their schedules
-
-    def pipeline(self, name: str) -> PipelineRow | None:
-        found = select(PIPELINE).where(PIPELINE.c.name == name)
-        row = self._connection.execute(found).mappings().first()
-        return None if row is None else PipelineRow(**row)
-
-    def pipelines(self) -> list[PipelineRow]:
-        rows = self._connection.execute(select(PIPELINE).order_by(PIPELINE.c.name)).mappings()
-        return [PipelineRow(**row) for row in rows]
-
-    def save_pipeline(self, row: PipelineRow) -> None:
-        self._connection.execute(self._sql.save_pipeline, row._asdict())
-
-    def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
-        found = select(SCHEDULE).where(SCHEDULE.c.pipeline == pipeline).order_by(SCHEDULE.c.number)
-        return [ScheduleRow(**row) for row in self._connection.execute(found).mappings()]
-
-    def add_schedule(self, row: ScheduleRow) -> None:
-        values = {**row._asdict(), "spec": dict(row.spec)}
-        del values["number"]  # the database gives it
-        self._connection.execute(insert(SCHEDULE).values(values))
-
-    def save_schedule(self, row: ScheduleRow) -> None:
-        changed = update(SCHEDULE).where(SCHEDULE.c.number == row.number)
-        self._connection.execute(changed.values(spec=dict(row.spec), next_due=row.next_due))
-
-    def drop_schedule(self, number: int) -> None:
-        self._connection.execute(delete(SCHEDULE).where(SCHEDULE.c.number == number))
-
-    def due_schedules(self, now: float, limit: int) -> list[ScheduleRow]:
-        values = {"now": now, "limit": limit}
-        rows = self._connection.execute(self._sql.due_schedules, values).mappings()
-        return [ScheduleRow(**row) for row in rows]
-
-    def open_runs_of(self, schedule: int) -> list[int]:
-        return [
-            number
-            for (number,) in self._connection.execute(
-                self._sql.open_runs_of, {"schedule": schedule}
-            )
-        ]
-
-    def is_fired(self, schedule: int, due_at: float) -> bool:
-        values = {"schedule": schedule, "due_at": due_at}
-        return self._connection.execute(self._sql.fired, values).first() is not None
-
-    def _fetch(self, name: str, **values: Any) -> list[Any]:
-        return self._driver.fetch(self._sql.prepared(name), values)
-
-    def _select(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
-        return self._fetch(name, rows=fold(rows))
-
-    def _update(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
-        prepared = self._sql.prepared(name)
-        complaints = self._driver.write(prepared, {"rows": fold(rows)}, (name, len(rows)))
-        if complaints:
-            raise StaleError("; ".join(complaints))
-
-    def _write(self, name: str, rows: str) -> None:
-        self._driver.write(self._sql.prepared(name), {"rows": rows})
-
-
-class Rows:
-    """Rows as the driver gives them, as values: columns stand in the order of the fields."""
-
-    def __init__(self, dialect: str) -> None:
-        # PostgreSQL's driver has read what is JSON already.
-        self.json: Callable[[Any], Any] = from_json if dialect == "sqlite" else _as_it_is
-
-    def run(self, row: Sequence[Any]) -> RunRow:
-        found = RunRow(*row)
-        return found._replace(
-            state=RunState(found.state),
-            params=self.json(found.params),
-            excluded=tuple(self.json(found.excluded)),
-            picked=tuple(self.json(found.picked)),
-            fresh=bool(found.fresh),
-            queued=bool(found.queued),
-            pooled=bool(found.pooled),
-            told=bool(found.told),
-        )
-
-    def task(self, row: Sequence[Any]) -> TaskRow:
-        values = list(row)
-        values[_STATE] = _TASK_STATES[values[_STATE]]
-        if values[_OUTPUTS] is not None:
-            values[_OUTPUTS] = self.json(values[_OUTPUTS])
-        return TaskRow(*values)
-
-
-_STATE, _OUTPUTS = TaskRow._fields.index("state"), TaskRow._fields.index("outputs")
-
 
 def _counts(rows: Iterable[Sequence[Any]]) -> dict[StageRef, int]:
     return {StageRef(run, step): count for run, step, count in rows}
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def run_row(row: Any) -> RunRow:
-    values = dict(row)
-    values["state"] = RunState(values["state"])
-    values["excluded"] = tuple(values["excluded"])
-    values["picked"] = tuple(values["picked"])
-    return RunRow(**values)
-
-
-def task_row(row: Any) -> TaskRow:
-    values = dict(row)
-    values["state"] = _TASK_STATES[values["state"]]
-    return TaskRow(**values)
-
-
-def _task_values(task: TaskRow) -> dict[str, Any]:
-    values = task._asdict()
-    values["state"] = task.state.value
-    return values

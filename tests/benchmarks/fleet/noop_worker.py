@@ -22,7 +22,7 @@ from drip import LANES, LINKS
 from tidemill.app import processes
 from tidemill.app.fleet import Fleet
 from tidemill.app.health import Health
-from tidemill.app.processes import WorkerOptions, run_worker
+from tidemill.app.processes.worker import WorkerOptions, run_worker
 from tidemill.project import find_project
 from tidemill.spi import ArgvAction, Handle, Outcome, SavedFile, StepIO, Work, exited
 

@@ -48,7 +48,7 @@ def command(
     SIGTERM ends it cleanly.
     """
     from tidemill.app.fleet import fleet
-    from tidemill.app.processes import run_scheduler
+    from tidemill.app.processes.scheduler import run_scheduler
     from tidemill.app.purging import keep
 
     project = console.project()

@@ -49,7 +49,8 @@ def command(
     that are at work, a second one stops them.
     """
     from tidemill.app.fleet import fleet
-    from tidemill.app.processes import WorkerOptions, run_up
+    from tidemill.app.processes.up import run_up
+    from tidemill.app.processes.worker import WorkerOptions
     from tidemill.app.purging import keep
 
     project = console.project()

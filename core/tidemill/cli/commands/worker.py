@@ -43,7 +43,7 @@ def command(
     them.
     """
     from tidemill.app.fleet import fleet
-    from tidemill.app.processes import WorkerOptions, run_worker
+    from tidemill.app.processes.worker import WorkerOptions, run_worker
 
     project = console.project()
     options = WorkerOptions(pool, slots or 0, name, region, serving.labels_of(labels), artifacts)

@@ -1,0 +1,64 @@
+"""The ports: what the engine needs of the world, as protocols.
+
+Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
+`tidemill.clock`; the engine imports this package and never them.
+"""
+
+from tidemill.ports.broker import Broker, Delivery, Epoch, Inbox, SchedulerEnd, WorkerEnd
+from tidemill.ports.clock import Clock, Timer
+from tidemill.ports.files import Artifacts, CachedResult, Results, StoredFile
+from tidemill.ports.plugins import (
+    Executors,
+    Notifiers,
+    Observer,
+    Policy,
+    Secrets,
+    TemplateError,
+    Templates,
+)
+from tidemill.ports.store import (
+    BadEnd,
+    Events,
+    Hand,
+    Lease,
+    Notices,
+    Purging,
+    StaleError,
+    Store,
+    Transaction,
+    Turn,
+    UnavailableError,
+)
+
+__all__ = [
+    "Artifacts",
+    "BadEnd",
+    "Broker",
+    "CachedResult",
+    "Clock",
+    "Delivery",
+    "Epoch",
+    "Events",
+    "Executors",
+    "Hand",
+    "Inbox",
+    "Lease",
+    "Notices",
+    "Notifiers",
+    "Observer",
+    "Policy",
+    "Purging",
+    "Results",
+    "SchedulerEnd",
+    "Secrets",
+    "StaleError",
+    "Store",
+    "StoredFile",
+    "TemplateError",
+    "Templates",
+    "Timer",
+    "Transaction",
+    "Turn",
+    "UnavailableError",
+    "WorkerEnd",
+]

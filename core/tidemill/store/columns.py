@@ -1,0 +1,115 @@
+"""The columns and conditions that statements are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    literal_column,
+)
+
+from tidemill.model.rows import ExpansionRow, RunRow, StageRow, TaskRow
+from tidemill.model.states import RunState, TaskState
+from tidemill.store import tables
+from tidemill.store.tables import (
+    Approval,
+    Attempt,
+    Condemned,
+    Expansion,
+    Outbox,
+    Pipeline,
+    Run,
+    Schedule,
+    Signal,
+    Stage,
+    Task,
+    Version,
+    Worker,
+)
+
+VERSION: Table = Version.__table__  # type: ignore[attr-defined]
+RUN: Table = Run.__table__  # type: ignore[attr-defined]
+CONDEMNED: Table = Condemned.__table__  # type: ignore[attr-defined]
+STAGE: Table = Stage.__table__  # type: ignore[attr-defined]
+EXPANSION: Table = Expansion.__table__  # type: ignore[attr-defined]
+TASK: Table = Task.__table__  # type: ignore[attr-defined]
+ATTEMPT: Table = Attempt.__table__  # type: ignore[attr-defined]
+APPROVAL: Table = Approval.__table__  # type: ignore[attr-defined]
+OUTBOX: Table = Outbox.__table__  # type: ignore[attr-defined]
+PIPELINE: Table = Pipeline.__table__  # type: ignore[attr-defined]
+SCHEDULE: Table = Schedule.__table__  # type: ignore[attr-defined]
+SIGNAL: Table = Signal.__table__  # type: ignore[attr-defined]
+WORKER: Table = Worker.__table__  # type: ignore[attr-defined]
+
+TASK_CHANGES = {
+    "state": str,
+    "run_at": float,
+    "fence": int,
+    "attempt": int,
+    "started_at": float,
+    "ended_at": float,
+    "exit_code": int,
+    "detail": str,
+    "outputs": dict,
+    "cached_from": int,
+    "child": int,
+    "worker": str,
+    "epoch": str,
+}
+ATTEMPT_COLUMNS = {
+    "run": int,
+    "ordinal": int,
+    "fence": int,
+    "number": int,
+    "worker": str,
+    "started_at": float,
+    "ended_at": float,
+    "outcome": str,
+    "exit_code": int,
+    "signal": int,
+    "detail": str,
+    "cpu_seconds": float,
+    "peak_memory": int,
+    "cache": dict,
+}
+WORKER_COLUMNS = {
+    "name": str,
+    "pool": str,
+    "slots": int,
+    "region": str,
+    "labels": dict,
+    "draining": bool,
+    "heard_at": float,
+}
+STAGE_CHANGES = dict.fromkeys(("waiting_on", "open", "failed", "skipped", "unmet", "tasks"), int)
+
+
+RUN_COLUMNS = [RUN.c[name] for name in RunRow._fields]
+STAGE_COLUMNS = [STAGE.c[name] for name in StageRow._fields]
+EXPANSION_COLUMNS = [EXPANSION.c[name] for name in ExpansionRow._fields]
+TASK_COLUMNS = [TASK.c[name] for name in TaskRow._fields]
+"""In the order of the rows' fields."""
+
+
+def _words(condition: str) -> ColumnElement[bool]:
+    """The very words of a partial index, so that it is used."""
+    return literal_column(f"({_qualified(condition)})")
+
+
+def _qualified(condition: str) -> str:
+    for column in ("state", "run_at", "pool"):
+        condition = condition.replace(f"{column} ", f"task.{column} ")
+    return condition
+
+
+READY, ACTIVE, TIMED = map(_words, (tables.READY, tables.ACTIVE, tables.TIMED))
+AWAITING: ColumnElement[bool] = literal_column(
+    f"task.state = '{TaskState.AWAITING_APPROVAL.value}'"
+)
+
+
+def words_of(states: Iterable[TaskState | RunState]) -> list[ColumnElement[str]]:
+    """States as they stand in the text of a statement: they are no parameters."""
+    return [literal_column(f"'{state.value}'") for state in states]

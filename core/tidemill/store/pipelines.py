@@ -1,0 +1,64 @@
+"""Pipelines that were applied, and their schedules."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select, update
+
+from tidemill.model.rows import (
+    PipelineRow,
+    ScheduleRow,
+)
+from tidemill.store.access import Access
+from tidemill.store.columns import (
+    PIPELINE,
+    SCHEDULE,
+)
+
+
+class Pipelines(Access):
+    """The part of a transaction that is about pipelines and schedules."""
+
+    def pipeline(self, name: str) -> PipelineRow | None:
+        found = select(PIPELINE).where(PIPELINE.c.name == name)
+        row = self._connection.execute(found).mappings().first()
+        return None if row is None else PipelineRow(**row)
+
+    def pipelines(self) -> list[PipelineRow]:
+        rows = self._connection.execute(select(PIPELINE).order_by(PIPELINE.c.name)).mappings()
+        return [PipelineRow(**row) for row in rows]
+
+    def save_pipeline(self, row: PipelineRow) -> None:
+        self._connection.execute(self._sql.save_pipeline, row._asdict())
+
+    def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
+        found = select(SCHEDULE).where(SCHEDULE.c.pipeline == pipeline).order_by(SCHEDULE.c.number)
+        return [ScheduleRow(**row) for row in self._connection.execute(found).mappings()]
+
+    def add_schedule(self, row: ScheduleRow) -> None:
+        values = {**row._asdict(), "spec": dict(row.spec)}
+        del values["number"]  # the database gives it
+        self._connection.execute(insert(SCHEDULE).values(values))
+
+    def save_schedule(self, row: ScheduleRow) -> None:
+        changed = update(SCHEDULE).where(SCHEDULE.c.number == row.number)
+        self._connection.execute(changed.values(spec=dict(row.spec), next_due=row.next_due))
+
+    def drop_schedule(self, number: int) -> None:
+        self._connection.execute(delete(SCHEDULE).where(SCHEDULE.c.number == number))
+
+    def due_schedules(self, now: float, limit: int) -> list[ScheduleRow]:
+        values = {"now": now, "limit": limit}
+        rows = self._connection.execute(self._sql.due_schedules, values).mappings()
+        return [ScheduleRow(**row) for row in rows]
+
+    def open_runs_of(self, schedule: int) -> list[int]:
+        return [
+            number
+            for (number,) in self._connection.execute(
+                self._sql.open_runs_of, {"schedule": schedule}
+            )
+        ]
+
+    def is_fired(self, schedule: int, due_at: float) -> bool:
+        values = {"schedule": schedule, "due_at": due_at}
+        return self._connection.execute(self._sql.fired, values).first() is not None

@@ -1,0 +1,272 @@
+"""The statements that read."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+
+from tidemill.model.states import RunState, TaskState
+from tidemill.store.batch import unfold
+from tidemill.store.columns import (
+    ACTIVE,
+    APPROVAL,
+    AWAITING,
+    EXPANSION,
+    EXPANSION_COLUMNS,
+    READY,
+    RUN,
+    RUN_COLUMNS,
+    SCHEDULE,
+    SIGNAL,
+    STAGE,
+    STAGE_COLUMNS,
+    TASK,
+    TASK_COLUMNS,
+    TIMED,
+    words_of,
+)
+from tidemill.store.dialected import Dialected
+
+
+class Reading(Dialected):
+    @cached_property
+    def runs(self) -> Select[Any]:
+        rows = self._rows(number=int)
+        return select(*RUN_COLUMNS).join(rows, RUN.c.number == rows.c.number)
+
+    @cached_property
+    def lock(self) -> Select[Any]:
+        """Families, by any run of theirs; in order, so that no two wait for each other."""
+        rows = self._rows(number=int)
+        heads = select(func.coalesce(RUN.c.root, RUN.c.number)).join(
+            rows, RUN.c.number == rows.c.number
+        )
+        found = select(*RUN_COLUMNS).where(RUN.c.number.in_(heads)).order_by(RUN.c.number)
+        return found if self._dialect == "sqlite" else found.with_for_update(key_share=True)
+
+    @cached_property
+    def stages(self) -> Select[Any]:
+        rows = self._rows(run=int, step=int)
+        matches = and_(STAGE.c.run == rows.c.run, STAGE.c.step == rows.c.step)
+        return select(*STAGE_COLUMNS).join(rows, matches)
+
+    @cached_property
+    def stages_of_run(self) -> Select[Any]:
+        return select(*STAGE_COLUMNS).where(STAGE.c.run == bindparam("run"))
+
+    @cached_property
+    def tasks(self) -> Select[Any]:
+        rows = self._rows(run=int, ordinal=int)
+        matches = and_(TASK.c.run == rows.c.run, TASK.c.ordinal == rows.c.ordinal)
+        return select(*TASK_COLUMNS).join(rows, matches)
+
+    @cached_property
+    def tasks_of_stages(self) -> Select[Any]:
+        rows = self._rows(run=int, step=int)
+        matches = and_(TASK.c.run == rows.c.run, TASK.c.step == rows.c.step)
+        return select(*TASK_COLUMNS).join(rows, matches).order_by(TASK.c.run, TASK.c.ordinal)
+
+    @cached_property
+    def open_tasks(self) -> Select[Any]:
+        ended = words_of(state for state in TaskState if state.ended)
+        return (
+            select(*TASK_COLUMNS)
+            .where(TASK.c.run == bindparam("run"), TASK.c.state.not_in(ended))
+            .order_by(TASK.c.ordinal)
+        )
+
+    @cached_property
+    def all_tasks(self) -> Select[Any]:
+        return select(*TASK_COLUMNS).where(TASK.c.run == bindparam("run")).order_by(TASK.c.ordinal)
+
+    @cached_property
+    def outputs(self) -> Select[Any]:
+        rows = self._rows(run=int, step=int)
+        matches = and_(TASK.c.run == rows.c.run, TASK.c.step == rows.c.step)
+        return (
+            select(TASK.c.run, TASK.c.step, TASK.c.ordinal, TASK.c.outputs)
+            .join(rows, matches)
+            .where(TASK.c.outputs.is_not(None))
+        )
+
+    @cached_property
+    def latest_successes(self) -> Select[Any]:
+        rows = self._rows(key=str)
+        return (
+            select(*TASK_COLUMNS)
+            .join(rows, TASK.c.key == rows.c.key)
+            .join(RUN, RUN.c.number == TASK.c.run)
+            .where(
+                RUN.c.pipeline == bindparam("pipeline"),
+                TASK.c.state == TaskState.SUCCEEDED.value,
+            )
+            .order_by(TASK.c.run)
+        )
+
+    @cached_property
+    def latest_expansions(self) -> Select[Any]:
+        """With the keys of the stand-ins, the latest last."""
+        rows = self._rows(key=str)
+        known = words_of((TaskState.EXPANDED, TaskState.SUCCEEDED))
+        matches = and_(TASK.c.run == EXPANSION.c.run, TASK.c.step == EXPANSION.c.step)
+        return (
+            select(TASK.c.key, *EXPANSION_COLUMNS)
+            .select_from(EXPANSION)
+            .join(TASK, matches)
+            .join(rows, TASK.c.key == rows.c.key)
+            .join(RUN, RUN.c.number == TASK.c.run)
+            .where(RUN.c.pipeline == bindparam("pipeline"), TASK.c.state.in_(known))
+            .order_by(TASK.c.run)
+        )
+
+    @cached_property
+    def expansions(self) -> Select[Any]:
+        rows = self._rows(run=int)
+        return select(*EXPANSION_COLUMNS).join(rows, EXPANSION.c.run == rows.c.run)
+
+    @cached_property
+    def decisions(self) -> Select[Any]:
+        matches = and_(TASK.c.run == APPROVAL.c.run, TASK.c.ordinal == APPROVAL.c.ordinal)
+        return (
+            select(APPROVAL)
+            .join(TASK, matches)
+            .where(AWAITING, TASK.c.run == bindparam("run"))
+            .order_by(APPROVAL.c.ordinal)
+        )
+
+    @cached_property
+    def due(self) -> Select[Any]:
+        late = select(*TASK_COLUMNS).where(TIMED, TASK.c.run_at <= bindparam("now"))
+        return self._skipping(late.order_by(TASK.c.run, TASK.c.ordinal))
+
+    @cached_property
+    def next_timer(self) -> Select[Any]:
+        """Also one that has passed, where somebody else has the task in hand."""
+        return select(TASK.c.run_at).where(TIMED).order_by(TASK.c.run_at).limit(1)
+
+    @cached_property
+    def next_ready(self) -> Select[Any]:
+        later = TASK.c.run_at > bindparam("now")
+        return select(TASK.c.run_at).where(READY, later).order_by(TASK.c.run_at).limit(1)
+
+    @cached_property
+    def active(self) -> Select[Any]:
+        columns = (TASK.c.run, TASK.c.step)
+        return select(*columns, func.count()).where(ACTIVE).group_by(*columns)
+
+    @cached_property
+    def active_in(self) -> Select[Any]:
+        rows = self._rows(number=int)
+        return self.active.join(rows, TASK.c.run == rows.c.number)
+
+    @cached_property
+    def family(self) -> Select[Any]:
+        """A run, and those below it that have not ended."""
+        ended = words_of(state for state in RunState if state.ended)
+        number: Any = bindparam("run")
+        below = and_(RUN.c.root.is_not(None), RUN.c.root == number, RUN.c.state.not_in(ended))
+        return select(*RUN_COLUMNS).where(or_(RUN.c.number == number, below)).order_by(RUN.c.number)
+
+    @cached_property
+    def child(self) -> Select[Any]:
+        """The run that the task with this key was handed over to."""
+        return select(TASK.c.child).where(
+            TASK.c.run == bindparam("run"), TASK.c.key == bindparam("key")
+        )
+
+    @cached_property
+    def ready(self) -> Select[Any]:
+        return self._ready(some_full=False)
+
+    @cached_property
+    def ready_beside_full(self) -> Select[Any]:
+        """None of stages or runs that are full."""
+        return self._ready(some_full=True)
+
+    def _ready(self, *, some_full: bool) -> Select[Any]:
+        # The sum keeps databases from the index of timers: a long backlog would be read and
+        # sorted for a handful of it. The index of the order of dispatch has it sorted.
+        due = TASK.c.run_at + literal_column("0") <= bindparam("now")
+        statement = select(*TASK_COLUMNS).where(READY, TASK.c.pool == bindparam("pool"), due)
+        if some_full:
+            stages = unfold(self._dialect, "full", {"run": int, "step": int})
+            runs = unfold(self._dialect, "full_runs", {"run": int})
+            full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
+            full_run = select(1).where(runs.c.run == TASK.c.run)
+            statement = statement.where(~exists(full), ~exists(full_run))
+        statement = statement.order_by(TASK.c.priority, TASK.c.run, TASK.c.ordinal)
+        return self._skipping(statement.limit(bindparam("limit")))
+
+    @cached_property
+    def standing(self) -> Select[Any]:
+        """Of what workers say they hold: what is still theirs, with the run's state."""
+        rows = self._rows(run=int, ordinal=int, fence=int)
+        matches = and_(
+            TASK.c.run == rows.c.run,
+            TASK.c.ordinal == rows.c.ordinal,
+            TASK.c.fence == rows.c.fence,
+        )
+        at_work = words_of((TaskState.QUEUED, TaskState.RUNNING))
+        return (
+            select(TASK.c.run, TASK.c.ordinal, TASK.c.fence, TASK.c.state, RUN.c.state)
+            .select_from(TASK)
+            .join(rows, matches)
+            .join(RUN, RUN.c.number == TASK.c.run)
+            .where(TASK.c.state.in_(at_work))
+        )
+
+    @cached_property
+    def due_schedules(self) -> Select[Any]:
+        found = (
+            select(SCHEDULE)
+            .where(SCHEDULE.c.next_due.is_not(None), SCHEDULE.c.next_due <= bindparam("now"))
+            .order_by(SCHEDULE.c.next_due)
+            .limit(bindparam("limit"))
+        )
+        return found if self._dialect == "sqlite" else found.with_for_update(skip_locked=True)
+
+    @cached_property
+    def next_schedule(self) -> Select[Any]:
+        return select(func.min(SCHEDULE.c.next_due)).where(SCHEDULE.c.next_due.is_not(None))
+
+    @cached_property
+    def open_runs_of(self) -> Select[Any]:
+        """The runs of a schedule that have not ended."""
+        ended = words_of(state for state in RunState if state.ended)
+        return (
+            select(RUN.c.number)
+            .where(RUN.c.schedule == bindparam("schedule"), RUN.c.state.not_in(ended))
+            .order_by(RUN.c.number)
+        )
+
+    @cached_property
+    def fired(self) -> Select[Any]:
+        """Due times are fired in order, and the run of the latest is never purged."""
+        return (
+            select(RUN.c.number)
+            .where(RUN.c.schedule == bindparam("schedule"), RUN.c.due_at >= bindparam("due_at"))
+            .limit(1)
+        )
+
+    @cached_property
+    def take_signals(self) -> Any:
+        picked = select(SIGNAL.c.number).order_by(SIGNAL.c.number).limit(bindparam("limit"))
+        if self._dialect != "sqlite":
+            picked = picked.with_for_update(skip_locked=True)
+        return (
+            delete(SIGNAL)
+            .where(SIGNAL.c.number.in_(picked))
+            .returning(SIGNAL.c.run, SIGNAL.c.cancel)
+        )

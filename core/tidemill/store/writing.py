@@ -1,0 +1,154 @@
+"""The statements that write."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    Insert,
+    Update,
+    and_,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tidemill.model.states import TaskState
+from tidemill.store.columns import (
+    ATTEMPT,
+    ATTEMPT_COLUMNS,
+    OUTBOX,
+    PIPELINE,
+    RUN,
+    STAGE,
+    STAGE_CHANGES,
+    TASK,
+    TASK_CHANGES,
+    VERSION,
+    WORKER,
+    WORKER_COLUMNS,
+)
+from tidemill.store.dialected import Dialected
+
+
+class Writing(Dialected):
+    @cached_property
+    def add_version(self) -> Insert:
+        """Two may bring the same definition in the same moment."""
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        added: Insert = dialect.insert(VERSION).on_conflict_do_nothing()
+        return added
+
+    @cached_property
+    def save_pipeline(self) -> Insert:
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        statement: Any = dialect.insert(PIPELINE)
+        names = ("digest", "file", "applied_at", "applied_by")
+        upsert: Insert = statement.on_conflict_do_update(
+            index_elements=["name"], set_={name: statement.excluded[name] for name in names}
+        )
+        return upsert
+
+    @cached_property
+    def save_tasks(self) -> Update:
+        rows = self._rows(run=int, ordinal=int, old_state=str, old_fence=int, **TASK_CHANGES)
+        return (
+            update(TASK)
+            .where(
+                TASK.c.run == rows.c.run,
+                TASK.c.ordinal == rows.c.ordinal,
+                TASK.c.state == rows.c.old_state,
+                TASK.c.fence == rows.c.old_fence,
+            )
+            .values({name: rows.c[name] for name in TASK_CHANGES})
+        )
+
+    @cached_property
+    def save_stages(self) -> Update:
+        rows = self._rows(run=int, step=int, **STAGE_CHANGES)
+        return (
+            update(STAGE)
+            .where(STAGE.c.run == rows.c.run, STAGE.c.step == rows.c.step)
+            .values({name: rows.c[name] for name in STAGE_CHANGES})
+        )
+
+    @cached_property
+    def save_runs(self) -> Update:
+        changes = {
+            "state": str,
+            "started_at": float,
+            "ended_at": float,
+            "open": int,
+            "failed": int,
+            "detail": str,
+            "size": int,
+        }
+        rows = self._rows(number=int, old_state=str, **changes)
+        return (
+            update(RUN)
+            .where(RUN.c.number == rows.c.number, RUN.c.state == rows.c.old_state)
+            .values({name: rows.c[name] for name in changes})
+        )
+
+    @cached_property
+    def renew(self) -> Update:
+        """Passes over what somebody else changes right now: two that renew while they
+        change others' tasks would wait for each other."""
+        rows = self._rows(run=int, ordinal=int, fence=int, worker=str)
+        held = (
+            select(TASK.c.run, TASK.c.ordinal)
+            .join(
+                rows,
+                and_(
+                    TASK.c.run == rows.c.run,
+                    TASK.c.ordinal == rows.c.ordinal,
+                    TASK.c.fence == rows.c.fence,
+                    TASK.c.worker == rows.c.worker,
+                ),
+            )
+            .where(TASK.c.state == TaskState.RUNNING.value, TASK.c.run_at < bindparam("until"))
+        )
+        if self._dialect != "sqlite":
+            held = held.with_for_update(of=TASK, skip_locked=True)
+        found = held.cte("held")
+        matches = and_(TASK.c.run == found.c.run, TASK.c.ordinal == found.c.ordinal)
+        return update(TASK).where(matches).values(run_at=bindparam("until"))
+
+    @cached_property
+    def save_workers(self) -> Insert:
+        names = list(WORKER_COLUMNS)
+        rows = self._rows(**WORKER_COLUMNS)
+        source = select(*[rows.c[name] for name in names]).where(literal_column("true"))
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        statement: Any = dialect.insert(WORKER).from_select(names, source)
+        upsert: Insert = statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={name: statement.excluded[name] for name in names[1:]},
+        )
+        return upsert
+
+    @cached_property
+    def save_attempts(self) -> Insert:
+        rows = self._rows(**ATTEMPT_COLUMNS)
+        names = list(ATTEMPT_COLUMNS)
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        # `WHERE true` keeps SQLite from reading ON CONFLICT as the join's condition.
+        source = select(*[rows.c[name] for name in names]).where(literal_column("true"))
+        statement: Any = dialect.insert(ATTEMPT).from_select(names, source)
+        keys = {"run", "ordinal", "fence"}
+        kept = keys | {"worker"}
+        upsert: Insert = statement.on_conflict_do_update(
+            index_elements=sorted(keys),
+            set_={name: statement.excluded[name] for name in names if name not in kept},
+        )
+        return upsert
+
+    @cached_property
+    def record(self) -> Insert:
+        rows = self._rows(at=float, kind=str, run=int, ordinal=int, data=dict)
+        names = ["at", "kind", "run", "ordinal", "data"]
+        return insert(OUTBOX).from_select(names, select(*[rows.c[name] for name in names]))
