@@ -35,7 +35,7 @@ def apply(tx: Transaction) -> None:
     digest, spec = codec.digest(EVERY_MINUTE), schedules.spec_of(EVERY_MINUTE.schedules[0], {})
     tx.add_definition(digest, "p", codec.encode(EVERY_MINUTE), 0.0)
     tx.save_pipeline(PipelineRow("p", digest, "p.tide", 0.0, "me"))
-    tx.add_schedule(ScheduleRow(0, "p", schedules.identity_of(spec), spec, 60.0))
+    tx.add_schedule(ScheduleRow(0, "p", schedules.identity_of(spec), spec, 60.0, 60.0))
 
 
 def fire(tx: Transaction, now: float, *, ending: bool = False) -> None:

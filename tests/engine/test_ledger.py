@@ -32,7 +32,7 @@ def rows(draw: st.DrawFn, first: int, count: int) -> list[TaskRow]:
             first + at,
             draw(STATES),
             run_at=draw(TIMES),
-            priority=draw(st.integers(0, 4)),
+            place=draw(st.floats(0, 4)),
             pool=draw(st.sampled_from(POOLS)),
         )
         for at in range(count)

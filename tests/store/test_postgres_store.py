@@ -205,7 +205,7 @@ def test_two_schedulers_never_fire_one_schedule(stores: Callable[[], SqlStore]) 
         tx.add_definition("d1", "p", b"{}", 1.0)
         tx.save_pipeline(PipelineRow("p", "d1", "p.tide", 1.0, "anna"))
         for identity in "ab":
-            tx.add_schedule(ScheduleRow(0, "p", identity, {}, 5.0))
+            tx.add_schedule(ScheduleRow(0, "p", identity, {}, 5.0, 5.0))
 
     one.transact_now(work)
     held = Held(one, lambda tx: [s.identity for s in tx.due_schedules(9.0, 1)])

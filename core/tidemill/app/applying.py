@@ -96,7 +96,7 @@ def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: 
         first = schedules.first_after(spec, now)
         later = schedules.offset(spec, definition.name)
         due = None if first is None else first + later
-        tx.add_schedule(ScheduleRow(0, definition.name, identity, spec, due))
+        tx.add_schedule(ScheduleRow(0, definition.name, identity, spec, due, due))
     change = "new" if before is None else "unchanged" if before.digest == digest else "changed"
     rows = tx.schedules_of(definition.name)
     times = sorted(row.next_due for row in rows if row.next_due is not None)

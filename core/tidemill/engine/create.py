@@ -156,6 +156,7 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
             instance.key,
             TaskState.BLOCKED,
             priority=PRIORITIES.index(step.step.priority),
+            place=float(PRIORITIES.index(step.step.priority)),
             pool=pool_of(step) if new.pooled else None,
         )
         for step in plan.steps

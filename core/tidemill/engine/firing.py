@@ -46,7 +46,7 @@ class Firing:
         later = schedules.offset(row.spec, row.pipeline)
         what = schedules.due(row.spec, (row.next_due or now) - later, now - later)
         then = None if what.then is None else what.then + later
-        self.tx.save_schedule(row._replace(next_due=then))
+        self.tx.save_schedule(row._replace(next_due=then, act_at=then))
         for due_at in what.times:
             if not self.tx.is_fired(row.number, due_at) and self._may_start(row):
                 self._start(row, pipeline, due_at, now)

@@ -134,7 +134,7 @@ class Ledger:
         return [
             row
             for pool, limit in limits.items()
-            for row in heapq.nsmallest(limit, here[pool], key=lambda row: (row.priority, row.ref))
+            for row in heapq.nsmallest(limit, here[pool], key=lambda row: (row.place, row.ref))
         ]
 
     def still_open(self, numbers: Iterable[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Ready tasks in the order of dispatch, in memory: by priority, then by run, then by place
+"""Ready tasks in the order of dispatch, in memory: by their place in line, then by place
 in the run.
 
 What is asked for costs what is taken, however many tasks are ready and however many of
@@ -12,11 +12,11 @@ from collections.abc import Collection
 
 from tidemill.model.rows import StageRef, TaskRef, TaskRow
 
-_Entry = tuple[int, TaskRef]
-"""(priority, task): in the order of dispatch within a stage."""
+_Entry = tuple[float, TaskRef]
+"""(place, task): in the order of dispatch within a stage."""
 
-_Head = tuple[int, TaskRef, int]
-"""(priority, task, step): the first ready task of a stage. Stale ones are dropped
+_Head = tuple[float, TaskRef, int]
+"""(place, task, step): the first ready task of a stage. Stale ones are dropped
 when they come up."""
 
 
@@ -46,13 +46,13 @@ class ReadyTasks:
         taken: list[TaskRef] = []
         seen: set[StageRef] = set()
         while self._heads and len(taken) < limit:
-            priority, head, step = heapq.heappop(self._heads)
+            place, head, step = heapq.heappop(self._heads)
             ref = StageRef(head.run, step)
             stage = self._stages[ref]
             self._drop_stale(stage)
             if ref in seen or not stage:
                 continue
-            if (priority, head) != stage[0]:
+            if (place, head) != stage[0]:
                 heapq.heappush(self._heads, (*stage[0], step))
                 continue
             seen.add(ref)
@@ -69,9 +69,9 @@ class ReadyTasks:
         for task in due:
             del self._later[task.ref]
             stage = self._stages.setdefault(StageRef(task.run, task.step), [])
-            heapq.heappush(stage, (task.priority, task.ref))
+            heapq.heappush(stage, (task.place, task.ref))
             if stage[0][1] == task.ref:
-                heapq.heappush(self._heads, (task.priority, task.ref, task.step))
+                heapq.heappush(self._heads, (task.place, task.ref, task.step))
 
     def _of_stage(self, stage: list[_Entry], limit: int) -> list[TaskRef]:
         """The first tasks of a stage, which stay in it until they change."""

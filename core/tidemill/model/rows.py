@@ -40,7 +40,9 @@ class RunRow(NamedTuple):
     that a `schedule` (its number) has started has the time that it was due at; one that is
     `queued` starts when the earlier ones of that schedule have ended. A `pooled` run is driven by
     any scheduler, others by the process that made them. People are `told` of its events as
-    its pipeline says, or are not."""
+    its pipeline says, or are not. `cause` is JSON: what started it (`tidemill.model.causes`).
+    `raised` is by how many ranks its steps' priority is raised above what they say. A run of
+    a `backfill` (its number) is for its `due_at`."""
 
     number: int
     digest: str
@@ -68,6 +70,10 @@ class RunRow(NamedTuple):
     queued: bool = False
     pooled: bool = False
     told: bool = False
+    cause: Mapping[str, Any] = MappingProxyType({})
+    deadline_at: float | None = None
+    raised: int = 0
+    backfill: int | None = None
 
     @property
     def family(self) -> int:
@@ -112,7 +118,10 @@ class TaskRow(NamedTuple):
     to last. `outputs` is JSON: see `tidemill.model.outputs`. `pool` is which workers it is
     offered to: None where the run is driven by the process that made it, and
     `NO_WORKER` where no worker takes part. `worker` is who has claimed it last,
-    `epoch` that of the broker in which it was offered last."""
+    `epoch` that of the broker in which it was offered last. `ready_at` is since when it can
+    be offered, `place` where it stands in the line of its pool and `lane` (0 short, 1 long):
+    see `tidemill.model.line`. `target` is the worker that it is offered to, empty where it is
+    offered to all of its pool."""
 
     run: int
     ordinal: int
@@ -134,6 +143,10 @@ class TaskRow(NamedTuple):
     pool: str | None = None
     worker: str = ""
     epoch: str = ""
+    ready_at: float | None = None
+    place: float = 0.0
+    lane: int = 0
+    target: str = ""
 
     @property
     def ref(self) -> TaskRef:
@@ -146,28 +159,40 @@ NO_WORKER = ""
 
 class ScheduleRow(NamedTuple):
     """When runs of a pipeline start by themselves. `spec` is JSON: see
-    `tidemill.model.schedules`. `next_due` is None where nothing is due any more."""
+    `tidemill.model.schedules`. `next_due` is None where nothing is due any more; `act_at` is
+    when something has to be done about it: ahead of it where workers get ready, None while it
+    is `paused`. `missed` counts due times that no run was made for, the last one at
+    `missed_at`; the last run was made for `fired_due`, at `fired_at`."""
 
     number: int
     pipeline: str
     identity: str
     spec: Mapping[str, Any]
     next_due: float | None
+    act_at: float | None = None
+    paused: bool = False
+    missed: int = 0
+    missed_at: float | None = None
+    fired_due: float | None = None
+    fired_at: float | None = None
 
 
 class PipelineRow(NamedTuple):
-    """A pipeline that was applied: the version that new runs are made of."""
+    """A pipeline that was applied: the version that new runs are made of. `commit` is the one of
+    git that its file was at, empty where it was at none."""
 
     name: str
     digest: str
     file: str
     applied_at: float
     applied_by: str
+    commit: str = ""
 
 
 class WorkerRow(NamedTuple):
     """A worker, as its heartbeats say it is. It is there if it was `heard_at` not longer
-    than a lease ago."""
+    than a lease ago. `resources` are what it has in all: `cpu` in cores, `memory` and `disk`
+    in bytes, others counted."""
 
     name: str
     pool: str
@@ -176,6 +201,18 @@ class WorkerRow(NamedTuple):
     labels: Mapping[str, str]
     draining: bool
     heard_at: float
+    resources: Mapping[str, float] = MappingProxyType({})
+
+
+class DurationRow(NamedTuple):
+    """How long the succeeded attempts of a step have taken lately (seconds): a moving mean, and
+    one of how far they were from it."""
+
+    pipeline: str
+    step: str
+    samples: int
+    mean: float
+    spread: float
 
 
 class AttemptRow(NamedTuple):

@@ -57,6 +57,11 @@ TASK_CHANGES = {
     "child": int,
     "worker": str,
     "epoch": str,
+    "ready_at": float,
+    "place": float,
+    "lane": int,
+    "target": str,
+    "priority": int,
 }
 ATTEMPT_COLUMNS = {
     "run": int,
@@ -82,6 +87,7 @@ WORKER_COLUMNS = {
     "labels": dict,
     "draining": bool,
     "heard_at": float,
+    "resources": dict,
 }
 STAGE_CHANGES = dict.fromkeys(("waiting_on", "open", "failed", "skipped", "unmet", "tasks"), int)
 

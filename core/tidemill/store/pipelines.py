@@ -41,7 +41,10 @@ class Pipelines(Access):
 
     def save_schedule(self, row: ScheduleRow) -> None:
         changed = update(SCHEDULE).where(SCHEDULE.c.number == row.number)
-        self._connection.execute(changed.values(spec=dict(row.spec), next_due=row.next_due))
+        values = {**row._asdict(), "spec": dict(row.spec)}
+        for fixed in ("number", "pipeline", "identity"):
+            del values[fixed]
+        self._connection.execute(changed.values(values))
 
     def drop_schedule(self, number: int) -> None:
         self._connection.execute(delete(SCHEDULE).where(SCHEDULE.c.number == number))

@@ -206,7 +206,7 @@ class Reading(Dialected):
             full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
             full_run = select(1).where(runs.c.run == TASK.c.run)
             statement = statement.where(~exists(full), ~exists(full_run))
-        statement = statement.order_by(TASK.c.priority, TASK.c.run, TASK.c.ordinal)
+        statement = statement.order_by(TASK.c.lane, TASK.c.place, TASK.c.run, TASK.c.ordinal)
         return self._skipping(statement.limit(bindparam("limit")))
 
     @cached_property
@@ -231,15 +231,15 @@ class Reading(Dialected):
     def due_schedules(self) -> Select[Any]:
         found = (
             select(SCHEDULE)
-            .where(SCHEDULE.c.next_due.is_not(None), SCHEDULE.c.next_due <= bindparam("now"))
-            .order_by(SCHEDULE.c.next_due)
+            .where(SCHEDULE.c.act_at.is_not(None), SCHEDULE.c.act_at <= bindparam("now"))
+            .order_by(SCHEDULE.c.act_at)
             .limit(bindparam("limit"))
         )
         return found if self._dialect == "sqlite" else found.with_for_update(skip_locked=True)
 
     @cached_property
     def next_schedule(self) -> Select[Any]:
-        return select(func.min(SCHEDULE.c.next_due)).where(SCHEDULE.c.next_due.is_not(None))
+        return select(func.min(SCHEDULE.c.act_at)).where(SCHEDULE.c.act_at.is_not(None))
 
     @cached_property
     def open_runs_of(self) -> Select[Any]:

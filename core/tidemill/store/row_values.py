@@ -33,6 +33,7 @@ class Rows:
             queued=bool(found.queued),
             pooled=bool(found.pooled),
             told=bool(found.told),
+            cause=self.json(found.cause),
         )
 
     def task(self, row: Sequence[Any]) -> TaskRow:

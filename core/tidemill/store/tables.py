@@ -79,6 +79,10 @@ class Run(SQLModel, table=True):
     queued: bool = False
     pooled: bool = False
     told: bool = False
+    cause: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    deadline_at: float | None = None
+    raised: int = 0
+    backfill: int | None = None
 
     __table_args__ = (
         _partial("run_family", "root", where="root IS NOT NULL"),
@@ -87,6 +91,7 @@ class Run(SQLModel, table=True):
         ),
         _partial("run_retried", "retry_of", where="retry_of IS NOT NULL"),
         Index("run_of_schedule", "schedule", "due_at", unique=True),
+        Index("run_of_backfill", "backfill", "due_at", unique=True),
         {"sqlite_autoincrement": True},
     )
 
@@ -112,6 +117,7 @@ class Pipeline(SQLModel, table=True):
     file: str
     applied_at: float
     applied_by: str
+    commit: str = ""
 
 
 class Schedule(SQLModel, table=True):
@@ -124,9 +130,15 @@ class Schedule(SQLModel, table=True):
     identity: str
     spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     next_due: float | None = None
+    act_at: float | None = None
+    paused: bool = False
+    missed: int = 0
+    missed_at: float | None = None
+    fired_due: float | None = None
+    fired_at: float | None = None
 
     __table_args__ = (
-        _partial("schedule_due", "next_due", where="next_due IS NOT NULL"),
+        _partial("schedule_due", "act_at", where="act_at IS NOT NULL"),
         UniqueConstraint("pipeline", "identity", name="schedule_identity"),
         {"sqlite_autoincrement": True},
     )
@@ -151,6 +163,7 @@ class Worker(SQLModel, table=True):
     labels: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     draining: bool
     heard_at: float
+    resources: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class Stage(SQLModel, table=True):
@@ -205,9 +218,13 @@ class Task(SQLModel, table=True):
     pool: str | None = None
     worker: str = ""
     epoch: str = ""
+    ready_at: float | None = None
+    place: float = 0.0
+    lane: int = 0
+    target: str = ""
 
     __table_args__ = (
-        _partial("task_ready", "pool", "priority", "run", "ordinal", where=READY),
+        _partial("task_ready", "pool", "lane", "place", "run", "ordinal", where=READY),
         _partial("task_later", "run_at", where=READY),
         _partial("task_active", "run", "step", where=ACTIVE),
         _partial("task_timer", "run_at", where=TIMED),
@@ -215,6 +232,19 @@ class Task(SQLModel, table=True):
         Index("task_step", "run", "step"),
         {"sqlite_with_rowid": False},
     )
+
+
+class Duration(SQLModel, table=True):
+    """How long a step has taken lately: what is expected of it. `spread` is the mean
+    deviation, both in seconds."""
+
+    pipeline: str = Field(primary_key=True)
+    step: str = Field(primary_key=True)
+    samples: int
+    mean: float
+    spread: float
+
+    __table_args__ = {"sqlite_with_rowid": False}
 
 
 class Attempt(SQLModel, table=True):

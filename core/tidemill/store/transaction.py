@@ -51,30 +51,14 @@ class SqlTransaction(Pipelines, Workers, Purging, Notices, Events):
 
     def new_run(self, run: RunRow) -> int:
         values = {
-            "digest": run.digest,
-            "pipeline": run.pipeline,
-            "file": run.file,
+            **run._asdict(),
             "state": run.state.value,
-            "created_at": run.created_at,
             "params": dict(run.params),
-            "open": run.open,
-            "failed": run.failed,
-            "retry_of": run.retry_of,
-            "origin": run.origin,
             "excluded": list(run.excluded),
-            "fresh": run.fresh,
-            "detail": run.detail,
-            "size": run.size,
             "picked": list(run.picked),
-            "parent": run.parent,
-            "parent_task": run.parent_task,
-            "root": run.root,
-            "schedule": run.schedule,
-            "due_at": run.due_at,
-            "queued": run.queued,
-            "pooled": run.pooled,
-            "told": run.told,
+            "cause": dict(run.cause),
         }
+        del values["number"]  # the database gives it
         result: Any = self._connection.execute(insert(RUN).values(values))
         return int(result.inserted_primary_key[0])
 
@@ -241,6 +225,8 @@ class SqlTransaction(Pipelines, Workers, Purging, Notices, Events):
                 after.failed,
                 after.detail,
                 after.size,
+                after.deadline_at,
+                after.raised,
             )
             for before, after in changes
         ]
@@ -272,6 +258,11 @@ class SqlTransaction(Pipelines, Workers, Purging, Notices, Events):
                 after.child,
                 after.worker,
                 after.epoch,
+                after.ready_at,
+                after.place,
+                after.lane,
+                after.target,
+                after.priority,
             )
             for before, after in changes
         ]

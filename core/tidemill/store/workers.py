@@ -34,10 +34,11 @@ class Workers(Access):
 
     def save_workers(self, rows: Sequence[WorkerRow]) -> None:
         latest = {row.name: row for row in rows}
-        self._write(
-            "save_workers",
-            fold(row._replace(labels=as_json(dict(row.labels))) for row in latest.values()),  # type: ignore[arg-type]
-        )
+        values = [
+            (*row[:4], as_json(dict(row.labels)), *row[5:7], as_json(dict(row.resources)))
+            for row in latest.values()
+        ]
+        self._write("save_workers", fold(values))
 
     def workers(self) -> list[WorkerRow]:
         rows = self._connection.execute(select(WORKER).order_by(WORKER.c.name)).mappings()

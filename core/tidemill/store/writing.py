@@ -47,7 +47,7 @@ class Writing(Dialected):
     def save_pipeline(self) -> Insert:
         dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
         statement: Any = dialect.insert(PIPELINE)
-        names = ("digest", "file", "applied_at", "applied_by")
+        names = ("digest", "file", "applied_at", "applied_by", "commit")
         upsert: Insert = statement.on_conflict_do_update(
             index_elements=["name"], set_={name: statement.excluded[name] for name in names}
         )
@@ -86,6 +86,8 @@ class Writing(Dialected):
             "failed": int,
             "detail": str,
             "size": int,
+            "deadline_at": float,
+            "raised": int,
         }
         rows = self._rows(number=int, old_state=str, **changes)
         return (

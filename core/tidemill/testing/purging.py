@@ -182,7 +182,7 @@ class PurgingConformance:
         def schedule(tx: Transaction) -> int:
             tx.add_definition("d1", "p", b"{}", 1.0)
             tx.save_pipeline(PipelineRow("p", "d1", "p.tide", 1.0, "anna"))
-            tx.add_schedule(ScheduleRow(0, "p", "a", {}, 9.0))
+            tx.add_schedule(ScheduleRow(0, "p", "a", {}, 9.0, 9.0))
             return tx.schedules_of("p")[0].number
 
         number = store.transact_now(schedule)

@@ -94,10 +94,10 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
         store.transact_now(lambda tx: tx.save_stages([changed]))
         assert store.transact_now(lambda tx: tx.stages([changed.ref])) == [changed]
 
-    def test_ready_tasks_come_by_priority_then_place_and_never_of_a_full_stage(
+    def test_ready_tasks_come_by_their_place_in_line_and_never_of_a_full_stage(
         self, store: DirectStore
     ) -> None:
-        tasks = [task(0), task(1), task(2, priority=0), task(3, run_at=99.0), task(4)]
+        tasks = [task(0), task(1), task(2, place=-1.0), task(3, run_at=99.0), task(4)]
         others = [task(5, TaskState.BLOCKED), task(6, pool="gpu"), task(7, pool=None)]
         fill(store, [*tasks, *others])
 
@@ -224,7 +224,7 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
             tx.save_pipeline(PipelineRow("p", "d1", "p.tide", 1.0, "anna"))
             tx.save_pipeline(PipelineRow("p", "d1", "q.tide", 2.0, "bert"))
             for identity, due in (("a", 9.0), ("b", 5.0), ("c", None), ("d", 99.0)):
-                tx.add_schedule(ScheduleRow(0, "p", identity, {"cron": "x"}, due))
+                tx.add_schedule(ScheduleRow(0, "p", identity, {"cron": "x"}, due, due))
 
         store.transact_now(work)
         assert store.transact_now(lambda tx: tx.pipelines()) == [
@@ -244,7 +244,7 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
             store.transact_now(
                 lambda tx: tx.new_run(RUN._replace(schedule=first.number, due_at=5.0))
             )
-        store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None)))
+        store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
         store.transact_now(lambda tx: tx.drop_schedule(due[1].number))
         left = store.transact_now(lambda tx: tx.schedules_of("p"))
         assert [(row.identity, row.next_due) for row in left] == [

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 
 from tidemill.errors import TidemillError
 
-HEAD = "0009"
+HEAD = "0010"
 """The revision that this version of Tidemill works with; a test compares it."""
 
 

@@ -76,12 +76,12 @@ class People:
         tx.save_pipeline(PipelineRow(name, digest, f"{name}.tide", now, "me"))
         spec = schedules.spec_of(definition.schedules[0], {})
         first = schedules.first_after(spec, now)
-        tx.add_schedule(ScheduleRow(0, name, schedules.identity_of(spec), spec, first))
+        tx.add_schedule(ScheduleRow(0, name, schedules.identity_of(spec), spec, first, first))
 
     def _end_schedules(self, tx: Transaction) -> None:
         for definition in (TICK, self._beside):
             for row in tx.schedules_of(definition.name):
-                tx.save_schedule(row._replace(next_due=None))
+                tx.save_schedule(row._replace(next_due=None, act_at=None))
 
     # runs
 

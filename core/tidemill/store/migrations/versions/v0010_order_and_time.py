@@ -1,0 +1,65 @@
+"""What decides on order and time: where tasks stand in line, how long steps take, what started
+a run and until when it has to end, and what becomes of schedules."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+_READY = "state = 'ready' AND pool IS NOT NULL"
+_DUE = "act_at IS NOT NULL"
+
+
+def upgrade() -> None:
+    _runs()
+    _tasks()
+    _schedules()
+    op.add_column("pipeline", sa.Column("commit", sa.String(), nullable=False, server_default=""))
+    op.add_column("worker", sa.Column("resources", sa.JSON(), nullable=False, server_default="{}"))
+    op.create_table(
+        "duration",
+        sa.Column("pipeline", sa.String(), primary_key=True),
+        sa.Column("step", sa.String(), primary_key=True),
+        sa.Column("samples", sa.Integer(), nullable=False),
+        sa.Column("mean", sa.Float(), nullable=False),
+        sa.Column("spread", sa.Float(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _runs() -> None:
+    op.add_column("run", sa.Column("cause", sa.JSON(), nullable=False, server_default="{}"))
+    op.add_column("run", sa.Column("deadline_at", sa.Float()))
+    op.add_column("run", sa.Column("raised", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("run", sa.Column("backfill", sa.Integer()))
+    op.create_index("run_of_backfill", "run", ["backfill", "due_at"], unique=True)
+
+
+def _tasks() -> None:
+    op.add_column("task", sa.Column("ready_at", sa.Float()))
+    op.add_column("task", sa.Column("place", sa.Float(), nullable=False, server_default="0"))
+    op.add_column("task", sa.Column("lane", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("task", sa.Column("target", sa.String(), nullable=False, server_default=""))
+    op.execute("UPDATE task SET place = priority")
+    op.drop_index("task_ready", "task")
+    _index("task_ready", "task", ["pool", "lane", "place", "run", "ordinal"], _READY)
+
+
+def _schedules() -> None:
+    op.add_column("schedule", sa.Column("act_at", sa.Float()))
+    op.add_column(
+        "schedule", sa.Column("paused", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+    op.add_column("schedule", sa.Column("missed", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("schedule", sa.Column("missed_at", sa.Float()))
+    op.add_column("schedule", sa.Column("fired_due", sa.Float()))
+    op.add_column("schedule", sa.Column("fired_at", sa.Float()))
+    op.execute("UPDATE schedule SET act_at = next_due")
+    op.drop_index("schedule_due", "schedule")
+    _index("schedule_due", "schedule", ["act_at"], _DUE)
+
+
+def _index(name: str, table: str, columns: list[str], where: str) -> None:
+    condition = sa.text(where)
+    op.create_index(name, table, columns, sqlite_where=condition, postgresql_where=condition)
