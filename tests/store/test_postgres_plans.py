@@ -43,9 +43,12 @@ HOT: dict[str, dict[str, Any]] = {
     "outputs": {"rows": fold([(RUNS, 0)])},
     "active": {},
     "due": {"now": 5.0},
-    "ready": {"now": 5.0, "limit": 10, "pool": "default"},
+    "ready": {"now": 5.0, "limit": 10, "pool": "default", "lane": 0},
     "next_timer": {},
     "next_ready": {"now": 5.0},
+    "at_work": {"rows": fold([("p",)])},
+    "waiting_runs": {"pipeline": "p", "state": "pending", "limit": 10},
+    "durations": {"rows": fold([("p",)])},
 }
 
 

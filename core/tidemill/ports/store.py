@@ -10,13 +10,16 @@ from tidemill.errors import TidemillError
 from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
+    DurationRow,
     EventLook,
     EventRow,
     ExpansionRow,
+    Load,
     NoticeRow,
     ObservedRow,
     ObserverRow,
     PipelineRow,
+    Queue,
     RunRow,
     ScheduleRow,
     StageRef,
@@ -41,7 +44,7 @@ class Hand(NamedTuple):
     heads: list[RunRow]
     tasks: list[TaskRow]
     stages: list[StageRow]
-    active: dict[StageRef, int]
+    active: dict[StageRef, Load]
 
 
 class Turn(Protocol):
@@ -111,18 +114,17 @@ class Turn(Protocol):
         """The first timer: of a task at work, also one that has passed; of one that is
         ready, after `now`; of a schedule."""
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, int]:
-        """How many tasks of each stage are queued, running or delegated: of these runs, or
-        of all."""
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
+        """Of each stage of these runs, or of all, how much of it is at work or offered."""
 
     def ready(
         self,
         now: float,
-        limits: Mapping[str, int],
+        limits: Mapping[Queue, int],
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
     ) -> list[TaskRow]:
-        """The first ready tasks of each of these pools in the order of dispatch, at most so
+        """The first ready tasks of each of these queues by their place in line, at most so
         many; none of them of a full stage or run, or of a family that somebody else has in
         hand."""
 
@@ -161,6 +163,16 @@ class Turn(Protocol):
 
     def tell(self, rows: Sequence[NoticeRow]) -> None:
         """Stores notices, to be delivered; they are numbered here."""
+
+    def durations(self, pipelines: Iterable[str]) -> list[DurationRow]:
+        """How long the steps of these pipelines take."""
+
+    def learn(self, rows: Sequence[DurationRow]) -> None:
+        """Has what was seen lately count in what is known."""
+
+    def lock(self, kind: str, names: Sequence[str]) -> None:
+        """Waits until nobody else has these names of this kind, and keeps them to the end of
+        the transaction. What is read after it is what others had committed by then."""
 
     def end_before(self, run: RunRow) -> RunState | None:
         """How the run of the same pipeline ended (succeeded or failed) that ended last, this
@@ -294,6 +306,14 @@ class Transaction(Turn, Purging, Notices, Events, Protocol):
     def workers(self) -> list[WorkerRow]: ...
 
     def forget_workers(self, heard_before: float) -> None: ...
+
+    # runs that wait for others to end
+
+    def at_work(self, pipelines: Iterable[str]) -> dict[str, set[int]]:
+        """By pipeline, which of its runs are running or being cancelled."""
+
+    def waiting_runs(self, pipeline: str, limit: int) -> list[int]:
+        """The first pending runs of a pipeline."""
 
     # signals: the durable half of a nudge
 

@@ -23,8 +23,10 @@ from tidemill.store.columns import (
     ACTIVE,
     APPROVAL,
     AWAITING,
+    DURATION,
     EXPANSION,
     EXPANSION_COLUMNS,
+    OPEN,
     READY,
     RUN,
     RUN_COLUMNS,
@@ -164,7 +166,8 @@ class Reading(Dialected):
     @cached_property
     def active(self) -> Select[Any]:
         columns = (TASK.c.run, TASK.c.step)
-        return select(*columns, func.count()).where(ACTIVE).group_by(*columns)
+        load = (func.count(), func.max(TASK.c.lane))
+        return select(*columns, *load).where(ACTIVE).group_by(*columns)
 
     @cached_property
     def active_in(self) -> Select[Any]:
@@ -199,14 +202,15 @@ class Reading(Dialected):
         # The sum keeps databases from the index of timers: a long backlog would be read and
         # sorted for a handful of it. The index of the order of dispatch has it sorted.
         due = TASK.c.run_at + literal_column("0") <= bindparam("now")
-        statement = select(*TASK_COLUMNS).where(READY, TASK.c.pool == bindparam("pool"), due)
+        queue = and_(TASK.c.pool == bindparam("pool"), TASK.c.lane == bindparam("lane"))
+        statement = select(*TASK_COLUMNS).where(READY, queue, due)
         if some_full:
             stages = unfold(self._dialect, "full", {"run": int, "step": int})
             runs = unfold(self._dialect, "full_runs", {"run": int})
             full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
             full_run = select(1).where(runs.c.run == TASK.c.run)
             statement = statement.where(~exists(full), ~exists(full_run))
-        statement = statement.order_by(TASK.c.lane, TASK.c.place, TASK.c.run, TASK.c.ordinal)
+        statement = statement.order_by(TASK.c.place, TASK.c.run, TASK.c.ordinal)
         return self._skipping(statement.limit(bindparam("limit")))
 
     @cached_property
@@ -259,6 +263,30 @@ class Reading(Dialected):
             .where(RUN.c.schedule == bindparam("schedule"), RUN.c.due_at >= bindparam("due_at"))
             .limit(1)
         )
+
+    @cached_property
+    def at_work(self) -> Select[Any]:
+        rows = self._rows(name=str)
+        at_work = words_of((RunState.RUNNING, RunState.CANCELLING))
+        return (
+            select(RUN.c.pipeline, RUN.c.number)
+            .join(rows, rows.c.name == RUN.c.pipeline)
+            .where(OPEN, RUN.c.state.in_(at_work))
+        )
+
+    @cached_property
+    def waiting_runs(self) -> Select[Any]:
+        return (
+            select(RUN.c.number)
+            .where(OPEN, RUN.c.pipeline == bindparam("pipeline"), RUN.c.state == bindparam("state"))
+            .order_by(RUN.c.number)
+            .limit(bindparam("limit"))
+        )
+
+    @cached_property
+    def durations(self) -> Select[Any]:
+        rows = self._rows(name=str)
+        return select(DURATION).join(rows, rows.c.name == DURATION.c.pipeline)
 
     @cached_property
     def take_signals(self) -> Any:

@@ -14,6 +14,7 @@ from tidemill.model.rows import (
     EventRow,
     ExpansionRow,
     PipelineRow,
+    Queue,
     ScheduleRow,
     StageRef,
     StageRow,
@@ -102,14 +103,14 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
         fill(store, [*tasks, *others])
 
         def keys(pool: str = "default", **limits: Any) -> list[str]:
-            rows = store.transact_now(lambda tx: tx.ready(10.0, {pool: 10}, **limits))
+            rows = store.transact_now(lambda tx: tx.ready(10.0, {Queue(pool, 0): 10}, **limits))
             return [row.key for row in rows]
 
         assert keys() == ["t2", "t0", "t1", "t4"]
         assert keys("gpu") == ["t6"]
         assert keys(full=[StageRef(1, 0)]) == ["t1"]
         assert keys(full_runs=[1]) == []
-        rows = store.transact_now(lambda tx: tx.ready(10.0, {"default": 2}))
+        rows = store.transact_now(lambda tx: tx.ready(10.0, {Queue("default", 0): 2}))
         assert [row.key for row in rows] == ["t2", "t0"]
 
     def test_a_lease_is_renewed_only_for_the_fence_and_worker_that_hold_it(
