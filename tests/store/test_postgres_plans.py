@@ -30,6 +30,7 @@ FILL = (
         " worker, epoch) SELECT r, o, 0, 'k', 'succeeded', 1, 1, 2, '', 'default', 'w', 'e'"
         f" FROM generate_series(1, {RUNS}) r, generate_series(0, 4) o"
     ),
+    f"INSERT INTO duration SELECT 'p' || r, 's', 1, 1, 1 FROM generate_series(1, {RUNS}) r",
     f"UPDATE task SET state = 'ready', run_at = 1 WHERE run > {RUNS - 400}",
     "ANALYZE",
 )
