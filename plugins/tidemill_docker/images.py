@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.spi import StartError
-from tidemill_docker.engine import Engine, Missing
+from tidemill_docker.engine import Engine, Missing, Refused
 from tidemill_docker.settings import ImageSettings
+
+_NO_NAME = "invalid reference format"
 
 
 async def have(engine: Engine, settings: ImageSettings) -> None:
@@ -38,5 +40,15 @@ async def create(engine: Engine, settings: ImageSettings, made: dict[str, Any]) 
                 f'the engine has no image {settings.image}, and `pull` is "never": '
                 f'run docker pull {settings.image}, or set pull = "missing"'
             ) from error
+    except Refused as error:
+        if _NO_NAME in str(error):
+            raise StartError(f"{settings.image!r} is no name of an image: {error}") from error
+        raise
     await engine.pull(settings)
-    return str((await engine.call("create_container", **made))["Id"])
+    try:
+        return str((await engine.call("create_container", **made))["Id"])
+    except Missing as error:
+        raise StartError(
+            f"the image {settings.image} was pulled, and is gone again: see what removes images "
+            "on this machine"
+        ) from error
