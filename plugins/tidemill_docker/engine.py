@@ -60,13 +60,6 @@ class Engine:
     def give_up_pulls(self) -> None:
         self._pulls.close()
 
-    async def has_image(self, image: str) -> bool:
-        try:
-            await self.call("inspect_image", image)
-        except Missing:
-            return False
-        return True
-
     async def shown(self, container: str) -> dict[str, Any] | None:
         """What the engine shows of a container; None where it has none."""
         try:
