@@ -9,8 +9,12 @@ from pathlib import Path
 from tidemill.app.fleet import nobody, past
 from tidemill.app.logs import log_path
 from tidemill.app.ownership import is_owned
+from tidemill.app.pools import pools
 from tidemill.app.present import cache_view, run_view, task_views, within
+from tidemill.app.waiting import Waiting
+from tidemill.clock import SystemClock
 from tidemill.engine.plans import plan_of
+from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
 from tidemill.model.rows import RunRow, TaskRef, TaskRow, WorkerRow
@@ -96,6 +100,15 @@ class History:
         pipeline = self.row(task.run).pipeline
         earlier = self._sql.earlier_lookup(pipeline, task, attempts[-1].fence)
         return cache_view(attempts[-1], earlier)
+
+    def waits(self, number: int, key: str) -> str:
+        """What a task that may run waits for; empty where that cannot be told."""
+        task = self._row(number, key)
+        if task is None or self._sql is None:
+            return ""
+        run = self.row(task.run)
+        waiting = Waiting(self._sql, pools(self._project), LEASE)
+        return waiting.why(run, self.plan(run), task, SystemClock().now())
 
     def log(self, number: int, key: str, attempt: int | None = None) -> Path | None:
         """The log file of a task's attempt, the latest by default; it does not exist if

@@ -28,11 +28,12 @@ from tidemill.store.tables import (
     Worker,
 )
 from tidemill.store.trouble import said_in_words
+from tidemill.store.waiting import Waiting
 
 _SEEN = ~exists().where(col(Condemned.run) == Run.number)
 
 
-class SqlHistory:
+class SqlHistory(Waiting):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 

@@ -7,8 +7,9 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from tidemill.app import artifacts as stores
 from tidemill.app import reach
@@ -17,6 +18,7 @@ from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.observers import observing
 from tidemill.app.policies import policies_of
+from tidemill.app.pools import pools
 from tidemill.app.processes.beside import (
     collecting,
     delivering_notices,
@@ -34,6 +36,7 @@ from tidemill.engine.scheduler import LEASE, Scheduler
 from tidemill.engine.turns import HEARTBEATS
 from tidemill.engine.waiting import end
 from tidemill.errors import UsageError
+from tidemill.model.pools import Pool
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.plugins import Plugins
@@ -64,6 +67,16 @@ class RunLog:
                 log.debug("%s of run %d %s", task.key, task.run, task.state.value)
 
 
+@dataclass(frozen=True, slots=True)
+class SchedulerOptions:
+    """`replicas` are those of JetStream's streams; a dispatch, a claim or a heartbeat is
+    believed for `lease` seconds; `pools` is what is configured of them."""
+
+    replicas: int = 1
+    lease: float = LEASE
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+
+
 async def run_scheduler(
     project: Project,
     where: Fleet,
@@ -86,6 +99,7 @@ async def run_scheduler(
             "--postgres URL --nats URL, or `tidemill up` for both on this machine",
         )
     url, stop, place = where.postgres, Stop(), stores.place(project, where)
+    options = SchedulerOptions(replicas, lease, pools(project))
     with stop.listening():
         opened = await patiently(lambda: asyncio.to_thread(open_postgres, url), stop)
         if opened is None:
@@ -95,7 +109,7 @@ async def run_scheduler(
         async with (
             collected_seldom(clean.clock),
             delivering_notices(project, store_beside(url)) as delivery,
-            scheduling(store, found, replicas, lease, health, stop, delivery, plugins) as driving,
+            scheduling(store, found, options, health, stop, delivery, plugins) as driving,
             purging(clean),
             collecting(project, where, place, keep),
             observing(plugins, store_beside(url), SystemClock()),
@@ -109,14 +123,14 @@ async def run_scheduler(
 async def scheduling(
     store: SqlStore,
     found: NatsAccess,
-    replicas: int,
-    lease: float,
+    options: SchedulerOptions,
     health: Health,
     stop: Stop,
     delivery: Delivery,
     plugins: Plugins,
 ) -> AsyncIterator[asyncio.Task[None] | None]:
     """A scheduler at work; None where it was stopped before it could begin."""
+    lease = options.lease
     ahead = await patiently(lambda: asyncio.to_thread(store.clock_ahead), stop)
     clock = SystemClock(ahead or 0.0)
     ends: list[JetStreamSchedulerEnd] = []
@@ -132,11 +146,15 @@ async def scheduling(
         yield None
         return
     # What a scheduler has read and dies with must reach another one within the lease.
-    broker = JetStreamSchedulerEnd(client, clock, replicas=replicas, report_wait=lease / HEARTBEATS)
+    broker = JetStreamSchedulerEnd(
+        client, clock, replicas=options.replicas, report_wait=lease / HEARTBEATS
+    )
     await broker.open()
     ends.append(broker)
     watcher, policy = RunLog(delivery), policies_of(plugins)
-    scheduler = Scheduler(store, broker, clock, watcher, lease=lease, policy=policy)
+    scheduler = Scheduler(
+        store, broker, clock, watcher, lease=lease, policy=policy, pools=options.pools
+    )
     health.check("nats", lambda: client.is_connected)
     health.check("database", lambda: not scheduler.outage.on)
     health.check("turns", Progressing(lambda: scheduler.turns, clock, 3 * lease))
