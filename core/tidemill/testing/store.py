@@ -22,6 +22,7 @@ from tidemill.model.rows import (
 )
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import StaleError, Transaction
+from tidemill.testing.alarms import AlarmsConformance
 from tidemill.testing.notices import NoticesConformance
 from tidemill.testing.observers import ObserversConformance
 from tidemill.testing.purging import PurgingConformance
@@ -30,7 +31,9 @@ from tidemill.testing.store_rows import AWKWARD, RUN, DirectStore, fill, task
 __all__ = ["AWKWARD", "RUN", "DirectStore", "StoreConformance", "fill", "task"]
 
 
-class StoreConformance(PurgingConformance, NoticesConformance, ObserversConformance):
+class StoreConformance(
+    PurgingConformance, NoticesConformance, ObserversConformance, AlarmsConformance
+):
     """Subclass it as `Test…`, and supply a fixture `store`: empty, with its tables."""
 
     def test_everything_comes_back_as_it_was_written(self, store: DirectStore) -> None:
