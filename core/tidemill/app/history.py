@@ -13,7 +13,7 @@ from tidemill.app.present import cache_view, run_view, task_views, within
 from tidemill.engine.plans import plan_of
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import LateRow, RunRow, TaskRef, TaskRow, WorkerRow
+from tidemill.model.rows import LateRow, PipelineRow, RunRow, TaskRef, TaskRow, WorkerRow
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError
@@ -141,6 +141,10 @@ class History:
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
         """The workers that were heard of lately, with what they hold."""
         return self._sql.workers() if self._sql else []
+
+    def pipelines(self) -> list[PipelineRow]:
+        """Those that were applied, by name."""
+        return self._sql.pipelines() if self._sql else []
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

@@ -337,6 +337,12 @@ class Transaction(Turn, Purging, Notices, Events, Protocol):
 
     def save_pipeline(self, row: PipelineRow) -> None: ...
 
+    def lock_pipelines(self) -> None:
+        """Nobody else applies any before the end of the transaction."""
+
+    def drop_pipeline(self, name: str) -> None:
+        """With its schedules."""
+
     def schedules_of(self, pipeline: str) -> list[ScheduleRow]: ...
 
     def add_schedule(self, row: ScheduleRow) -> None: ...
