@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tidemill.app.fleet import nobody, past
@@ -17,7 +17,7 @@ from tidemill.engine.plans import plan_of
 from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import RunRow, TaskRef, TaskRow, WorkerRow
+from tidemill.model.rows import LateRow, PipelineRow, RunRow, TaskRef, TaskRow, WorkerRow
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError
@@ -42,7 +42,15 @@ class History:
     def runs(self, limit: int = 20, pipeline: str | None = None) -> list[RunView]:
         """The latest runs, the newest first."""
         rows = self._sql.runs(limit, pipeline) if self._sql else []
-        return [self._view(row) for row in rows]
+        late = self._late([row.number for row in rows])
+        return [self._view(row, late[row.number]) for row in rows]
+
+    def _late(self, numbers: list[int]) -> Mapping[int, list[LateRow]]:
+        """What happened to their deadlines, by run."""
+        found: dict[int, list[LateRow]] = {number: [] for number in numbers}
+        for row in self._sql.late(numbers) if self._sql and numbers else []:
+            found[row.run].append(row)
+        return found
 
     def latest(self) -> int | None:
         """The latest run that is not part of another one."""
@@ -53,7 +61,7 @@ class History:
         """Raises:
         UsageError: there is no such run.
         """
-        return self._view(self.row(number))
+        return self._view(self.row(number), self._late([number])[number])
 
     def row(self, number: int) -> RunRow:
         """Raises:
@@ -139,13 +147,17 @@ class History:
         if self._sql is not None:
             self._sql.close()
 
-    def _view(self, row: RunRow) -> RunView:
+    def _view(self, row: RunRow, late: Iterable[LateRow]) -> RunView:
         owned = row.state.ended or row.pooled or is_owned(self._project.run_folder(row.family))
-        return run_view(row, interrupted=not owned)
+        return run_view(row, interrupted=not owned, late=late)
 
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
         """The workers that were heard of lately, with what they hold."""
         return self._sql.workers() if self._sql else []
+
+    def pipelines(self) -> list[PipelineRow]:
+        """Those that were applied, by name."""
+        return self._sql.pipelines() if self._sql else []
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

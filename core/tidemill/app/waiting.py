@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tidelang.values import duration_text
 from tidemill.engine.standing import is_gated
-from tidemill.model.line import AGEING
+from tidemill.model.line import aged, rank_of
 from tidemill.model.messages import PRIORITIES
 from tidemill.model.plan import Plan
 from tidemill.model.pools import HELD, LONG, Pool
@@ -36,7 +36,7 @@ class Waiting:
             or self._timer(task, now)
             or self._limits(plan, task)
             or task.detail
-            or self._line(task, now)
+            or self._line(run, task, now)
         )
 
     def _offered(self, task: TaskRow, now: float) -> str:
@@ -73,7 +73,7 @@ class Waiting:
             return f"{limit} steps of its run are at work, which is its `max_parallel`"
         return ""
 
-    def _line(self, task: TaskRow, now: float) -> str:
+    def _line(self, run: RunRow, task: TaskRow, now: float) -> str:
         pool = task.pool or ""
         if not pool:
             return "it is handed over to a run of its own as soon as workers are short of work"
@@ -89,15 +89,15 @@ class Waiting:
         if task.lane == LONG:
             lane = f"; it is expected to take long, and {rule.for_long(slots)} slots are for such"
         said = f"pool {pool} has {slots} slots, {min(at_work, slots)} of them taken; {before}"
-        return f"{said}{self._rank(task, now)}{lane}"
+        return f"{said}{self._rank(run, task, now)}{lane}"
 
     @staticmethod
-    def _rank(task: TaskRow, now: float) -> str:
+    def _rank(run: RunRow, task: TaskRow, now: float) -> str:
         waited = 0.0 if task.ready_at is None else max(now - task.ready_at, 0.0)
         word = f" (priority {PRIORITIES[task.priority]}"
-        raised = min(int(waited / AGEING), task.priority)
-        if raised:
-            word += f", as {PRIORITIES[task.priority - raised]} by now"
+        rank = aged(rank_of(task.priority, run.raised), waited)
+        if rank < task.priority:
+            word += f", as {PRIORITIES[rank]} by now"
         return f"{word}, for {_words(waited)} in line)"
 
     def _slots(self, pool: str, now: float) -> int:

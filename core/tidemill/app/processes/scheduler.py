@@ -37,8 +37,9 @@ from tidemill.engine.turns import HEARTBEATS
 from tidemill.engine.waiting import end
 from tidemill.errors import UsageError
 from tidemill.model.pools import Pool
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.model.states import TaskState
+from tidemill.model.views import LATE_WORDS
 from tidemill.plugins import Plugins
 from tidemill.project import Project
 from tidemill.store.database import (
@@ -65,6 +66,12 @@ class RunLog:
         for task in tasks:
             if task.state.ended:
                 log.debug("%s of run %d %s", task.key, task.run, task.state.value)
+
+    def late(self, found: Sequence[LateRow]) -> None:
+        self._woken.wake()
+        for row in found:
+            what = f"{row.key} of run {row.run}" if row.key else f"run {row.run}"
+            log.warning("%s %s: %s", what, LATE_WORDS[row.event], row.detail)
 
 
 @dataclass(frozen=True, slots=True)
