@@ -166,6 +166,11 @@ TOLD_BY_DEFAULT = ("failed", "recovered")
 
 _ONLY_IF = Field("when", BOOL, "Whether an event starts a run.")
 _GIVEN = Field("params", map_of(ANY), "Values for the pipeline's params.")
+_KEYED = (
+    Field("key", ANY, "What makes two events the same."),
+    Field("dedupe", _POSITIVE, "For how long a key starts no second run.", "1h"),
+    Field("debounce", _POSITIVE, "How long to wait for more events of the key."),
+)
 
 TRIGGERS = {
     "pipeline": schema(
@@ -179,12 +184,13 @@ TRIGGERS = {
         _ONLY_IF,
         _GIVEN,
     ),
-    "event": schema("`trigger event`", _ONLY_IF, _GIVEN),
+    "event": schema("`trigger event`", _ONLY_IF, _GIVEN, *_KEYED),
     "webhook": schema(
         "`trigger webhook`",
         Field("secret", Type("secret"), "What requests are signed with.", required=True),
         _ONLY_IF,
         _GIVEN,
+        *_KEYED,
     ),
 }
 

@@ -241,8 +241,10 @@ class Schedule:
 class Trigger:
     """What else starts a run. `kind` is `pipeline` (another one's end, in a state out of
     `on`), `event` or `webhook`; `source` is the pipeline's name, the event's subject or
-    the webhook's name. `when` and `params` may use the event's fields (space `event`).
-    `secret` signs a webhook's requests."""
+    the webhook's name. `when`, `params` and `key` may use the event's fields (space `event`).
+    `secret` signs a webhook's requests. `dedupe` (for how long a key that started a run
+    starts no other) and `debounce` (how long to wait for more events of the key) are in
+    milliseconds, 0 for not at all."""
 
     kind: str
     source: str
@@ -250,6 +252,9 @@ class Trigger:
     when: Expr | None = None
     params: tuple[tuple[str, Expr], ...] = ()
     secret: Expr | None = None
+    key: Expr | None = None
+    dedupe: int = 0
+    debounce: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,13 @@ from tidemill.app.fleet import fleet, writing_store
 from tidemill.app.people import this_person
 from tidemill.app.plan_file import SavedPlan
 from tidemill.app.planning import FilePlan, compared, snapshot
+from tidemill.app.triggering import apply_triggers, follow_at_once
 from tidemill.clock import SystemClock
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
 from tidemill.engine.rerun import again
 from tidemill.errors import UsageError
-from tidemill.model import schedules
+from tidemill.model import causes, schedules
 from tidemill.model.plan import make_plan
 from tidemill.model.rows import PipelineRow, RunRow, ScheduleRow
 from tidemill.model.states import RunState
@@ -199,6 +200,7 @@ def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: 
         later = schedules.offset(spec, definition.name)
         due = None if first is None else first + later
         tx.add_schedule(ScheduleRow(0, definition.name, identity, spec, due, due))
+    apply_triggers(tx, definition, digest)
     change = "new" if before is None else "unchanged" if before.digest == digest else "changed"
     rows = tx.schedules_of(definition.name)
     times = sorted(row.next_due for row in rows if row.next_due is not None)
@@ -225,7 +227,7 @@ def trigger(project: Project, name: str, params: Mapping[str, str]) -> int:
         UsageError: there is no such pipeline, or the params do not fit.
         TidemillError: the database cannot be used.
     """
-    now = SystemClock().now()
+    now, who = SystemClock().now(), this_person().name
 
     def work(tx: Transaction) -> int:
         row = tx.pipeline(name)
@@ -247,8 +249,9 @@ def trigger(project: Project, name: str, params: Mapping[str, str]) -> int:
             carried={},
             pooled=True,
             told=True,
+            cause=causes.manual(who),
         )
-        return _signalled(tx, create_run(tx, new, now))
+        return _signalled(tx, create_run(tx, new, now), now)
 
     number = writing_store(project).transact_now(work)
     nudge(project, number)
@@ -261,7 +264,7 @@ def retry(project: Project, number: int) -> int:
     Raises:
         UsageError: there is nothing to retry.
     """
-    now = SystemClock().now()
+    now, who = SystemClock().now(), this_person().name
 
     def work(tx: Transaction) -> int:
         tx.take([number])  # nobody may purge it meanwhile
@@ -292,8 +295,9 @@ def retry(project: Project, number: int) -> int:
             picked=row.picked,
             pooled=True,
             told=True,
+            cause=causes.retry(number, who),
         )
-        return _signalled(tx, create_run(tx, new, now))
+        return _signalled(tx, create_run(tx, new, now), now)
 
     made = writing_store(project).transact_now(work)
     nudge(project, made)
@@ -309,8 +313,9 @@ def nudge(project: Project, run: int) -> bool:
     return reach.nudge(project, run)
 
 
-def _signalled(tx: Transaction, run: RunRow) -> int:
+def _signalled(tx: Transaction, run: RunRow, now: float) -> int:
     tx.signal(run.number)
+    follow_at_once(tx, run, now)
     return run.number
 
 

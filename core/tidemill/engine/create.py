@@ -4,7 +4,7 @@ the state it starts from."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidelang import values
 from tidelang.definition import Approval, Subrun
@@ -18,6 +18,7 @@ from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
 from tidemill.engine.standing import Standing
 from tidemill.errors import UsageError
+from tidemill.model.causes import Cause
 from tidemill.model.deadlines import passes_at, starts_at
 from tidemill.model.messages import PRIORITIES
 from tidemill.model.plan import Plan, PlannedStep
@@ -44,7 +45,7 @@ class NewRun:
     is, in the run `root` or one below it. The tasks of
     a `pooled` run are offered to the pools of their steps, by any scheduler; others are
     driven by the process that makes the run. People are `told` of it. Its steps' priority is
-    `raised` by so many ranks."""
+    `raised` by so many ranks. `cause` is what starts it."""
 
     plan: Plan
     digest: str
@@ -64,6 +65,7 @@ class NewRun:
     queued: bool = False
     told: bool = False
     raised: int = 0
+    cause: Cause = field(default_factory=dict)
 
     @property
     def excluded(self) -> frozenset[int]:
@@ -150,6 +152,7 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
         pooled=new.pooled,
         told=new.told,
         raised=new.raised,
+        cause=new.cause,
     )
     if plan.definition.deadline is not None:
         run = run._replace(deadline_at=passes_at(plan.definition.deadline, starts_at(run)))

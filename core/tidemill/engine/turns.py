@@ -22,6 +22,7 @@ from tidemill.engine.overdue import Overdue, decide
 from tidemill.engine.pace import Pace
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
+from tidemill.engine.reacting import Reacting
 from tidemill.engine.roster import Capacity, Roster
 from tidemill.engine.scopes import Outputs
 from tidemill.engine.standing import Standing, is_gated
@@ -124,7 +125,7 @@ class Turns:
             signals = tx.take_signals(SIGNALS) if look else {}
             wishes = [number for number, cancel in signals.items() if cancel]
             nudges = [Nudge(number) for number in signals]
-            return self._work(tx, [*reports, *nudges], tx, wishes)
+            return self._work(tx, [*reports, *nudges], tx, wishes, arrived=0 in signals)
         nudged = any(isinstance(report, Nudge) for report in reports)
         todo = self._work(self.mirror.over(tx, reread_runs=nudged), reports)
         self.mirror.write()
@@ -136,9 +137,12 @@ class Turns:
         reports: Sequence[Report],
         every: Transaction | None = None,
         wishes: Sequence[int] = (),
+        *,
+        arrived: bool = False,
     ) -> Todo:
-        """The turn. `every` is there where all runs are driven: then schedules fire too.
-        `wishes` are runs that are to be cancelled."""
+        """The turn. `every` is there where all runs are driven: then schedules and triggers
+        fire too. `wishes` are runs that are to be cancelled. `arrived` says that there may be
+        events that nobody has taken."""
         self.plans.begin()
         ledger = Ledger(self._clock.now(), self._lease)
         booking = Booking(ledger, self.plans.of)
@@ -166,12 +170,17 @@ class Turns:
         firing = None if every is None else Firing(every, children)
         if firing is not None and self._timer_passed(ledger):
             firing.fire(ledger.now)
+        triggering = None if every is None else Reacting(every, children)
+        if triggering is not None:
+            triggering.react(reports, arrived=arrived, timer_passed=self._timer_passed(ledger))
         gate = None if every is None else Gate(every, ledger, self.plans, self.standing)
         if gate is not None:
             gate.admit()
         dispatch = self._dispatch(children, active, capacity, pooled=every is not None)
         if gate is not None:
             gate.call([run for run in ledger.moved_runs if run.state.ended])
+        if triggering is not None:
+            triggering.follow_again()
         self._learn(tx, ledger, booking)
         hush(ledger, self.plans, tx)
         note_events(ledger, self.plans, tx)
@@ -182,6 +191,7 @@ class Turns:
         todo.late = ledger.late
         more = dispatch.more or len(rings) == AT_ONCE or (firing is not None and firing.more)
         more = more or (gate is not None and gate.called)
+        more = more or (triggering is not None and triggering.more)
         nudged = any(isinstance(report, Nudge) for report in reports)
         known = None if nudged and every is not None else self.next_due
         todo.next_due = ledger.now if more else self._timer(tx, ledger, known)

@@ -173,7 +173,18 @@ class Nudge:
     run: int
 
 
-Report = Started | Voided | Result | Heartbeat | Nudge
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Somebody sent an event, with a payload that has been read. No two with the same `key`
+    are taken."""
+
+    subject: str
+    key: str | None
+    payload: Mapping[str, Any]
+    at: float
+
+
+Report = Started | Voided | Result | Heartbeat | Nudge | Arrived
 """What comes to a scheduler."""
 
 

@@ -30,6 +30,7 @@ from tidemill.model.rows import (
     WorkerRow,
 )
 from tidemill.model.states import RunState, TaskState
+from tidemill.model.triggers import Armed, ArrivalRow, HeldRow, TriggerRow
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class Turn(Alarms, Protocol):
 
     def next_due(self, now: float) -> float | None:
         """The first timer: of a task at work, also one that has passed; of one that is
-        ready, after `now`; of a schedule; of an alarm."""
+        ready, after `now`; of a schedule; of an alarm; of an event that waits for more."""
 
     def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
         """Of each stage of these runs, or of all, how much of it is at work or offered."""
@@ -314,7 +315,52 @@ class Events(Protocol):
         it by now, or has moved it."""
 
 
-class Transaction(Turn, Purging, Notices, Events, Protocol):
+class Triggers(Protocol):
+    """What starts runs beside people and the clock."""
+
+    def triggers_of(self, pipeline: str | None = None) -> list[TriggerRow]:
+        """Of a pipeline, or all."""
+
+    def add_trigger(self, row: TriggerRow) -> None: ...
+
+    def move_trigger(self, number: int, place: int, digest: str) -> None:
+        """The same trigger stands there by now."""
+
+    def drop_trigger(self, number: int) -> None: ...
+
+    def armed(self, sources: Collection[tuple[str, str]]) -> list[Armed]:
+        """The triggers of these kinds and sources; they stay locked."""
+
+    def armed_by_number(self, numbers: Collection[int]) -> list[Armed]:
+        """The same, of these numbers."""
+
+    def note_triggers(self, rows: Sequence[TriggerRow]) -> None:
+        """Writes what became of triggers."""
+
+    def receive(self, rows: Sequence[ArrivalRow]) -> list[bool]:
+        """Stores what has arrived; whether each is new. One that came before under its key
+        is not stored again."""
+
+    def take_arrivals(self, limit: int) -> list[ArrivalRow]:
+        """The first that nobody has taken, or has in hand; nobody else takes them."""
+
+    def forget_arrivals(self, before: float, limit: int) -> None:
+        """Forgets those that were taken and came before this time."""
+
+    def held(self, keys: Collection[tuple[int, str]]) -> list[HeldRow]:
+        """What these triggers, which are locked, remember of these keys."""
+
+    def hold(self, rows: Sequence[HeldRow]) -> None:
+        """Remembers this, in place of what was remembered of the same keys."""
+
+    def due_held(self, now: float, limit: int) -> list[HeldRow]:
+        """What has waited long enough. Who acts on it locks its triggers, and looks again."""
+
+    def forget_held(self, before: float, limit: int) -> None:
+        """Forgets keys that need not be remembered after this time."""
+
+
+class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 

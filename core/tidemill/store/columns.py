@@ -15,10 +15,12 @@ from tidemill.model.states import RunState, TaskState
 from tidemill.store import tables
 from tidemill.store.tables import (
     Approval,
+    Arrival,
     Attempt,
     Condemned,
     Duration,
     Expansion,
+    Held,
     Outbox,
     Pipeline,
     Run,
@@ -26,6 +28,7 @@ from tidemill.store.tables import (
     Signal,
     Stage,
     Task,
+    Trigger,
     Version,
     Worker,
 )
@@ -44,6 +47,9 @@ SCHEDULE: Table = Schedule.__table__  # type: ignore[attr-defined]
 SIGNAL: Table = Signal.__table__  # type: ignore[attr-defined]
 DURATION: Table = Duration.__table__  # type: ignore[attr-defined]
 WORKER: Table = Worker.__table__  # type: ignore[attr-defined]
+TRIGGER: Table = Trigger.__table__  # type: ignore[attr-defined]
+ARRIVAL: Table = Arrival.__table__  # type: ignore[attr-defined]
+HELD: Table = Held.__table__  # type: ignore[attr-defined]
 
 TASK_CHANGES = {
     "state": str,

@@ -26,6 +26,7 @@ from tidemill.store.columns import (
     DURATION,
     EXPANSION,
     EXPANSION_COLUMNS,
+    HELD,
     OPEN,
     READY,
     RUN,
@@ -244,6 +245,10 @@ class Reading(Dialected):
     @cached_property
     def next_schedule(self) -> Select[Any]:
         return select(func.min(SCHEDULE.c.act_at)).where(SCHEDULE.c.act_at.is_not(None))
+
+    @cached_property
+    def next_held(self) -> Select[Any]:
+        return select(func.min(HELD.c.due_at)).where(HELD.c.due_at.is_not(None))
 
     @cached_property
     def open_runs_of(self) -> Select[Any]:

@@ -41,6 +41,7 @@ TIMED = (
 OPEN = "ended_at IS NULL"
 SET = "pooled"
 WAITING = "due_at IS NOT NULL"
+NEW = "NOT taken"
 DEAD = "due_at IS NULL AND error <> ''"
 """Conditions of partial indexes: a statement that is to use one says the same words."""
 
@@ -144,6 +145,72 @@ class Schedule(SQLModel, table=True):
         _partial("schedule_due", "act_at", where="act_at IS NOT NULL"),
         UniqueConstraint("pipeline", "identity", name="schedule_identity"),
         {"sqlite_autoincrement": True},
+    )
+
+
+class Trigger(SQLModel, table=True):
+    """What else starts runs of a pipeline: found by what happened, a kind and a source."""
+
+    number: int | None = Field(default=None, primary_key=True)
+    pipeline: str = Field(foreign_key="pipeline.name", ondelete="CASCADE")
+    identity: str
+    kind: str
+    source: str
+    place: int
+    digest: str
+    heard_at: float | None = None
+    fired_at: float | None = None
+    fired_run: int | None = None
+    trouble: str = ""
+    trouble_at: float | None = None
+
+    __table_args__ = (
+        Index("trigger_source", "kind", "source"),
+        UniqueConstraint("pipeline", "identity", name="trigger_identity"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Arrival(SQLModel, table=True):
+    """An event or a webhook's request, stored before anybody is told that it was received,
+    and remembered for some time by its key, so that the same is not taken twice."""
+
+    seq: int | None = Field(default=None, sa_column=Column(WIDE, primary_key=True))
+    kind: str
+    source: str
+    key: str | None = None
+    payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    origin: str
+    received_at: float = Field(index=True)
+    taken: bool = False
+
+    __table_args__ = (
+        UniqueConstraint("kind", "source", "key", name="arrival_key"),
+        _partial("arrival_new", "seq", where=NEW),
+    )
+
+
+class Held(SQLModel, table=True):
+    """What a trigger remembers of a key: see `tidemill.model.triggers.HeldRow`."""
+
+    trigger: int = Field(
+        sa_column=Column(
+            Integer,
+            ForeignKey("trigger.number", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        )
+    )
+    key: str = Field(primary_key=True)
+    until: float | None = None
+    due_at: float | None = None
+    first_at: float | None = None
+    params: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    cause: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+    __table_args__ = (
+        _partial("held_due", "due_at", where="due_at IS NOT NULL"),
+        _partial("held_until", "until", where="until IS NOT NULL"),
     )
 
 

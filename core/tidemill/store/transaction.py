@@ -40,10 +40,11 @@ from tidemill.store.order import Order
 from tidemill.store.pipelines import Pipelines
 from tidemill.store.purging import Purging
 from tidemill.store.row_values import task_row, task_values
+from tidemill.store.triggers import Triggers
 from tidemill.store.workers import Workers
 
 
-class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms):
+class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms, Triggers):
     """See `tidemill.ports.Transaction`."""
 
     @contextmanager
@@ -188,6 +189,7 @@ class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms
             *self._fetch("next_ready", now=now),
             *self._fetch("next_schedule"),
             *self._fetch("next_alarm"),
+            *self._fetch("next_held"),
         ]
         return min((float(at) for (at,) in timers if at is not None), default=None)
 

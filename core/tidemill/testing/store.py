@@ -28,12 +28,17 @@ from tidemill.testing.notices import NoticesConformance
 from tidemill.testing.observers import ObserversConformance
 from tidemill.testing.purging import PurgingConformance
 from tidemill.testing.store_rows import AWKWARD, RUN, DirectStore, fill, task
+from tidemill.testing.triggers import TriggersConformance
 
 __all__ = ["AWKWARD", "RUN", "DirectStore", "StoreConformance", "fill", "task"]
 
 
 class StoreConformance(
-    PurgingConformance, NoticesConformance, ObserversConformance, AlarmsConformance
+    PurgingConformance,
+    NoticesConformance,
+    ObserversConformance,
+    AlarmsConformance,
+    TriggersConformance,
 ):
     """Subclass it as `Test…`, and supply a fixture `store`: empty, with its tables."""
 

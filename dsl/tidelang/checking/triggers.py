@@ -20,8 +20,12 @@ from tidelang.evaluate import EvaluationError
 from tidelang.schema import Schema
 from tidelang.suggest import listed, nearest
 from tidelang.syntax import Block, Expression, Name, Pipeline, String
+from tidelang.values import Duration
 
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_DEDUPE = 3_600_000
+"""Milliseconds for which a key is remembered where nothing else is said."""
+
 _WRITTEN = {
     "pipeline": "trigger pipeline nightly",
     "event": 'trigger event "git.push"',
@@ -50,7 +54,12 @@ def check_trigger(
     ctx.place = TRIGGER
     when = _when(ctx, parts, known)
     given = params_of(ctx, block, parts, params, _of_event)
-    return Trigger(kind, source, on, when, given, secret) if source else None
+    key = _key(ctx, parts, known)
+    ctx.place = SETTLED
+    dedupe, debounce = _times(ctx, parts, known, keyed="key" in parts.attributes)
+    if not source:
+        return None
+    return Trigger(kind, source, on, when, given, secret, key, dedupe, debounce)
 
 
 # --- what stands before the braces ---------------------------------------------------------
@@ -137,6 +146,29 @@ def _when(ctx: Context, parts: Parts, known: Schema) -> Expr | None:
     if expr == ("lit", False):
         _never(ctx, parts, "when", "`when` is always false")
     return expr
+
+
+def _key(ctx: Context, parts: Parts, known: Schema) -> Expr | None:
+    if "key" not in parts.attributes:
+        return None
+    node = parts.attributes["key"].value
+    return _of_event(ctx, node, value(ctx, parts, known, "key"), "`key`")
+
+
+def _times(ctx: Context, parts: Parts, known: Schema, *, keyed: bool) -> tuple[int, int]:
+    """`dedupe` and `debounce`. What waits for the last event of a key starts each run once, and
+    so forgets the key then, unless it is to remember it."""
+    debounce, dedupe = (
+        int(found) if isinstance(found, Duration) else 0
+        for found in (setting(ctx, parts, known, name) for name in ("debounce", "dedupe"))
+    )
+    if "dedupe" in parts.attributes and not keyed and not parts.unread:
+        message = "`dedupe` needs a `key`: what makes two events the same?"
+        fix = Fix("add `key`, as in `key = event.id`")
+        ctx.report.add("T409", message, parts.attributes["dedupe"].name_span, "no `key`", fix)
+    if keyed and not dedupe and not debounce:
+        dedupe = _DEDUPE
+    return dedupe, debounce
 
 
 def _never(ctx: Context, parts: Parts, name: str, why: str) -> None:

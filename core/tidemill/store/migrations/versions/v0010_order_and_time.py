@@ -10,6 +10,7 @@ down_revision = "0009"
 _READY = "state = 'ready' AND pool IS NOT NULL"
 _DUE = "act_at IS NOT NULL"
 _OPEN = "ended_at IS NULL"
+_WIDE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -28,6 +29,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     _alarms()
+    _triggers()
 
 
 def _alarms() -> None:
@@ -80,6 +82,64 @@ def _schedules() -> None:
     op.execute("UPDATE schedule SET act_at = next_due")
     op.drop_index("schedule_due", "schedule")
     _index("schedule_due", "schedule", ["act_at"], _DUE)
+
+
+def _triggers() -> None:
+    op.create_table(
+        "trigger",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column(
+            "pipeline",
+            sa.String(),
+            sa.ForeignKey("pipeline.name", ondelete="CASCADE"),
+            nullable=False,
+        ),
+        sa.Column("identity", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("heard_at", sa.Float()),
+        sa.Column("fired_at", sa.Float()),
+        sa.Column("fired_run", sa.Integer()),
+        sa.Column("trouble", sa.String(), nullable=False),
+        sa.Column("trouble_at", sa.Float()),
+        sa.UniqueConstraint("pipeline", "identity", name="trigger_identity"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("trigger_source", "trigger", ["kind", "source"])
+    op.create_table(
+        "arrival",
+        sa.Column("seq", _WIDE, primary_key=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("key", sa.String()),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("received_at", sa.Float(), nullable=False),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.UniqueConstraint("kind", "source", "key", name="arrival_key"),
+    )
+    op.create_index("ix_arrival_received_at", "arrival", ["received_at"])
+    _index("arrival_new", "arrival", ["seq"], "NOT taken")
+    op.create_table(
+        "held",
+        sa.Column(
+            "trigger",
+            sa.Integer(),
+            sa.ForeignKey("trigger.number", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("key", sa.String(), primary_key=True),
+        sa.Column("until", sa.Float()),
+        sa.Column("due_at", sa.Float()),
+        sa.Column("first_at", sa.Float()),
+        sa.Column("params", sa.JSON(), nullable=False),
+        sa.Column("cause", sa.JSON(), nullable=False),
+    )
+    _index("held_due", "held", ["due_at"], "due_at IS NOT NULL")
+    _index("held_until", "held", ["until"], "until IS NOT NULL")
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:
