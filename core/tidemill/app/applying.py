@@ -232,7 +232,7 @@ def trigger(project: Project, name: str, params: Mapping[str, str]) -> int:
     def work(tx: Transaction) -> int:
         row = tx.pipeline(name)
         if row is None:
-            raise _no_pipeline(name, [row.name for row in tx.pipelines()])
+            raise no_pipeline(name, [row.name for row in tx.pipelines()])
         content = tx.definition(row.digest)
         definition = codec.decode(content)
         try:
@@ -319,7 +319,7 @@ def _signalled(tx: Transaction, run: RunRow, now: float) -> int:
     return run.number
 
 
-def _no_pipeline(name: str, known: list[str]) -> UsageError:
+def no_pipeline(name: str, known: list[str]) -> UsageError:
     near = get_close_matches(name, known, n=1)
     if near:
         hint = f"did you mean {near[0]}?"

@@ -21,6 +21,7 @@ from tidemill.broker.connection import settle
 from tidemill.broker.publishing import Answer, Message, Publisher, Refused, Stored, Unanswered
 from tidemill.broker.pulling import Pull
 from tidemill.model.messages import (
+    Arrived,
     Heartbeat,
     Nudge,
     Order,
@@ -31,6 +32,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.rows import TaskRef
+from tidemill.model.triggers import PayloadError, key_of, payload
 from tidemill.ports import Clock, Epoch, Inbox
 from tidemill.spi import Reason
 
@@ -53,9 +55,6 @@ answered, while this one keeps all that the scheduler has to do waiting."""
 
 REMEMBERED = 50_000
 """Claims whose holders are remembered; others are looked up."""
-
-SPARE = 4096
-"""Bytes of a message that headers take, at most."""
 
 _ACK = b"+ACK"
 
@@ -98,6 +97,7 @@ class JetStreamSchedulerEnd:
         for stream, receive in (
             (subjects.CLAIMS, self._claim),
             (subjects.RESULTS, self._result),
+            (subjects.EVENTS, self._event),
         ):
             pull = Pull(self._client, stream, subjects.SCHEDULERS, receive)
             await pull.open()
@@ -118,7 +118,7 @@ class JetStreamSchedulerEnd:
         for pool in {order.pool for order in orders}:
             await self._ensure_pool(pool)
         messages = {order.claimed: self._message(order) for order in orders}
-        limit = self._client.max_payload - SPARE
+        limit = self._client.max_payload - streams.SPARE
         for order in orders:
             if len(messages[order.claimed].payload) > limit:
                 await self._too_large(order, len(messages.pop(order.claimed).payload), limit)
@@ -330,6 +330,17 @@ class JetStreamSchedulerEnd:
         await self._ensure_pool(beat.pool)
         self._add(beat, message)
 
+    def _event(self, message: Msg) -> None:
+        """What a client sent that is none of ours: it may be anything."""
+        try:
+            content = payload(message.data)
+        except PayloadError as error:
+            log.warning("NATS: an event on %s is no event: %s", message.subject, error)
+            self._spawn(self._say(message.reply, _ACK))  # it never will be
+            return
+        subject, now = subjects.event_of(message.subject), self._clock.now()
+        self._add(Arrived(subject, _event_key(message), content, now), message)
+
     async def _nudge(self, message: Msg) -> None:
         try:
             self._add(decode(Nudge, message.data), None)
@@ -357,6 +368,16 @@ class JetStreamSchedulerEnd:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _event_key(message: Msg) -> str:
+    """What tells an event from others: its sender's word, or else its place in the stream, since
+    one that was stored and not confirmed comes again."""
+    given = (message.headers or {}).get("Nats-Msg-Id")
+    if given:
+        return key_of(f"id:{given}")
+    at = message.metadata
+    return f"stream:{at.sequence.stream}:{at.timestamp.timestamp()}"
 
 
 def _is_open(answer: Answer) -> bool:

@@ -23,6 +23,7 @@ from nats.js.errors import NotFoundError
 from tidemill.broker import subjects
 from tidemill.broker.object_store import declare_buckets
 from tidemill.model.messages import PRIORITIES
+from tidemill.model.triggers import MAX_EVENT
 
 ACK_WAIT = 30.0
 """Seconds after which work that was taken and not acknowledged is offered again."""
@@ -38,6 +39,12 @@ between taking an order and starting it (it looks at the clock after its claim).
 LOGS_KEPT = 7 * 86_400.0
 LOGS_SIZE = 1 << 30
 """Seconds and bytes of output that are kept."""
+
+EVENTS_SIZE = 256 << 20
+"""Bytes of events that wait for a scheduler: a sender hears of it when there is no more room."""
+
+SPARE = 4096
+"""Bytes of a message that headers take, at most."""
 
 MAX_UNACKNOWLEDGED = 20_000
 """Messages that all who share a consumer hold together, at most."""
@@ -70,6 +77,16 @@ def stream_configs(replicas: int, epoch: str) -> list[StreamConfig]:
             **common,
         ),
         StreamConfig(
+            subjects.EVENTS,
+            subjects=[subjects.event(">")],
+            retention=RetentionPolicy.WORK_QUEUE,
+            discard=DiscardPolicy.NEW,
+            max_bytes=EVENTS_SIZE,
+            max_msg_size=MAX_EVENT + SPARE,
+            duplicate_window=120,
+            **common,
+        ),
+        StreamConfig(
             subjects.LOGS,
             subjects=["tide.log.*.*.*.*.*"],
             retention=RetentionPolicy.LIMITS,
@@ -94,7 +111,7 @@ async def declare(
         else:
             await jetstream.update_stream(config)
     await declare_buckets(jetstream, replicas)
-    for stream in (subjects.CLAIMS, subjects.RESULTS):
+    for stream in (subjects.CLAIMS, subjects.RESULTS, subjects.EVENTS):
         await jetstream.add_consumer(
             stream,
             ConsumerConfig(

@@ -7,6 +7,7 @@
     tide.heartbeat.<pool>.<worker>              a request; a scheduler's answer is contact
     tide.control.<worker>                       stop this attempt
     tide.nudge                                  look: something changed in the database
+    tide.event-in.<subject>                     an event, from whoever may send some
     tide.log.<pool>.<run>.<task>.<attempt>.<worker>
 
 A worker's permissions name its pool and itself: `docs/how-to/secure-the-fleet.md`.
@@ -20,9 +21,10 @@ from tidemill.model.messages import PRIORITIES
 from tidemill.model.rows import TaskRef
 
 WORK, CLAIMS, RESULTS, LOGS = "TIDE_WORK", "TIDE_CLAIMS", "TIDE_RESULTS", "TIDE_LOGS"
+EVENTS = "TIDE_EVENTS_IN"
 
 SCHEDULERS = "schedulers"
-"""The durable consumer that all schedulers share, on claims and on results."""
+"""The durable consumer that all schedulers share, on claims, on results and on events."""
 
 HEARTBEATS = "tide.heartbeat.*.*"
 NUDGE = "tide.nudge"
@@ -87,6 +89,15 @@ def log(pool: str, ref: TaskRef, attempt: int, worker: str) -> str:
 
 def logs_of(run: int) -> str:
     return f"tide.log.*.{run}.*.*.*"
+
+
+def event(subject: str) -> str:
+    """Where an event is sent to; its subject has dots of its own."""
+    return f"tide.event-in.{subject}"
+
+
+def event_of(subject: str) -> str:
+    return subject.removeprefix("tide.event-in.")
 
 
 def sender(subject: str) -> tuple[str, str]:

@@ -35,6 +35,7 @@ from tidemill.model.triggers import (
     HeldRow,
     TriggerRow,
     key_of,
+    secret_of,
     trigger_of,
 )
 from tidemill.ports import Transaction
@@ -166,7 +167,9 @@ class Triggering:
         wishes = []
         for row in arrivals:
             for each in armed:
-                if (each.row.kind, each.row.source) == (row.kind, row.source):
+                if (each.row.kind, each.row.source) == (row.kind, row.source) and (
+                    row.kind != "webhook" or secret_of(each.trigger) == row.origin
+                ):
                     wishes += self._asked(each, row)
         self._fulfil(wishes)
         self._note()

@@ -57,8 +57,10 @@ class Armed(NamedTuple):
 
 
 class ArrivalRow(NamedTuple):
-    """`kind` is `event` or `webhook`, `source` its subject or name, `origin` who brought it. Of
-    one source no two have the same `key`, as long as the first is remembered."""
+    """`kind` is `event` or `webhook`, `source` its subject or name. `origin` says how an event
+    came, and of a webhook's request the name of the secret that it was signed with: webhooks
+    of one name that have other secrets hear nothing of it. Of one source no two have the same
+    `key`, as long as the first is remembered."""
 
     seq: int
     kind: str
@@ -108,6 +110,12 @@ def trigger_of(content: bytes, place: int) -> tuple[Definition, Trigger]:
     """A pipeline's definition, and one of its triggers."""
     definition = codec.decode(content)
     return definition, definition.triggers[place]
+
+
+def secret_of(trigger: Trigger) -> str:
+    """The name of the secret that a webhook's requests are signed with; empty for others."""
+    found = trigger.secret
+    return str(found[1]) if found is not None and found[0] == "secret" else ""
 
 
 def key_of(text: str) -> str:

@@ -318,8 +318,10 @@ class Events(Protocol):
 class Triggers(Protocol):
     """What starts runs beside people and the clock."""
 
-    def triggers_of(self, pipeline: str | None = None) -> list[TriggerRow]:
-        """Of a pipeline, or all."""
+    def triggers_of(
+        self, pipeline: str | None = None, *, kind: str | None = None, source: str | None = None
+    ) -> list[TriggerRow]:
+        """Of a pipeline, of a kind and a source, or all."""
 
     def add_trigger(self, row: TriggerRow) -> None: ...
 

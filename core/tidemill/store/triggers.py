@@ -36,10 +36,13 @@ _AT_ONCE = 500
 class Triggers(Access):
     """The part of a transaction that is about triggers."""
 
-    def triggers_of(self, pipeline: str | None = None) -> list[TriggerRow]:
+    def triggers_of(
+        self, pipeline: str | None = None, *, kind: str | None = None, source: str | None = None
+    ) -> list[TriggerRow]:
         found = select(*_COLUMNS).order_by(TRIGGER.c.pipeline, TRIGGER.c.place)
-        if pipeline is not None:
-            found = found.where(TRIGGER.c.pipeline == pipeline)
+        for column, wanted in (("pipeline", pipeline), ("kind", kind), ("source", source)):
+            if wanted is not None:
+                found = found.where(TRIGGER.c[column] == wanted)
         return [TriggerRow(*row) for row in self._connection.execute(found)]
 
     def add_trigger(self, row: TriggerRow) -> None:
