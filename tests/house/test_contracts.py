@@ -40,6 +40,7 @@ BREAKS = {
     "lark": ("tidelang.checking", "import lark"),
     "templates": ("tidelang.checking", "import jinja2"),
     "layout": ("tidelang.drawing", "import igraph"),
+    "http": ("tidemill.engine", "import starlette"),
     "terminal": ("tidemill.engine", "import rich"),
     "pure": ("tidemill.model", "import os"),
 }

@@ -18,11 +18,13 @@ from tidemill.engine.gate import Gate
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.overdue import Overdue
 from tidemill.engine.plans import Plans
+from tidemill.engine.reacting import Reacting
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
 from tidemill.model.rows import AlarmRow, NoticeRow, ScheduleRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import TaskEvent
+from tidemill.model.triggers import ArrivalRow
 from tidemill.store.transaction import SqlTransaction
 from tidemill.testing.simulation import BrokenPromiseError, simulate
 from tidemill.testing.simulation.ends import SimulatedWorkerEnd
@@ -187,6 +189,32 @@ def no_look_at_the_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(deadlines_module, "tell_missed", tell)
 
 
+def no_taking(patch: pytest.MonkeyPatch) -> None:
+    """That an event was taken gets lost at times, as if it were not of one transaction with
+    the run that it starts."""
+    dice, honest = random.Random(1), SqlTransaction.take_arrivals  # noqa: S311
+
+    def take(self: SqlTransaction, limit: int) -> list[ArrivalRow]:
+        rows = honest(self, limit)
+        if dice.random() < 0.1:
+            self._connection.exec_driver_sql("UPDATE arrival SET taken = false")
+        return rows
+
+    patch.setattr(SqlTransaction, "take_arrivals", take)
+
+
+def no_following(patch: pytest.MonkeyPatch) -> None:
+    """What an end starts is made in a transaction of its own, which may be lost."""
+    dice, honest = random.Random(1), Reacting.react  # noqa: S311
+
+    def react(self: Reacting, *args: Any, **named: Any) -> None:
+        if dice.random() < 0.98:
+            honest(self, *args, **named)
+
+    patch.setattr(Reacting, "react", react)
+    patch.setattr(Reacting, "follow_again", lambda _: None)
+
+
 BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "fence": (no_fence, ()),
     "self-fencing": (no_self_fencing, ("cut",)),
@@ -202,6 +230,8 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "order of notices": (no_order_of_notices, ()),
     "end of an alarm": (no_end_of_an_alarm, ()),
     "look at the end": (no_look_at_the_end, ()),
+    "taking": (no_taking, ()),
+    "following": (no_following, ()),
     "second delivery": (no_second_delivery, ("crash of a scheduler",)),
 }
 """Means, and the kinds of bad luck that they are there for: with these alone, what is

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tidemill.app.applying import nudge
 from tidemill.app.fleet import writing_store
+from tidemill.app.triggering import store_arrival
 from tidemill.clock import SystemClock
 from tidemill.errors import UsageError
 from tidemill.model.triggers import ArrivalRow, PayloadError, TriggerRow, key_of, payload
@@ -60,13 +61,6 @@ def emit(project: Project, subject: str, data: str | None, key: str | None) -> E
     if sent.new:
         nudge(project, 0)
     return sent
-
-
-def store_arrival(tx: Transaction, row: ArrivalRow) -> bool:
-    (new,) = tx.receive([row])
-    if new:
-        tx.signal(0)  # in case that no nudge comes through
-    return new
 
 
 def triggers(project: Project, pipeline: str | None) -> list[TriggerRow]:

@@ -6,7 +6,7 @@ from tidelang.definition import Definition
 from tidemill.engine.plans import Plans
 from tidemill.engine.triggering import Triggering
 from tidemill.model.rows import RunRow
-from tidemill.model.triggers import TriggerRow, identities
+from tidemill.model.triggers import ArrivalRow, TriggerRow, identities
 from tidemill.ports import Transaction
 
 
@@ -29,3 +29,11 @@ def follow_at_once(tx: Transaction, run: RunRow, now: float) -> None:
     """Starts what the end of a run starts that ended when it was made: no scheduler ends it."""
     if run.state.ended:
         Triggering(tx, Plans(), now, lambda made, _: tx.signal(made.number)).follow([run])
+
+
+def store_arrival(tx: Transaction, row: ArrivalRow) -> bool:
+    """Stores what has arrived, for any scheduler to look at; whether it is new."""
+    (new,) = tx.receive([row])
+    if new:
+        tx.signal(0)  # in case that no nudge comes through
+    return new

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemill.app.events import store_arrival
 from tidemill.app.secrets import InstalledSecrets, installed_secrets
+from tidemill.app.triggering import store_arrival
 from tidemill.errors import TidemillError
 from tidemill.model.signatures import Delivery, verified
 from tidemill.model.triggers import ArrivalRow, key_of, parsed, secret_of, trigger_of

@@ -10,6 +10,7 @@ from typing import Any
 
 from tidelang import values
 from tidelang.evaluate import Scope
+from tidemill.model import causes
 from tidemill.model.outputs import to_value
 from tidemill.model.plan import Instance, Plan, PlannedStep
 from tidemill.model.rows import RunRow, StageRef, StageRow, TaskRef
@@ -111,7 +112,7 @@ def run_space(run: RunRow, attempt: int) -> dict[str, values.Value]:
         "pipeline": run.pipeline,
         "due": _iso(run.due_at or run.created_at),
         "started": _iso(started),
-        "trigger": "manual" if run.schedule is None else "schedule",
+        "trigger": causes.started_by(run),
         "state": run.state.value,
         "attempt": attempt,
     }

@@ -58,3 +58,9 @@ def depth_of(cause: Cause) -> int:
     """How many ends of runs led to it, one after the other."""
     depth = cause.get("depth", 0)
     return depth if isinstance(depth, int) else 0
+
+
+def started_by(run: RunRow) -> str:
+    """The kind, in the words of the language: what a person does is `manual`."""
+    kind = str(run.cause.get("kind", "manual" if run.schedule is None else "schedule"))
+    return "manual" if kind == "retry" else kind

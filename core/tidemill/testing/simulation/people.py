@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tidelang import codec
 from tidelang.definition import Definition
+from tidemill.app.triggering import apply_triggers, store_arrival
 from tidemill.engine.approvals import Answer, Person, record_decision
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
@@ -18,10 +19,11 @@ from tidemill.model import schedules
 from tidemill.model.plan import make_plan
 from tidemill.model.rows import PipelineRow, RunRow, ScheduleRow
 from tidemill.model.states import RunState, TaskState
+from tidemill.model.triggers import ArrivalRow
 from tidemill.ports import Transaction
 from tidemill.testing.simulation.database import Database
 from tidemill.testing.simulation.ends import Wire
-from tidemill.testing.simulation.pipelines import CHAIN, SCHEDULED, STARTED, TICK
+from tidemill.testing.simulation.pipelines import CHAIN, HEARS, NEWS, SCHEDULED, STARTED, TICK
 from tidemill.testing.simulation.promises import Promises
 from tidemill.testing.simulation.time import EPOCH
 
@@ -45,6 +47,8 @@ class People:
         self._promises = promises
         self._known = dice.sample(STARTED, 3)
         self._beside = dice.choice(SCHEDULED)
+        self.sent = 0
+        """Events."""
 
     @staticmethod
     def _now() -> float:
@@ -67,16 +71,18 @@ class People:
 
     def _apply(self, tx: Transaction) -> None:
         tx.add_definition(codec.digest(CHAIN), "chain", codec.encode(CHAIN), self._now())
-        for definition in (TICK, self._beside):
+        for definition in (TICK, self._beside, HEARS):
             self._apply_one(tx, definition)
 
     def _apply_one(self, tx: Transaction, definition: Definition) -> None:
         now, digest, name = self._now(), codec.digest(definition), definition.name
         tx.add_definition(digest, name, codec.encode(definition), now)
         tx.save_pipeline(PipelineRow(name, digest, f"{name}.tide", now, "me"))
-        spec = schedules.spec_of(definition.schedules[0], {})
-        first = schedules.first_after(spec, now)
-        tx.add_schedule(ScheduleRow(0, name, schedules.identity_of(spec), spec, first, first))
+        apply_triggers(tx, definition, digest)
+        for schedule in definition.schedules:
+            spec = schedules.spec_of(schedule, {})
+            first = schedules.first_after(spec, now)
+            tx.add_schedule(ScheduleRow(0, name, schedules.identity_of(spec), spec, first, first))
 
     def _end_schedules(self, tx: Transaction) -> None:
         for definition in (TICK, self._beside):
@@ -85,7 +91,16 @@ class People:
 
     # runs
 
+    def _send(self) -> None:
+        """An event, and the same once more, as somebody sends it who did not hear the answer."""
+        row = ArrivalRow(0, "event", NEWS, f"news {self.sent}", {}, "emit", self._now())
+        self.sent += 1
+        for _ in range(2):
+            self._database.now(lambda tx: store_arrival(tx, row))
+        self._wire.nudge(0)
+
     def _start(self) -> None:
+        self._send()
         definition = self._dice.choice(self._known)
         plan = make_plan(definition, {})
         new = NewRun(

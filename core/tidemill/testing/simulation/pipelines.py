@@ -20,6 +20,7 @@ from tidelang.definition import (
     Schedule,
     Step,
     Subrun,
+    Trigger,
     Type,
 )
 
@@ -161,13 +162,26 @@ NEWEST = _pipeline(
     schedules=(Schedule(every=15_000, overlap="replace"),),
 )
 
+NEWS = "news"
+"""The subject of events."""
+
+HEARS = _pipeline(
+    "hears",
+    steps=(_step("heard"),),
+    triggers=(
+        Trigger("pipeline", "tick", on=("succeeded", "failed", "cancelled")),
+        Trigger("event", NEWS),
+    ),
+)
+"""Must start once for each end, and for each event."""
+
 STARTED = (WIDE, CHAIN, LATE, ASK, NEST, NARROW, TIMED, HURRY)
 """Those that people start."""
 
 SCHEDULED = (TURNS, SKIPS, NEWEST)
 """Those of which one stands beside `TICK`."""
 
-BY_NAME = {definition.name: definition for definition in (*STARTED, TICK, *SCHEDULED)}
+BY_NAME = {definition.name: definition for definition in (*STARTED, TICK, HEARS, *SCHEDULED)}
 STEPS = {step.name: step for definition in BY_NAME.values() for step in definition.steps}
 ONCE = frozenset(name for name, step in STEPS.items() if not step.idempotent)
 LIMITS = {name: step.max_parallel for name, step in STEPS.items() if step.max_parallel is not None}

@@ -19,7 +19,7 @@ from tidemill.testing.simulation.faults import BadLuck
 from tidemill.testing.simulation.fleet import Fleet
 from tidemill.testing.simulation.network import Network
 from tidemill.testing.simulation.people import People
-from tidemill.testing.simulation.pipelines import TICK
+from tidemill.testing.simulation.pipelines import HEARS, TICK
 from tidemill.testing.simulation.post import Post
 from tidemill.testing.simulation.promises import BrokenPromiseError, Promises
 from tidemill.testing.simulation.server import Server
@@ -123,7 +123,7 @@ class Story:
         parts = [self._spawn(people.work(WORK_SECONDS))]
         if trouble:
             parts.append(self._spawn(luck.strike(TROUBLE_SECONDS)))
-        ending = self._spawn(self._until_all_ended(parts))
+        ending = self._spawn(self._until_all_ended(parts, people))
         await asyncio.wait((ending, self._failed), return_when=asyncio.FIRST_COMPLETED)
         if self._failed.done():
             self._failed.result()
@@ -169,7 +169,7 @@ class Story:
 
     # the end
 
-    async def _until_all_ended(self, parts: Sequence[asyncio.Task[None]]) -> None:
+    async def _until_all_ended(self, parts: Sequence[asyncio.Task[None]], people: People) -> None:
         await asyncio.wait(parts)
         self._post.trouble = False
         quiet = 0.0
@@ -181,6 +181,7 @@ class Story:
             ended = ended and not self._untold()
             quiet = quiet + LOOK_SECONDS if ended else 0.0
         self._check_schedule()
+        self._check_causes(people.sent)
         self._check_post()
 
     def _untold(self) -> bool:
@@ -214,6 +215,18 @@ class Story:
                 every = (TICK.schedules[0].every or 0) / 1000
                 if runs[0].pipeline == TICK.name and round(after - before, 3) != every:
                     raise BrokenPromiseError(f"a schedule left out {before} to {after}")
+
+    def _check_causes(self, sent: int) -> None:
+        """One run for each end of a run that is waited for, and for each event."""
+        runs = self._promises.runs.values()
+        causes = [r.cause for r in runs if r.pipeline == HEARS.name and r.retry_of is None]
+        heard = Counter(cause["run"] for cause in causes if cause["kind"] == "pipeline")
+        ended = Counter(run.number for run in runs if run.pipeline == TICK.name)
+        if heard != ended:
+            raise BrokenPromiseError(f"the ends of {ended} started {heard}")
+        news = Counter(cause["arrival"] for cause in causes if cause["kind"] == "event")
+        if len(news) != sent or len(news) != news.total():
+            raise BrokenPromiseError(f"{sent} events started {news}")
 
     def _report(self, faults: Counter[str]) -> Report:
         promises = self._promises
