@@ -19,7 +19,9 @@ class Reacting:
     def __init__(self, tx: Transaction, children: Children) -> None:
         self._tx = tx
         self._children = children
-        self._triggering = Triggering(tx, children.plans, children.ledger.now, self._made)
+        now, standing = children.ledger.now, children.progress.standing
+        self._triggering = Triggering(tx, children.plans, now, self._made, standing)
+        self._late = False
         self.more = False
         """Whether something may be left to be done at once."""
 
@@ -39,7 +41,9 @@ class Reacting:
         self._follow()
 
     def follow_again(self) -> None:
-        """What has ended since starts runs of which nothing is offered in this turn."""
+        """What has ended since starts runs of which nothing is offered in this turn, and that
+        have to be looked at in another one."""
+        self._late = True
         self.more |= self._follow()
 
     def _follow(self) -> bool:
@@ -50,3 +54,5 @@ class Reacting:
     def _made(self, run: RunRow, plan: Plan) -> None:
         del plan  # the plans have it by now
         self._children.ledger.add_made(run, self._tx.all_tasks(run.number))
+        if self._late:
+            self._tx.signal(run.number)

@@ -23,6 +23,7 @@ from tidelang.definition import Definition, Trigger
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
+from tidemill.engine.standing import Standing
 from tidemill.errors import TidemillError
 from tidemill.model import causes
 from tidemill.model.causes import DEEPEST, Cause
@@ -90,6 +91,7 @@ class Triggering:
     plans: Plans
     now: float
     made: Callable[[RunRow, Plan], None]
+    standing: Standing | None = None
     _definitions: dict[str, bytes] = field(default_factory=dict)
     _rows: dict[int, TriggerRow] = field(default_factory=dict)
     _changed: set[int] = field(default_factory=set)
@@ -287,7 +289,7 @@ class Triggering:
             told=True,
             cause=wish.cause,
         )
-        run = create_run(self.tx, new, self.now)
+        run = create_run(self.tx, new, self.now, self.standing)
         self._set(of.row, fired_at=self.now, fired_run=run.number, trouble="", trouble_at=None)
         self.plans.replace(run.number, plan)
         self._ended.append(run)
