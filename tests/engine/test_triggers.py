@@ -296,6 +296,20 @@ async def test_an_event_of_the_broker_is_stored_with_its_turn_and_once(bench: Be
     assert len(runs(bench, "p")) == 1
 
 
+async def test_runs_of_events_keep_to_the_concurrency_of_their_pipeline(bench: Bench) -> None:
+    apply(bench, f'pipeline p {{ concurrency = 1\ntrigger event "e"\n{STEP} }}')
+    bench.executor.ends = lambda _: None
+    schedule(bench)
+    bench.work("w")
+    await arrive(bench, {}, {})
+    await bench.clock.advance(60)
+    assert len(bench.executor.at_work) == 1
+    bench.executor.end("a")
+    await bench.clock.run_until(lambda: bench.run(1).state.ended)
+    await bench.clock.run_until(lambda: bool(bench.executor.at_work), within=60)
+    assert len(runs(bench, "p")) == 2
+
+
 # --- applying ---------------------------------------------------------------------------
 
 
