@@ -184,14 +184,10 @@ class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms
         self._connection.execute(insert(APPROVAL).values(decision._asdict()))
 
     def next_due(self, now: float) -> float | None:
-        timers = [
-            *self._fetch("next_timer"),
-            *self._fetch("next_ready", now=now),
-            *self._fetch("next_schedule"),
-            *self._fetch("next_alarm"),
-            *self._fetch("next_held"),
-        ]
-        return min((float(at) for (at,) in timers if at is not None), default=None)
+        names = ("next_timer", "next_ready", "next_schedule", "next_alarm", "next_held")
+        asked = [(self._sql.prepared(name), {"now": now}) for name in names]
+        timers = [at for rows in self._driver.fetch_all(asked) for (at,) in rows]
+        return min((float(at) for at in timers if at is not None), default=None)
 
     def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
         if runs is None:
