@@ -247,6 +247,23 @@ async def test_a_run_below_a_late_step_is_raised_with_it(bench: Bench, alone: bo
     assert (bench.run(run.number).raised, bench.run(run.number + 1).raised) == (0, 1)
 
 
+async def test_a_late_run_that_waits_at_the_gate_is_raised_once(bench: Bench) -> None:
+    bench.executor.ends = waits("a")
+    narrow = late(60, "escalate", step("a", priority="low"), concurrency=1)
+    first, second = bench.create(narrow), bench.create(narrow)
+    bench.drive(first, alone=False)
+    await bench.clock.advance(1)
+    await bench.broker.report(Nudge(second.number))
+    await bench.clock.advance(61)
+    assert bench.run(second.number).state is RunState.PENDING
+    bench.executor.end("a")
+    await bench.clock.advance(1)
+    assert (bench.run(second.number).state, bench.run(second.number).raised) == ("running", 1)
+    task = bench.task(second, "a")
+    assert task.ready_at is not None
+    assert round((task.place - task.ready_at) / AGEING) == 2, "low is 3, and it is one rank up"
+
+
 async def test_nothing_is_raised_beyond_critical(bench: Bench) -> None:
     bench.executor.ends = waits("a")
     run = bench.create(late(60, "escalate", step("a", priority="bulk")))
