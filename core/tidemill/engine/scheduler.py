@@ -143,7 +143,7 @@ class Scheduler:
         for task in todo.voids:
             await self._broker.void(task.ref, task.fence, task.pool or POOL, task.epoch)
         if todo.stops:
-            await self._broker.stop(todo.stops)
+            await self._broker.control(todo.stops)
         if todo.runs or todo.tasks:
             self._watcher.changed(todo.runs, todo.tasks)
         for run in todo.runs:
