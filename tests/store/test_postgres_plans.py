@@ -44,6 +44,9 @@ HOT: dict[str, dict[str, Any]] = {
     "active": {},
     "due": {"now": 5.0},
     "ready": {"now": 5.0, "limit": 10, "pool": "default"},
+    "first_of": {"now": 5.0, "limit": 10, "pool": "default", "lane": 20},
+    "lines": {},
+    "held": {},
     "next_timer": {},
     "next_ready": {"now": 5.0},
 }

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from tidemill.errors import TidemillError
 from tidemill.model.rows import (
     AttemptRow,
+    CordonRow,
     DecisionRow,
     EventLook,
     EventRow,
     ExpansionRow,
+    HeldRow,
     NoticeRow,
     ObservedRow,
     ObserverRow,
@@ -278,7 +280,33 @@ class Events(Protocol):
         it by now, or has moved it."""
 
 
-class Transaction(Turn, Purging, Notices, Events, Protocol):
+class Placement(Protocol):
+    """What placing steps on workers needs. A *line* is a pool and a lane of it."""
+
+    def may_place(self) -> bool:
+        """Whether nobody else places now; then nobody does before the end of the
+        transaction."""
+
+    def lines(self) -> list[tuple[str, int]]:
+        """Those in which ready tasks stand."""
+
+    def first_of(self, now: float, lines: Sequence[tuple[str, int]], limit: int) -> list[TaskRow]:
+        """The first ready tasks of each of these lines in the order of dispatch, at most so
+        many of each, without those of a family that somebody else has in hand."""
+
+    def held(self) -> list[HeldRow]:
+        """What workers have to do."""
+
+    def cordons(self) -> list[CordonRow]: ...
+
+    def cordon(self, row: CordonRow) -> None:
+        """Stores it, in the place of an earlier one."""
+
+    def uncordon(self, workers: Iterable[str]) -> int:
+        """How many of them were cordoned."""
+
+
+class Transaction(Turn, Placement, Purging, Notices, Events, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 

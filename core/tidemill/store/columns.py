@@ -17,6 +17,7 @@ from tidemill.store.tables import (
     Approval,
     Attempt,
     Condemned,
+    Cordon,
     Expansion,
     Outbox,
     Pipeline,
@@ -42,6 +43,7 @@ PIPELINE: Table = Pipeline.__table__  # type: ignore[attr-defined]
 SCHEDULE: Table = Schedule.__table__  # type: ignore[attr-defined]
 SIGNAL: Table = Signal.__table__  # type: ignore[attr-defined]
 WORKER: Table = Worker.__table__  # type: ignore[attr-defined]
+CORDON: Table = Cordon.__table__  # type: ignore[attr-defined]
 
 TASK_CHANGES = {
     "state": str,

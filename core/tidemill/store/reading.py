@@ -7,17 +7,22 @@ from typing import Any
 
 from sqlalchemy import (
     Select,
+    TextClause,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
     literal_column,
     or_,
     select,
+    text,
 )
 
+from tidemill.model.placement import PLACED
 from tidemill.model.states import RunState, TaskState
+from tidemill.store import tables
 from tidemill.store.batch import unfold
 from tidemill.store.columns import (
     ACTIVE,
@@ -199,7 +204,9 @@ class Reading(Dialected):
         # The sum keeps databases from the index of timers: a long backlog would be read and
         # sorted for a handful of it. The index of the order of dispatch has it sorted.
         due = TASK.c.run_at + literal_column("0") <= bindparam("now")
-        statement = select(*TASK_COLUMNS).where(READY, TASK.c.pool == bindparam("pool"), due)
+        shared = TASK.c.lane < literal_column(str(PLACED))
+        line = and_(READY, TASK.c.pool == bindparam("pool"), shared)
+        statement = select(*TASK_COLUMNS).where(line, due)
         if some_full:
             stages = unfold(self._dialect, "full", {"run": int, "step": int})
             runs = unfold(self._dialect, "full_runs", {"run": int})
@@ -208,6 +215,41 @@ class Reading(Dialected):
             statement = statement.where(~exists(full), ~exists(full_run))
         statement = statement.order_by(TASK.c.lane, TASK.c.place, TASK.c.run, TASK.c.ordinal)
         return self._skipping(statement.limit(bindparam("limit")))
+
+    @cached_property
+    def lines(self) -> TextClause:
+        """Each pool and lane that something ready stands in. From one to the next over the
+        index of the order of dispatch: what it costs is the number of lines, however long
+        they are."""
+        following = (
+            f"SELECT {{column}} FROM task WHERE {tables.READY}"
+            " AND (pool, lane) > (l.pool, l.lane) ORDER BY pool, lane LIMIT 1"
+        )
+        pool, lane = (following.format(column=name) for name in ("pool", "lane"))
+        return text(
+            "WITH RECURSIVE l(pool, lane) AS (SELECT * FROM (SELECT pool, lane FROM task"
+            f" WHERE {tables.READY} ORDER BY pool, lane LIMIT 1) AS first"
+            f" UNION ALL SELECT ({pool}), ({lane}) FROM l WHERE l.pool IS NOT NULL)"
+            " SELECT pool, lane FROM l WHERE pool IS NOT NULL"
+        )
+
+    @cached_property
+    def first_of(self) -> Select[Any]:
+        """The first ready tasks of one line."""
+        due = TASK.c.run_at + literal_column("0") <= bindparam("now")
+        line = and_(READY, TASK.c.pool == bindparam("pool"), TASK.c.lane == bindparam("lane"))
+        found = select(*TASK_COLUMNS).where(line, due)
+        found = found.order_by(TASK.c.place, TASK.c.run, TASK.c.ordinal)
+        return self._skipping(found.limit(bindparam("limit")))
+
+    @cached_property
+    def held(self) -> Select[Any]:
+        """What workers have to do, by stages."""
+        placed = TASK.c.target != literal_column("''")
+        worker = case((placed, TASK.c.target), else_=TASK.c.worker)
+        columns = (worker.label("holder"), TASK.c.run, TASK.c.step, placed.label("placed"))
+        found = select(*columns, func.count()).where(ACTIVE, worker != literal_column("''"))
+        return found.group_by(*columns)
 
     @cached_property
     def standing(self) -> Select[Any]:

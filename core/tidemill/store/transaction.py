@@ -34,12 +34,13 @@ from tidemill.store.driver import Prepared
 from tidemill.store.events import Events
 from tidemill.store.notices import Notices
 from tidemill.store.pipelines import Pipelines
+from tidemill.store.placing import Placing
 from tidemill.store.purging import Purging
 from tidemill.store.row_values import task_row, task_values
 from tidemill.store.workers import Workers
 
 
-class SqlTransaction(Pipelines, Workers, Purging, Notices, Events):
+class SqlTransaction(Pipelines, Workers, Placing, Purging, Notices, Events):
     """See `tidemill.ports.Transaction`."""
 
     @contextmanager

@@ -26,6 +26,18 @@ def upgrade() -> None:
         sa.Column("spread", sa.Float(), nullable=False),
         sqlite_with_rowid=False,
     )
+    _cordons()
+
+
+def _cordons() -> None:
+    op.create_table(
+        "cordon",
+        sa.Column("worker", sa.String(), primary_key=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _runs() -> None:

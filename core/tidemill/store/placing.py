@@ -1,0 +1,56 @@
+"""What placing steps on workers asks of the database: the lines of what is to be placed, what
+workers have to do, and which of them are cordoned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, func, insert, select
+
+from tidemill.model.rows import CordonRow, HeldRow, TaskRow
+from tidemill.store.access import Access
+from tidemill.store.columns import CORDON
+
+_LOCK = 0x7469_6465_0001
+"""Of the database's advisory locks the one that whoever places holds."""
+
+
+class Placing(Access):
+    """The part of a transaction that is about placing steps."""
+
+    def may_place(self) -> bool:
+        if self._connection.dialect.name == "sqlite":
+            return True
+        taken = self._connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))
+        return bool(taken.scalar_one())
+
+    def lines(self) -> list[tuple[str, int]]:
+        return [(pool, lane) for pool, lane in self._fetch("lines") if pool]
+
+    def first_of(self, now: float, lines: Sequence[tuple[str, int]], limit: int) -> list[TaskRow]:
+        statement = self._sql.prepared("first_of")
+        found = self._driver.fetch_all(
+            [
+                (statement, {"now": now, "limit": limit, "pool": pool, "lane": lane})
+                for pool, lane in lines
+            ]
+        )
+        return [self._read.task(row) for rows in found for row in rows]
+
+    def held(self) -> list[HeldRow]:
+        return [
+            HeldRow(worker, run, step, bool(placed), count)
+            for worker, run, step, placed, count in self._fetch("held")
+        ]
+
+    def cordons(self) -> list[CordonRow]:
+        rows = self._connection.execute(select(CORDON).order_by(CORDON.c.worker)).mappings()
+        return [CordonRow(**row) for row in rows]
+
+    def cordon(self, row: CordonRow) -> None:
+        self.uncordon([row.worker])
+        self._connection.execute(insert(CORDON).values(row._asdict()))
+
+    def uncordon(self, workers: Iterable[str]) -> int:
+        found = delete(CORDON).where(CORDON.c.worker.in_(list(workers)))
+        return int(self._connection.execute(found).rowcount)
