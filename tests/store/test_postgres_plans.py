@@ -44,7 +44,7 @@ HOT: dict[str, dict[str, Any]] = {
     "active": {},
     "due": {"now": 5.0},
     "ready": {"now": 5.0, "limit": 10, "pool": "default"},
-    "first_of": {"now": 5.0, "limit": 10, "pool": "default", "lane": 20},
+    "first_of": {"now": 5.0, "limit": 10, "pool": "default", "lane": 20, "full": "[]", "full_runs": "[]"},
     "lines": {},
     "held": {},
     "next_timer": {},

@@ -17,6 +17,7 @@ from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
 from tidemill.errors import UsageError
 from tidemill.model.messages import PRIORITIES
+from tidemill.model.placement import lane_of
 from tidemill.model.plan import Plan, PlannedStep
 from tidemill.model.rows import (
     NO_WORKER,
@@ -158,6 +159,7 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
             priority=PRIORITIES.index(step.step.priority),
             place=float(PRIORITIES.index(step.step.priority)),
             pool=pool_of(step) if new.pooled else None,
+            lane=lane_of(step.step) or 0 if new.pooled else 0,
         )
         for step in plan.steps
         for instance in step.rows

@@ -11,6 +11,7 @@ from tidelang.definition import Subrun
 from tidemill.engine.children import Children
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.orders import POOL, OrderError, make_order
+from tidemill.engine.placing import Places
 from tidemill.engine.plans import Plans
 from tidemill.engine.policing import described
 from tidemill.engine.scopes import Outputs, read_refs
@@ -18,6 +19,7 @@ from tidemill.model.messages import Order
 from tidemill.model.rows import NO_WORKER, RunRow, StageRef, TaskRow
 from tidemill.model.states import RunState
 from tidemill.model.transitions import RunEvent, TaskEvent
+from tidemill.model.unplaceable import PREFIX
 from tidemill.ports import Policy, Turn
 
 MOST_BEGUN = 100
@@ -37,6 +39,8 @@ class Dispatch:
     epoch: str
     """That of the broker."""
     policy: Policy | None = None
+    places: Places | None = None
+    """Where steps are placed that want something of their worker."""
     orders: list[Order] = field(default_factory=list)
     at_most_once: bool = False
     """Whether an order is for a step that must never be started twice."""
@@ -72,6 +76,28 @@ class Dispatch:
         waiting = self._offer_work()
         while self._room(NO_WORKER) > 0 and self._begin(waiting):
             waiting = self._offer_work()
+        if self.places is not None and self.places.wanted():
+            self._place(self.places)
+
+    def _place(self, places: Places) -> None:
+        """Offers steps that want something of their worker to one that has it."""
+        places.crowded = {pool for pool in self._free if self._room(pool) <= 0}
+        more = True
+        while more:
+            full, stuck, offers = self._full(), [], len(self.orders)
+            found = places.candidates(*full)
+            self._read(found)
+            self._recount(found)
+            for task in found:
+                if self._is_full(StageRef(task.run, task.step)):
+                    continue
+                worker = places.worker_for(task)
+                if worker is None:
+                    stuck.append(task)
+                elif self._offer(task, worker.name):
+                    places.taken(task, worker)
+            moved = len(self.orders) > offers or self._full() != full
+            more = moved and places.has_more(stuck)
 
     def _count(self, stored: Mapping[StageRef, int]) -> None:
         self._active = self.ledger.active(stored)
@@ -226,23 +252,32 @@ class Dispatch:
     def _is_subrun(self, ref: StageRef) -> bool:
         return isinstance(self.plans.of(ref.run).steps[ref.step].step.action, Subrun)
 
-    def _offer(self, task: TaskRow) -> None:
+    def _offer(self, task: TaskRow, target: str = "") -> bool:
+        """To a worker, or to its pool; whether it was offered."""
         if not self._is_running(task.run):
-            return
+            return False
         run = self.ledger.run(task.run)
-        offered = self.ledger.move(task, TaskEvent.DISPATCH, worker="", epoch=self.epoch)
+        said = {"detail": ""} if task.detail.startswith(PREFIX) else {}
+        offered = self.ledger.move(
+            task, TaskEvent.DISPATCH, worker="", epoch=self.epoch, target=target, **said
+        )
         try:
             order = make_order(run, self.plans.of(task.run), offered, self.outputs)
         except OrderError as error:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
-            return
+            return False
         if self._is_vetoed(run, offered, order):
-            return
+            return False
         self._take(StageRef(task.run, task.step))
-        self._free[self._queue(task)] -= 1
+        queue = self._queue(task)
+        if queue in self._free:
+            self._free[queue] -= 1
+        if self.places is not None and not target:
+            self.places.placing.served(queue, task.place)
         self.orders.append(order)
         if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
+        return True
 
     def _is_vetoed(self, run: RunRow, task: TaskRow, order: Order) -> bool:
         if self.policy is None:

@@ -167,6 +167,8 @@ class Ledger:
             IllegalTransitionError: the table has no such entry.
         """
         state, effects = move_task(row.state, event)
+        if event is TaskEvent.UNBLOCK:
+            fields.setdefault("ready_at", self.now)
         if Effect.NEW_FENCE in effects:
             fields["fence"] = row.fence + 1
         if Effect.NEW_ATTEMPT in effects:
@@ -191,6 +193,12 @@ class Ledger:
         said = {"detail": fields["detail"]} if fields.get("detail") else {}
         self.record("task", row.run, row.ordinal, state=state.value, attempt=after.attempt, **said)
         return after
+
+    def say(self, row: TaskRow, detail: str) -> None:
+        """Why it can go nowhere, or that it can."""
+        self._put(row, row._replace(detail=detail))
+        if detail:
+            self.record("unplaceable", row.run, row.ordinal, detail=detail)
 
     def push_timer(self, row: TaskRow) -> None:
         """Believes a dispatch for another lease."""

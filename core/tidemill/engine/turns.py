@@ -17,11 +17,13 @@ from tidemill.engine.notices import note_events
 from tidemill.engine.orders import POOL
 from tidemill.engine.overdue import Overdue, decide
 from tidemill.engine.pace import Pace
+from tidemill.engine.placing import REGION_WAIT, Places, Placing
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.roster import Roster
 from tidemill.engine.scopes import Outputs
 from tidemill.model.messages import (
+    Cordon,
     Heartbeat,
     Nudge,
     Order,
@@ -67,6 +69,7 @@ class Todo:
     orders: list[Order] = field(default_factory=list)
     stops: list[StopAttempt] = field(default_factory=list)
     voids: list[TaskRow] = field(default_factory=list)
+    cordons: list[Cordon] = field(default_factory=list)
     runs: list[RunRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
     next_due: float | None = None
@@ -81,7 +84,13 @@ class Turns:
     turn takes, as long as no slot that gets free is filled."""
 
     def __init__(
-        self, clock: Clock, *, run: int | None, lease: float, policy: Policy | None
+        self,
+        clock: Clock,
+        *,
+        run: int | None,
+        lease: float,
+        policy: Policy | None,
+        region_wait: float = REGION_WAIT,
     ) -> None:
         self._clock = clock
         self._run = run
@@ -91,6 +100,7 @@ class Turns:
         self.plans = Plans()
         self._outputs = Outputs()
         self._roster = Roster(lease)
+        self.placing = Placing(self._roster, region_wait)
         self.pace = Pace()
         self.next_due: float | None = 0.0  # whatever the last one here has left is due
         self.judge_from = 0.0
@@ -143,7 +153,10 @@ class Turns:
         firing = None if every is None else Firing(every, children)
         if firing is not None and self._timer_passed(ledger):
             firing.fire(ledger.now)
-        dispatch = self._dispatch(children, active, pooled=every is not None)
+        if every is not None:
+            self.placing.changed |= self._timer_passed(ledger)
+            todo.cordons = self._cordons(every, reports)
+        dispatch = self._dispatch(children, active, every)
         note_events(ledger, self.plans, tx)
         ledger.flush(tx)
         todo.orders = dispatch.orders
@@ -157,21 +170,36 @@ class Turns:
         return todo
 
     def _dispatch(
-        self, children: Children, active: Mapping[StageRef, int], *, pooled: bool
+        self, children: Children, active: Mapping[StageRef, int], every: Transaction | None
     ) -> Dispatch:
-        ledger = children.ledger
+        ledger, places = children.ledger, None
+        if every is not None:
+            sure = ledger.now >= self.judge_from
+            places = Places(self.placing, every, ledger, self.plans, sure)
         dispatch = Dispatch(
             children,
             self._capacity(ledger.now),
-            pooled=pooled,
+            pooled=every is not None,
             epoch=self.epoch.name,
             policy=self._policy,
+            places=places,
         )
         dispatch.fill(active)
         while ledger.ended or ledger.ended_children:  # what could not be begun has ended
             children.settle()
             dispatch.fill()
         return dispatch
+
+    def _cordons(self, tx: Transaction, reports: Sequence[Report]) -> list[Cordon]:
+        """What workers are told, where somebody has changed which are cordoned: see
+        `tidemill.engine.census` for those that this does not reach."""
+        if Nudge(0) not in reports:
+            return []
+        self.placing.changed = True
+        wanted = {row.worker for row in tx.cordons()}
+        there = {worker.name for worker in self._roster.workers(self._clock.now())}
+        differ = (wanted ^ self._roster.cordoned) & there
+        return [Cordon(name, lifted=name not in wanted) for name in sorted(differ)]
 
     # reading
 
@@ -229,6 +257,8 @@ class Turns:
         timers = [row.run_at for row in ledger.changed.values()]
         future = [at for at in timers if at is not None and at > ledger.now]
         future += [self.judge_from] if self.judge_from > ledger.now else []
+        if self.placing.next_at is not None:
+            future.append(max(self.placing.next_at, ledger.now))
         if self._run is None:  # others set timers too, and may die before them
             future.append(ledger.now + self._lease / HEARTBEATS)
         return min([*future, *([known] if known is not None else [])], default=None)
@@ -265,10 +295,11 @@ class Turns:
                     self.pace.count(ledger.now)
                     booking.result(report)
                 case Heartbeat():
-                    self._roster.heard(report, ledger.now)
+                    self.placing.changed |= self._roster.heard(report, ledger.now)
                     if self.mirror is not None:
                         leases += [(c.ref, c.fence, report.worker) for c in report.held]
                 case Nudge():
+                    self.placing.changed = True
                     for run in tx.family(report.run):
                         self._look(tx, children, run.number)
         if leases:

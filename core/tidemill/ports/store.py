@@ -290,9 +290,17 @@ class Placement(Protocol):
     def lines(self) -> list[tuple[str, int]]:
         """Those in which ready tasks stand."""
 
-    def first_of(self, now: float, lines: Sequence[tuple[str, int]], limit: int) -> list[TaskRow]:
+    def first_of(
+        self,
+        now: float,
+        lines: Sequence[tuple[str, int]],
+        limit: int,
+        full: Iterable[StageRef] = (),
+        full_runs: Iterable[int] = (),
+    ) -> list[TaskRow]:
         """The first ready tasks of each of these lines in the order of dispatch, at most so
-        many of each, without those of a family that somebody else has in hand."""
+        many of each; none of them of a full stage or run, or of a family that somebody else
+        has in hand."""
 
     def held(self) -> list[HeldRow]:
         """What workers have to do."""

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, func, insert, select
 
-from tidemill.model.rows import CordonRow, HeldRow, TaskRow
+from tidemill.model.rows import CordonRow, HeldRow, StageRef, TaskRow
 from tidemill.store.access import Access
+from tidemill.store.batch import fold
 from tidemill.store.columns import CORDON
 
 _LOCK = 0x7469_6465_0001
@@ -27,13 +28,23 @@ class Placing(Access):
     def lines(self) -> list[tuple[str, int]]:
         return [(pool, lane) for pool, lane in self._fetch("lines") if pool]
 
-    def first_of(self, now: float, lines: Sequence[tuple[str, int]], limit: int) -> list[TaskRow]:
+    def first_of(
+        self,
+        now: float,
+        lines: Sequence[tuple[str, int]],
+        limit: int,
+        full: Iterable[StageRef] = (),
+        full_runs: Iterable[int] = (),
+    ) -> list[TaskRow]:
         statement = self._sql.prepared("first_of")
+        same = {
+            "now": now,
+            "limit": limit,
+            "full": fold(full),
+            "full_runs": fold((run,) for run in full_runs),
+        }
         found = self._driver.fetch_all(
-            [
-                (statement, {"now": now, "limit": limit, "pool": pool, "lane": lane})
-                for pool, lane in lines
-            ]
+            [(statement, {**same, "pool": pool, "lane": lane}) for pool, lane in lines]
         )
         return [self._read.task(row) for rows in found for row in rows]
 

@@ -208,13 +208,16 @@ class Reading(Dialected):
         line = and_(READY, TASK.c.pool == bindparam("pool"), shared)
         statement = select(*TASK_COLUMNS).where(line, due)
         if some_full:
-            stages = unfold(self._dialect, "full", {"run": int, "step": int})
-            runs = unfold(self._dialect, "full_runs", {"run": int})
-            full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
-            full_run = select(1).where(runs.c.run == TASK.c.run)
-            statement = statement.where(~exists(full), ~exists(full_run))
+            statement = self._beside_full(statement)
         statement = statement.order_by(TASK.c.lane, TASK.c.place, TASK.c.run, TASK.c.ordinal)
         return self._skipping(statement.limit(bindparam("limit")))
+
+    def _beside_full(self, statement: Select[Any]) -> Select[Any]:
+        stages = unfold(self._dialect, "full", {"run": int, "step": int})
+        runs = unfold(self._dialect, "full_runs", {"run": int})
+        full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
+        full_run = select(1).where(runs.c.run == TASK.c.run)
+        return statement.where(~exists(full), ~exists(full_run))
 
     @cached_property
     def lines(self) -> TextClause:
@@ -235,10 +238,10 @@ class Reading(Dialected):
 
     @cached_property
     def first_of(self) -> Select[Any]:
-        """The first ready tasks of one line."""
+        """The first ready tasks of one line, none of stages or runs that are full."""
         due = TASK.c.run_at + literal_column("0") <= bindparam("now")
         line = and_(READY, TASK.c.pool == bindparam("pool"), TASK.c.lane == bindparam("lane"))
-        found = select(*TASK_COLUMNS).where(line, due)
+        found = self._beside_full(select(*TASK_COLUMNS).where(line, due))
         found = found.order_by(TASK.c.place, TASK.c.run, TASK.c.ordinal)
         return self._skipping(found.limit(bindparam("limit")))
 

@@ -240,6 +240,10 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
         assert [row.ordinal for row in first] == [2, 1, 4]
         first = store.transact_now(lambda tx: tx.first_of(9.0, [here], 2))
         assert [row.ordinal for row in first] == [3, 2]
+        full = [StageRef(1, 1)]
+        beside = store.transact_now(lambda tx: tx.first_of(9.0, [here], 9, full))
+        assert [row.ordinal for row in beside] == [2]
+        assert store.transact_now(lambda tx: tx.first_of(9.0, [here], 9, (), [1])) == []
         ready = store.transact_now(lambda tx: tx.ready(5.0, {"default": 9}))
         assert [row.ordinal for row in ready] == [0], "what is placed is not for all"
 
