@@ -13,7 +13,7 @@ from tidemill.app.present import cache_view, run_view, task_views, within
 from tidemill.engine.plans import plan_of
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import RunRow, TaskRef, TaskRow, WorkerRow
+from tidemill.model.rows import CordonRow, RunRow, TaskRef, TaskRow, WorkerRow
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError
@@ -131,8 +131,16 @@ class History:
         return run_view(row, interrupted=not owned)
 
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
-        """The workers that were heard of lately, with what they hold."""
+        """The workers that were heard of lately, with what they hold, and what was placed on
+        them and has not begun."""
         return self._sql.workers() if self._sql else []
+
+    def cordons(self) -> list[CordonRow]:
+        return self._sql.cordons() if self._sql else []
+
+    def task_row(self, number: int, key: str) -> TaskRow | None:
+        """A task of a run or of those below it, as it was when these were last looked at."""
+        return self._row(number, key)
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

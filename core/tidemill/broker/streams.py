@@ -136,9 +136,7 @@ async def declare_pool(jetstream: JetStreamContext, pool: str, ack_wait: float =
         )
 
 
-async def declare_own(
-    jetstream: JetStreamContext, worker: str, ack_wait: float = ACK_WAIT
-) -> None:
+async def declare_own(jetstream: JetStreamContext, worker: str, ack_wait: float = ACK_WAIT) -> None:
     """The consumer of what is for one worker alone. It goes when nobody has asked it for long:
     workers come and go, and what is left for one that does not come back is offered again."""
     await jetstream.add_consumer(

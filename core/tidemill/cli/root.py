@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "retry": "Run again what failed in a run, and what depends on it.",
     "apply": "Make files' pipelines those of the fleet.",
     "trigger": "Start a run of a pipeline that was applied.",
-    "workers": "Show the workers of the fleet.",
+    "workers": "Show the workers of the fleet, and cordon them.",
     "notify": "See to it that people are told.",
     "up": "Start a scheduler, a worker and a NATS server here.",
     "scheduler": "Schedule the fleet's runs.",

@@ -53,9 +53,16 @@ def answers(history: History, number: int, step: str) -> list[Answer]:
     Raises:
         UsageError: the run has no such step.
     """
+    from tidemill.app.waiting import waits_for_worker
+
     run, tasks = history.run(number), history.tasks(number)
     return [
-        Answer(run, task, _because(run, task, tasks), history.cache(number, task.key))
+        Answer(
+            run,
+            task,
+            waits_for_worker(history, number, task.key) or _because(run, task, tasks),
+            history.cache(number, task.key),
+        )
         for task in chosen(tasks, number, step)
     ]
 

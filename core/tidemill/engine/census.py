@@ -37,7 +37,9 @@ def renew(tx: Transaction, beats: Sequence[Heartbeat], now: float, lease: float)
     tx.forget_workers(now - FORGET_AFTER)
     holders = {(held.ref, held.fence): beat.worker for beat in beats for held in beat.held}
     cordoned = {row.worker for row in tx.cordons()}
-    differ = {beat.worker: beat.cordoned for beat in beats if beat.cordoned != (beat.worker in cordoned)}
+    differ = {
+        beat.worker: beat.cordoned for beat in beats if beat.cordoned != (beat.worker in cordoned)
+    }
     news = News(cordons=[Cordon(worker, lifted=lifted) for worker, lifted in differ.items()])
     if not holders:
         return news

@@ -16,6 +16,7 @@ from tidemill.engine.plans import Plans
 from tidemill.engine.policing import described
 from tidemill.engine.scopes import Outputs, read_refs
 from tidemill.model.messages import Order
+from tidemill.model.placement import PLACED
 from tidemill.model.rows import NO_WORKER, RunRow, StageRef, TaskRow
 from tidemill.model.states import RunState
 from tidemill.model.transitions import RunEvent, TaskEvent
@@ -227,7 +228,7 @@ class Dispatch:
 
         def pool_of(task: TaskRow) -> str | None:
             ref = StageRef(task.run, task.step)
-            if task.run in full_runs or ref in full:
+            if task.run in full_runs or ref in full or (self.pooled and task.lane >= PLACED):
                 return None
             return self._queue(task)
 
@@ -257,9 +258,13 @@ class Dispatch:
         if not self._is_running(task.run):
             return False
         run = self.ledger.run(task.run)
-        said = {"detail": ""} if task.detail.startswith(PREFIX) else {}
+        detail = "" if task.detail.startswith(PREFIX) else task.detail
         offered = self.ledger.move(
-            task, TaskEvent.DISPATCH, worker="", epoch=self.epoch, target=target, **said
+            task._replace(detail=detail),
+            TaskEvent.DISPATCH,
+            worker="",
+            epoch=self.epoch,
+            target=target,
         )
         try:
             order = make_order(run, self.plans.of(task.run), offered, self.outputs)

@@ -167,8 +167,6 @@ class Ledger:
             IllegalTransitionError: the table has no such entry.
         """
         state, effects = move_task(row.state, event)
-        if event is TaskEvent.UNBLOCK:
-            fields.setdefault("ready_at", self.now)
         if Effect.NEW_FENCE in effects:
             fields["fence"] = row.fence + 1
         if Effect.NEW_ATTEMPT in effects:

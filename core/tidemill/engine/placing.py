@@ -8,8 +8,8 @@ away twice what is there once. The worker itself looks, too, before it begins wi
 - What has waited for `RESERVE_AFTER` seconds and still fits nowhere has one worker reserved for
   it, the one that lacks the least: nothing else is placed there until it fits. In a pool at
   most one worker is reserved at a time, for whoever stands first.
-- Steps of the same pool that want nothing have their right, too: where they wait, a step is
-  placed on a worker without a free slot only when its turn in the line of the pool has come.
+- Steps of the same pool that want nothing have their right, too: where more of them wait than
+  its workers can take, a step is placed only when its turn in the line of the pool has come.
 - What no worker could ever take says so, in words, in the task's detail.
 """
 
@@ -125,7 +125,7 @@ class Places:
             return []
         lines = [line for line in self.tx.lines() if self._is_mine(line)]
         found = self.tx.first_of(self.ledger.now, lines, self._limit, full, full_runs)
-        counts = {line: 0 for line in lines}
+        counts = dict.fromkeys(lines, 0)
         for task in found:
             counts[_line(task)] += 1
         self._limited = {line for line, count in counts.items() if count >= self._limit}
@@ -188,9 +188,9 @@ class Places:
             used, steps = load.used, load.steps
             if row.placed:
                 each = wants.resources if wants is not None else {}
-                used = added(used, {name: row.count * each[name] for name in each})
-                steps += row.count
-            loads[row.worker] = Load(used, steps, load.busy + row.count)
+                used = added(used, {name: row.tasks * each[name] for name in each})
+                steps += row.tasks
+            loads[row.worker] = Load(used, steps, load.busy + row.tasks)
         return loads
 
     def _is_mine(self, line: _Line) -> bool:
@@ -218,8 +218,7 @@ class Places:
         if found is None:
             self._reserve(task, free, wants, regions)
             return None
-        has_slot = loads.get(found.name, IDLE).busy < found.slots
-        if has_slot or wants.pool not in self.crowded or self.placing.has_turn(task):
+        if wants.pool not in self.crowded or self.placing.has_turn(task):
             return found
         self.placing.waiting = True
         return None

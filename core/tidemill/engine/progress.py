@@ -154,7 +154,7 @@ class Progress:
         if isinstance(action, Approval):
             self._ask_people(task, step, action)
         else:
-            self.ledger.move(task, TaskEvent.UNBLOCK)
+            self.ledger.move(task, TaskEvent.UNBLOCK, ready_at=self.ledger.now)
 
     def _ask_people(self, task: TaskRow, step: PlannedStep, action: Approval) -> None:
         plan, run, now = self.plans.of(task.run), self.ledger.run(task.run), self.ledger.now

@@ -197,9 +197,7 @@ class Worker:
         self._begin(group)
         self._slot_free.set()
 
-    async def _accept(
-        self, delivery: Delivery, taken_at: float, group: asyncio.TaskGroup
-    ) -> None:
+    async def _accept(self, delivery: Delivery, taken_at: float, group: asyncio.TaskGroup) -> None:
         order = delivery.order
         name = (order.ref, order.fence)
         try:

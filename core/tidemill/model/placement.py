@@ -132,7 +132,8 @@ def reach(able: Collection[WorkerRow], wants: Wants, waited: float, region_wait:
     if not wants.regions:
         return Reach(None)
     there = {worker.region for worker in able}
-    open_, opens_at = [], 0.0
+    open_: list[str] = []
+    opens_at = 0.0
     for region in wants.regions:
         if opens_at > waited:
             return Reach(tuple(open_), opens_at - waited)

@@ -221,7 +221,7 @@ class HeldRow(NamedTuple):
     run: int
     step: int
     placed: bool
-    count: int
+    tasks: int
 
 
 class DurationRow(NamedTuple):

@@ -66,7 +66,9 @@ def _without_labels(left: list[WorkerRow], wants: Wants, who: str) -> str | None
     wanted = _all_of(f"{name} = {value}" for name, value in sorted(wants.labels.items()))
     lacking = sorted(name for name, _ in wants.labels.items() - near.labels.items())
     has = _all_of(_label(near, name) for name in lacking)
-    return f"{who} has label{'s' * (len(wants.labels) > 1)} {wanted}; the nearest, {near.name}, {has}"
+    return (
+        f"{who} has label{'s' * (len(wants.labels) > 1)} {wanted}; the nearest, {near.name}, {has}"
+    )
 
 
 def _label(worker: WorkerRow, name: str) -> str:

@@ -50,8 +50,8 @@ class Placing(Access):
 
     def held(self) -> list[HeldRow]:
         return [
-            HeldRow(worker, run, step, bool(placed), count)
-            for worker, run, step, placed, count in self._fetch("held")
+            HeldRow(worker, run, step, bool(placed), tasks)
+            for worker, run, step, placed, tasks in self._fetch("held")
         ]
 
     def cordons(self) -> list[CordonRow]:

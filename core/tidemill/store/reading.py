@@ -44,6 +44,20 @@ from tidemill.store.columns import (
 )
 from tidemill.store.dialected import Dialected
 
+_LINES = """
+WITH RECURSIVE line(pool, lane) AS (
+    SELECT * FROM (SELECT pool, lane FROM task WHERE READY ORDER BY pool, lane LIMIT 1) AS first
+    UNION ALL
+    SELECT
+        (SELECT pool FROM task WHERE READY AND (pool, lane) > (line.pool, line.lane)
+            ORDER BY pool, lane LIMIT 1),
+        (SELECT lane FROM task WHERE READY AND (pool, lane) > (line.pool, line.lane)
+            ORDER BY pool, lane LIMIT 1)
+    FROM line WHERE line.pool IS NOT NULL
+)
+SELECT pool, lane FROM line WHERE pool IS NOT NULL
+"""
+
 
 class Reading(Dialected):
     @cached_property
@@ -224,17 +238,7 @@ class Reading(Dialected):
         """Each pool and lane that something ready stands in. From one to the next over the
         index of the order of dispatch: what it costs is the number of lines, however long
         they are."""
-        following = (
-            f"SELECT {{column}} FROM task WHERE {tables.READY}"
-            " AND (pool, lane) > (l.pool, l.lane) ORDER BY pool, lane LIMIT 1"
-        )
-        pool, lane = (following.format(column=name) for name in ("pool", "lane"))
-        return text(
-            "WITH RECURSIVE l(pool, lane) AS (SELECT * FROM (SELECT pool, lane FROM task"
-            f" WHERE {tables.READY} ORDER BY pool, lane LIMIT 1) AS first"
-            f" UNION ALL SELECT ({pool}), ({lane}) FROM l WHERE l.pool IS NOT NULL)"
-            " SELECT pool, lane FROM l WHERE pool IS NOT NULL"
-        )
+        return text(_LINES.replace("READY", tables.READY))
 
     @cached_property
     def first_of(self) -> Select[Any]:

@@ -212,7 +212,7 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
 
     def test_a_worker_is_a_row_and_forgotten_when_silent_for_long(self, store: DirectStore) -> None:
         has = {"cpu": 2.5, "memory": 2.0**36}
-        row = WorkerRow("w", "default", 4, "eu", {"gpu": "a100"}, False, 5.0, has)  # noqa: FBT003
+        row = WorkerRow("w", "default", 4, "eu", {"gpu": "a100"}, False, 5.0, has)
         store.transact_now(lambda tx: tx.save_workers([row]))
         store.transact_now(lambda tx: tx.save_workers([row._replace(heard_at=9.0)]))
         store.transact_now(lambda tx: tx.save_workers([row._replace(name="old")]))
@@ -262,9 +262,9 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
         ]
         fill(store, tasks)
         assert sorted(store.transact_now(lambda tx: tx.held())) == [
-            HeldRow("w1", 1, 0, placed=False, count=1),
-            HeldRow("w1", 1, 0, placed=True, count=2),
-            HeldRow("w2", 1, 0, placed=True, count=1),
+            HeldRow("w1", 1, 0, placed=False, tasks=1),
+            HeldRow("w1", 1, 0, placed=True, tasks=2),
+            HeldRow("w2", 1, 0, placed=True, tasks=1),
         ]
 
     def test_a_cordon_stands_until_it_is_lifted(self, store: DirectStore) -> None:

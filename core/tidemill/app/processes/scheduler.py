@@ -29,6 +29,7 @@ from tidemill.broker.connection import NatsAccess, connect
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.clock import SystemClock
 from tidemill.engine.delivery import Delivery
+from tidemill.engine.placing import REGION_WAIT
 from tidemill.engine.purging import Keep, Purge
 from tidemill.engine.scheduler import LEASE, Scheduler
 from tidemill.engine.turns import HEARTBEATS
@@ -72,6 +73,7 @@ async def run_scheduler(
     health: Health,
     keep: Keep,
     lease: float = LEASE,
+    region_wait: float = REGION_WAIT,
 ) -> None:
     """A scheduler of a fleet, until SIGTERM.
 
@@ -95,7 +97,9 @@ async def run_scheduler(
         async with (
             collected_seldom(clean.clock),
             delivering_notices(project, store_beside(url)) as delivery,
-            scheduling(store, found, replicas, lease, health, stop, delivery, plugins) as driving,
+            scheduling(
+                store, found, replicas, lease, health, stop, delivery, plugins, region_wait
+            ) as driving,
             purging(clean),
             collecting(project, where, place, keep),
             observing(plugins, store_beside(url), SystemClock()),
@@ -115,6 +119,7 @@ async def scheduling(
     stop: Stop,
     delivery: Delivery,
     plugins: Plugins,
+    region_wait: float = REGION_WAIT,
 ) -> AsyncIterator[asyncio.Task[None] | None]:
     """A scheduler at work; None where it was stopped before it could begin."""
     ahead = await patiently(lambda: asyncio.to_thread(store.clock_ahead), stop)
@@ -136,7 +141,9 @@ async def scheduling(
     await broker.open()
     ends.append(broker)
     watcher, policy = RunLog(delivery), policies_of(plugins)
-    scheduler = Scheduler(store, broker, clock, watcher, lease=lease, policy=policy)
+    scheduler = Scheduler(
+        store, broker, clock, watcher, lease=lease, policy=policy, region_wait=region_wait
+    )
     health.check("nats", lambda: client.is_connected)
     health.check("database", lambda: not scheduler.outage.on)
     health.check("turns", Progressing(lambda: scheduler.turns, clock, 3 * lease))
