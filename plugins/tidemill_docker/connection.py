@@ -49,6 +49,10 @@ class Connection:
             self._fence.watch(engine.url, self._label, self._folder)
         return engine
 
+    def give_up_pulls(self) -> None:
+        if self.engine is not None:
+            self.engine.give_up_pulls()
+
     async def close(self) -> None:
         await self.left.close()
         if self._fence is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def of_service(
     """The arguments of `create_container` for a service. With variables it waits for our
     program on its standard input."""
     kept = {"max-size": "1m", "max-file": "1"}
-    memory = {path: _in_memory(service, _owned(service)) for path in service.writable}
+    memory = {path: in_memory(service) for path in service.writable}
     made = {
         **_common(service, labels),
         "hostname": name,
@@ -85,9 +86,23 @@ def _in_memory(settings: ImageSettings, options: str = "mode=1777") -> str:
     return f"rw,nosuid,nodev,exec,{options},size={int(settings.tmp)}"
 
 
-def _owned(service: Service) -> str:
-    """A folder of the service's own: many servers refuse one that others may write to."""
-    uid, _, gid = user_of(service).partition(":")
+def in_memory(settings: ImageSettings) -> str:
+    """A folder that is its user's own: many servers refuse one that others may write to."""
+    return _in_memory(settings, _owned(settings))
+
+
+def with_volumes(made: dict[str, Any], settings: ImageSettings, paths: Iterable[str]) -> None:
+    """Puts memory where the image would have a volume: on the disk that is the engine's, and
+    so of all steps, and of no size. What is mounted there by our own choice stays."""
+    tmpfs = made["host_config"]["Tmpfs"]
+    for path in paths:
+        folder = posixpath.normpath(f"/{path.lstrip('/')}")
+        if folder not in {program.HOME, program.WORKSPACE}:
+            tmpfs.setdefault(folder, in_memory(settings))
+
+
+def _owned(settings: ImageSettings) -> str:
+    uid, _, gid = user_of(settings).partition(":")
     if not uid.isdecimal() or not (gid or "0").isdecimal():
         return "mode=1777"
     return f"mode=700,uid={uid},gid={gid or 0}"

@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tidemill.spi import StartError
+from tidemill_docker import pulling
 from tidemill_docker.settings import ImageSettings
 
 _T = TypeVar("_T")
 _THREADS = 12
-_PULLING = 4
-"""Pulls take long, and have threads of their own: a step must be stopped beside them."""
 _TIMEOUT = 60
 _DEFAULT = "unix:///var/run/docker.sock"
 
@@ -41,7 +40,7 @@ class Engine:
         self._client: Any = None
         self._connecting = asyncio.Lock()
         self._calls = ThreadPoolExecutor(_THREADS, "tide-docker")
-        self._pulls = ThreadPoolExecutor(_PULLING, "tide-docker-pull")
+        self._pulls = pulling.Pulls()  # they take long: a step must be stopped beside them
 
     async def connect(self) -> None:
         """Raises: StartError: there is no engine, or no `docker` package."""
@@ -56,14 +55,10 @@ class Engine:
 
     async def pull(self, settings: ImageSettings) -> None:
         """Raises: StartError: the image cannot be had."""
-        await self._run(self._pulls, _pull, self._client, settings)
+        await self._pulls.pull(self._client, settings)
 
-    async def has_image(self, image: str) -> bool:
-        try:
-            await self.call("inspect_image", image)
-        except Missing:
-            return False
-        return True
+    def give_up_pulls(self) -> None:
+        self._pulls.close()
 
     async def shown(self, container: str) -> dict[str, Any] | None:
         """What the engine shows of a container; None where it has none."""
@@ -74,7 +69,7 @@ class Engine:
 
     async def close(self) -> None:
         self._calls.shutdown(wait=False, cancel_futures=True)
-        self._pulls.shutdown(wait=False, cancel_futures=True)
+        self._pulls.close()
         if self._client is not None:
             self._client.close()
 
@@ -97,9 +92,20 @@ def _connect(url: str) -> Any:
         )
     try:
         given = {**kwargs_from_env(), "version": "auto", "timeout": _TIMEOUT}
-        return docker.APIClient(max_pool_size=_THREADS, **given)
+        return _bounded(docker.APIClient)(max_pool_size=_THREADS, **given)
     except (docker.errors.DockerException, OSError) as error:
         raise StartError(not_reachable(url, str(error))) from error
+
+
+def _bounded(client: Any) -> Any:
+    """The package lets a pull wait without end for an engine that waits for a registry."""
+
+    class Bounded(client):  # type: ignore[misc]
+        def send(self, request: Any, **given: Any) -> Any:
+            timeout = given.pop("timeout", None) or pulling.SILENCE
+            return super().send(request, timeout=timeout, **given)
+
+    return Bounded
 
 
 def _ask(client: Any, method: str, arguments: Any, named: Any) -> Any:
@@ -114,35 +120,6 @@ def _ask(client: Any, method: str, arguments: Any, named: Any) -> Any:
         raise Refused(_said(error)) from error
     except (errors.DockerException, requests.RequestException, OSError) as error:
         raise EngineGone(_first_line(str(error))) from error
-
-
-def _pull(client: Any, settings: ImageSettings) -> None:
-    import requests
-    from docker import errors
-
-    login = settings.registry
-    auth = None
-    if login is not None:
-        auth = {"username": login.username, "password": login.password.get_secret_value()}
-    try:
-        for line in client.pull(settings.image, auth_config=auth, stream=True, decode=True):
-            if "error" in line:
-                raise StartError(_not_pulled(settings, str(line["error"])))
-    except errors.APIError as error:
-        raise StartError(_not_pulled(settings, _said(error))) from error
-    except (errors.DockerException, requests.RequestException, OSError, ValueError) as error:
-        raise StartError(not_reachable(str(client.base_url), str(error))) from error
-
-
-def _not_pulled(settings: ImageSettings, said: str) -> str:
-    small = said.lower()
-    if any(word in small for word in ("unauthorized", "authentication", "denied", "no basic auth")):
-        who = f"as {settings.registry.username!r}" if settings.registry else "without a login"
-        return (
-            f"the registry refuses the image {settings.image} {who}: check its name and the "
-            f"setting `registry` ({_first_line(said)})"
-        )
-    return f"cannot pull the image {settings.image}: {_first_line(said)}"
 
 
 def not_reachable(url: str, said: str) -> str:

@@ -140,6 +140,7 @@ class DockerExecutor:
         self._closed = True
         for step in self._steps.values():
             self._drop(step)
+        self._connection.give_up_pulls()
         while waiting := {task for task in self._tasks if not task.done()}:
             _, late = await asyncio.wait(waiting, timeout=_PATIENCE)
             for task in late:

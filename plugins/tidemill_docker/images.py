@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.spi import StartError
-from tidemill_docker.engine import Engine, Missing
+from tidemill_docker import container
+from tidemill_docker.engine import Engine, Missing, Refused
 from tidemill_docker.settings import ImageSettings
+
+_NO_NAME = "invalid reference format"
 
 
 async def have(engine: Engine, settings: ImageSettings) -> None:
@@ -15,28 +18,54 @@ async def have(engine: Engine, settings: ImageSettings) -> None:
     Raises:
         StartError: the image cannot be had.
     """
-    if settings.pull == "always" or (
-        settings.pull == "missing" and not await engine.has_image(settings.image)
-    ):
-        await engine.pull(settings)
+    if settings.pull != "never":
+        await _had(engine, settings)
 
 
 async def create(engine: Engine, settings: ImageSettings, made: dict[str, Any]) -> str:
-    """Makes a container, and returns its name. That the image is missing is seen from the
-    refusal, which spares asking for it each time.
+    """Makes a container, and returns its name.
 
     Raises:
         StartError: the image cannot be had.
     """
-    if settings.pull == "always":
-        await engine.pull(settings)
+    image = await _had(engine, settings)
+    if settings.image_volumes == "tmpfs":
+        container.with_volumes(made, settings, (image["Config"] or {}).get("Volumes") or ())
     try:
         return str((await engine.call("create_container", **made))["Id"])
     except Missing as error:
+        raise _gone(settings) from error
+
+
+async def _had(engine: Engine, settings: ImageSettings) -> dict[str, Any]:
+    """What the engine knows of the image, which is pulled where it must be."""
+    if settings.pull != "always":
+        if (found := await _known(engine, settings)) is not None:
+            return found
         if settings.pull == "never":
             raise StartError(
                 f'the engine has no image {settings.image}, and `pull` is "never": '
                 f'run docker pull {settings.image}, or set pull = "missing"'
-            ) from error
+            )
     await engine.pull(settings)
-    return str((await engine.call("create_container", **made))["Id"])
+    if (found := await _known(engine, settings)) is None:
+        raise _gone(settings)
+    return found
+
+
+async def _known(engine: Engine, settings: ImageSettings) -> dict[str, Any] | None:
+    try:
+        return dict(await engine.call("inspect_image", settings.image))
+    except Missing:
+        return None
+    except Refused as error:
+        if _NO_NAME in str(error):
+            raise StartError(f"{settings.image!r} is no name of an image: {error}") from error
+        raise
+
+
+def _gone(settings: ImageSettings) -> StartError:
+    return StartError(
+        f"the image {settings.image} was here, and is gone again: see what removes images on "
+        "this machine"
+    )

@@ -66,6 +66,12 @@ class ImageSettings(BaseModel):
         ge=4096,
         description="At most so much in `/tmp`, which is in memory.",
     )
+    image_volumes: Literal["tmpfs", "anonymous"] = Field(
+        default="tmpfs",
+        description="What the volumes are that the image declares: empty folders in memory, of "
+        "at most `tmp` each, or folders on the engine's disk, without a bound, with what the "
+        "image has there.",
+    )
     read_only: bool = Field(
         default=True,
         description="Whether the image's files cannot be written to. `/tmp` always can.",

@@ -13,6 +13,7 @@ from tidemill.engine.ledger import Ledger
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
+from tidemill.engine.standing import Standing
 from tidemill.model import schedules
 from tidemill.model.rows import PipelineRow, ScheduleRow
 from tidemill.model.transitions import RunEvent
@@ -27,7 +28,9 @@ EVERY_MINUTE = Definition(
 
 def turn(tx: Transaction, now: float) -> tuple[Ledger, Firing]:
     ledger, plans = Ledger(now, lease=30.0), Plans()
-    children = Children(Progress(ledger, plans, Outputs(), tx), Booking(ledger, plans.of))
+    children = Children(
+        Progress(ledger, plans, Outputs(), tx, Standing()), Booking(ledger, plans.of)
+    )
     return ledger, Firing(tx, children)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemill.engine.ledger import Ledger
-from tidemill.model.rows import ExpansionRow, StageRef, TaskRow
+from tidemill.model.rows import ExpansionRow, Queue, StageRef, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import TASK_TABLE, TaskEvent
 from tidemill.ports import Transaction
@@ -34,6 +34,7 @@ def rows(draw: st.DrawFn, first: int, count: int) -> list[TaskRow]:
             run_at=draw(TIMES),
             place=draw(st.floats(0, 4)),
             pool=draw(st.sampled_from(POOLS)),
+            lane=(first + at) % 2,  # tasks of a stage have the same one
         )
         for at in range(count)
     ]
@@ -52,7 +53,7 @@ def change(ledger: Ledger, data: st.DataObject) -> None:
 @settings(max_examples=80, deadline=None, database=None)
 @given(st.data())
 def test_what_is_active_and_ready_is_known_before_it_is_written(data: st.DataObject) -> None:
-    limits = {pool: data.draw(st.integers(1, 4)) for pool in POOLS}
+    limits = {Queue(pool, lane): data.draw(st.integers(1, 4)) for pool in POOLS for lane in (0, 1)}
     full = {StageRef(1, step) for step in data.draw(st.sampled_from([(), (), (0,), (1,)]))}
 
     def work(tx: Transaction) -> None:
@@ -65,11 +66,12 @@ def test_what_is_active_and_ready_is_known_before_it_is_written(data: st.DataObj
         ready = ledger.ready(
             lambda more: tx.ready(NOW, more, full),
             limits,
-            lambda row: None if StageRef(1, row.step) in full else row.pool,
+            lambda row: None if StageRef(1, row.step) in full else Queue(row.pool or "", row.lane),
         )
         ledger.flush(tx)
         assert active == tx.active()
-        assert ready == tx.ready(NOW, limits, full)
+        stored = tx.ready(NOW, limits, full)
+        assert ready == sorted(stored, key=lambda row: (row.place, row.ref))
 
     with tempfile.TemporaryDirectory() as folder:
         store = SqlStore(open_sqlite(Path(folder) / "db.sqlite"))

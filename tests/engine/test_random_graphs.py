@@ -19,7 +19,7 @@ from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.ledger import FAILED_STATES
 from tidemill.engine.scopes import stage_state
 from tidemill.model.messages import Order, Report
-from tidemill.model.rows import RunRow, StageRef, StageRow, TaskRow
+from tidemill.model.rows import Queue, RunRow, StageRef, StageRow, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Inbox, Transaction, Turn
 from tidemill.spi import Outcome, Work, exited, lost
@@ -143,7 +143,7 @@ def check_mirror(bench: Bench, run: RunRow) -> None:
             lambda it: it.active(),
             lambda it: sorted(it.due(now)),
             lambda it: it.next_due(now),
-            lambda it: it.ready(now, {"default": 1000}),
+            lambda it: it.ready(now, {Queue("default", 0): 1000}),
         ]
         for read in reads:
             assert read(mirror) == read(tx)

@@ -11,7 +11,8 @@ from tidemill.model.plan import Plan, make_plan
 
 
 def step(name: str, *needs: str, limit: int | None = None, items: int = 0) -> Step:
-    loop = Loop(("x",), ("lit", list(range(items)))) if items else None
+    listed = ("list", tuple(("lit", each) for each in range(items)))
+    loop = Loop(("x",), listed) if items else None
     return Step(name, Argv((("lit", "true"),)), needs=needs, loop=loop, max_parallel=limit)
 
 

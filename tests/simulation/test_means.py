@@ -13,6 +13,7 @@ import pytest
 from tidemill.engine import booking as booking_module
 from tidemill.engine.booking import Booking
 from tidemill.engine.dispatch import Dispatch
+from tidemill.engine.gate import Gate
 from tidemill.engine.overdue import Overdue
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
@@ -132,7 +133,7 @@ def no_limit_of_a_run(patch: pytest.MonkeyPatch) -> None:
 
 def no_queue(patch: pytest.MonkeyPatch) -> None:
     """A run starts beside the one that it is queued behind."""
-    patch.setattr(Dispatch, "_must_wait", lambda *_: False)
+    patch.setattr(Gate, "_waits_for_earlier", lambda *_: False)
 
 
 def no_order_of_notices(patch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,13 @@ from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
+from tidemill.engine.roster import Capacity
 from tidemill.engine.scopes import Outputs
+from tidemill.engine.standing import Standing
+from tidemill.errors import TidemillError
 from tidemill.model.plan import make_plan
-from tidemill.model.rows import StageRef
+from tidemill.model.pools import Pool
+from tidemill.model.rows import Load, StageRef
 from tidemill.ports import Transaction
 from tidemill.store.database import open_postgres
 from tidemill.store.sql import SqlStore
@@ -27,6 +31,7 @@ from tidemill.store.sql import SqlStore
 NOW = 10.0
 EACH = Step("each", Argv((("lit", "true"),)), loop=Loop(("x",), ("list", (("lit", 1), ("lit", 2)))))
 LIMITED_STEP = Definition("p", steps=(replace(EACH, max_parallel=1),))
+PLAIN = Definition("p", steps=(EACH,))
 LIMITED_RUN = Definition("p", steps=(EACH,), max_parallel=1)
 
 
@@ -48,12 +53,15 @@ def create(store: SqlStore, definition: Definition) -> None:
     store.transact_now(lambda tx: create_run(tx, new, NOW))
 
 
-def offer(tx: Transaction, active: Mapping[StageRef, int] | None = None) -> int:
+def offer(tx: Transaction, active: Mapping[StageRef, Load] | None = None, **pools: Pool) -> int:
     """Offers what a turn would; how much it was."""
     ledger, plans = Ledger(NOW, lease=30.0), Plans()
-    progress = Progress(ledger, plans, Outputs(), tx)
+    progress = Progress(ledger, plans, Outputs(), tx, Standing(pools))
     dispatch = Dispatch(
-        Children(progress, Booking(ledger, plans.of)), {"default": 10}, pooled=True, epoch=""
+        Children(progress, Booking(ledger, plans.of)),
+        {"default": Capacity(10, 10)},
+        pooled=True,
+        epoch="",
     )
     dispatch.fill(active)
     ledger.flush(tx)
@@ -75,3 +83,41 @@ def test_what_another_offers_after_all_was_counted_counts(
 
     offered.append(one.transact_now(turn))
     assert offered == [1, 0]
+
+
+def test_a_pool_has_no_more_slots_for_two_schedulers_than_for_one(
+    two: tuple[SqlStore, SqlStore],
+) -> None:
+    """Runs of two families: no lock of theirs keeps the two apart."""
+    one, other = two
+    for _ in range(4):
+        create(one, PLAIN)
+    offered: list[int] = []
+    few = {"default": Pool(slots=3)}
+
+    def turn(tx: Transaction) -> int:
+        active = tx.take([]).active
+        offered.append(other.transact_now(lambda inner: offer(inner, **few)))
+        return offer(tx, active, **few)
+
+    offered.append(one.transact_now(turn))
+    assert offered == [3, 0]
+
+
+def test_what_one_scheduler_locks_another_waits_for(two: tuple[SqlStore, SqlStore]) -> None:
+    one, other = two
+    if one._engine.dialect.name == "sqlite":  # noqa: SLF001
+        return  # its transactions come one by one
+
+    def short(tx: Transaction) -> None:
+        tx._connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")  # type: ignore[attr-defined]  # noqa: SLF001
+        tx.lock("pool", ["a"])
+
+    def turn(tx: Transaction) -> None:
+        tx.lock("pool", ["a", "b"])
+        tx.lock("concurrency", ["c"])
+        with pytest.raises(TidemillError):
+            other.transact_now(short)
+
+    one.transact_now(turn)
+    other.transact_now(short)

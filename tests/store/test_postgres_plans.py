@@ -30,6 +30,7 @@ FILL = (
         " worker, epoch) SELECT r, o, 0, 'k', 'succeeded', 1, 1, 2, '', 'default', 'w', 'e'"
         f" FROM generate_series(1, {RUNS}) r, generate_series(0, 4) o"
     ),
+    f"INSERT INTO duration SELECT 'p' || r, 's', 1, 1, 1 FROM generate_series(1, {RUNS}) r",
     f"UPDATE task SET state = 'ready', run_at = 1 WHERE run > {RUNS - 400}",
     "ANALYZE",
 )
@@ -43,19 +44,14 @@ HOT: dict[str, dict[str, Any]] = {
     "outputs": {"rows": fold([(RUNS, 0)])},
     "active": {},
     "due": {"now": 5.0},
-    "ready": {"now": 5.0, "limit": 10, "pool": "default"},
-    "first_of": {
-        "now": 5.0,
-        "limit": 10,
-        "pool": "default",
-        "lane": 20,
-        "full": "[]",
-        "full_runs": "[]",
-    },
+    "ready": {"now": 5.0, "limit": 10, "pool": "default", "lane": 0},
     "lines": {},
     "held": {},
     "next_timer": {},
     "next_ready": {"now": 5.0},
+    "at_work": {"rows": fold([("p",)])},
+    "waiting_runs": {"pipeline": "p", "state": "pending", "limit": 10},
+    "durations": {"rows": fold([("p",)])},
 }
 
 

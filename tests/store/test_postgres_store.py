@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, event
 from sqlmodel import SQLModel
 
 from tidemill.errors import TidemillError, UsageError
-from tidemill.model.rows import TaskRef, TaskRow
+from tidemill.model.rows import Queue, TaskRef, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction, UnavailableError
 from tidemill.store.database import open_postgres, upgrade_postgres
@@ -90,7 +90,7 @@ class Held:
 
 
 def _ready(store: SqlStore, limit: int = 9) -> list[TaskRef]:
-    rows = store.transact_now(lambda tx: tx.ready(10.0, {"default": limit}))
+    rows = store.transact_now(lambda tx: tx.ready(10.0, {Queue("default", 0): limit}))
     return [row.ref for row in rows]
 
 
@@ -104,7 +104,7 @@ def test_two_schedulers_never_take_tasks_of_one_family(stores: Callable[[], SqlS
         tx.insert([], [task(0)._replace(run=2), task(0)._replace(run=3)])
 
     one.transact_now(below)
-    held = Held(one, lambda tx: [t.ref for t in tx.ready(10.0, {"default": 1})])
+    held = Held(one, lambda tx: [t.ref for t in tx.ready(10.0, {Queue("default", 0): 1})])
     assert held.found == [TaskRef(1, 0)]
     assert _ready(other) == [TaskRef(3, 0)], "its sister and what is below it are in hand"
     held.let_go()
@@ -168,7 +168,7 @@ def test_what_another_has_just_taken_is_not_taken_again(stores: Callable[[], Sql
         for _ in range(200):
 
             def work(tx: Transaction) -> list[TaskRow]:
-                rows = tx.ready(10.0, {"default": 3})
+                rows = tx.ready(10.0, {Queue("default", 0): 3})
                 after = [r._replace(state=TaskState.QUEUED, fence=r.fence + 1) for r in rows]
                 tx.save_tasks(list(zip(rows, after, strict=True)))
                 return rows

@@ -17,7 +17,7 @@ NEEDED = ("dockerd", "docker", "docker-compose", "unshare", "ip", "iptables", "d
 START = (
     "ip link set lo up && mkdir {0}/data && mount -t tmpfs -o size={1} tmpfs {0}/data"
     " && set -- dockerd --data-root {0}/data --exec-root {0}/exec"
-    " --pidfile {0}/pid --host unix://{0}/socket && "
+    " --pidfile {0}/pid --host unix://{0}/socket {2} && "
 )
 """What it keeps is in memory: it is far quicker to write, and to be rid of."""
 ONCE = 'exec "$@"'
@@ -43,15 +43,16 @@ def _which(name: str) -> str | None:
 
 class Engine:
     """Started when it is made. `env` is how to reach it. `size` bounds the disk that it keeps
-    everything on; with `again` it is started again when it has ended."""
+    everything on; with `again` it is started again when it has ended; `options` are more of
+    dockerd's."""
 
-    def __init__(self, size: str = "50%", *, again: bool = False) -> None:
+    def __init__(self, size: str = "50%", *, again: bool = False, options: str = "") -> None:
         self.folder = Path(
             tempfile.mkdtemp(prefix="docker-of-a-test-")
         )  # a socket's path has to be short
         socket = self.folder / "socket"
         self.again = again
-        start = (START + (AGAIN if again else ONCE)).format(self.folder, size)
+        start = (START + (AGAIN if again else ONCE)).format(self.folder, size, options)
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc",

@@ -71,7 +71,7 @@ def volumes(engine: Engine, tmp_path: Path) -> None:
 async def test_an_end_leaves_neither_container_nor_network_nor_volume(
     bench: Bench, engine: Engine, script: str, wanted: tuple[Reason, int | None, int | None]
 ) -> None:
-    made = settings(image=IMAGE, memory="32MB", **BESIDE)
+    made = settings(image=IMAGE, memory="32MB", image_volumes="anonymous", **BESIDE)
     running = await bench.start(f"echo ready; sleep 0.3; {script}", settings=made)
     await running.says(b"ready")
     assert [line.split()[0] for line in docker_images.what_is_left(engine)] == [
@@ -226,3 +226,51 @@ async def test_tmp_is_bounded(bench: Bench) -> None:
         "cat /dev/zero >/tmp/x", settings=settings(tmp="1MB", workspace="none")
     )
     assert (outcome.code, b"No space left" in running.output) == (1, True)
+
+
+@pytest.mark.usefixtures("volumes")
+async def test_a_volume_of_an_image_is_memory_and_bounded(bench: Bench, engine: Engine) -> None:
+    """The step's own user may write there, also where the image's folder is root's."""
+    script = (
+        "cat /dev/zero >/data/x || stat -c %s /data/x; stat -c '%a %u' /data; echo ready; sleep 99"
+    )
+    made = settings(image=IMAGE, tmp="1MiB", workspace="none", user="70:71")
+    running = await bench.start(script, settings=made)
+    await running.says(b"ready")
+    assert running.output.endswith(b"No space left on device\n1048576\n700 70\nready\n")
+    assert [line.split()[0] for line in docker_images.what_is_left(engine)] == ["container"]
+    await running.stop(0)
+    await running.end()
+
+
+@pytest.mark.usefixtures("volumes")
+async def test_a_service_has_the_volumes_of_its_image_in_memory(
+    bench: Bench, engine: Engine
+) -> None:
+    beside = {"image": IMAGE, "pull": "never", "command": ["sleep", "99"], "tmp": "1MB"}
+    made = settings(service={"beside": beside}, workspace="none")
+    running = await bench.start("echo ready; sleep 99", settings=made)
+    await running.says(b"ready")
+    found = engine.docker("ps", "--quiet", "--filter", f"ancestor={IMAGE}").split()[0]
+    assert "tmpfs" in engine.docker("exec", found, "grep", " /data ", "/proc/mounts")
+    assert "volume" not in [line.split()[0] for line in docker_images.what_is_left(engine)]
+    await running.stop(0)
+    await running.end()
+
+
+async def test_a_volume_of_an_image_hides_nothing_of_the_step(
+    bench: Bench, engine: Engine, tmp_path: Path
+) -> None:
+    """An image may declare any folder, ours too."""
+    archive = tmp_path / "busybox.tar"
+    found = engine.docker("create", docker_images.BUSYBOX, "true").strip()
+    engine.docker("export", "--output", str(archive), found)
+    engine.docker("rm", found)
+    changes = [f"--change=VOLUME {path}" for path in ("/workspace/", "/tmp", "/.tidemill", "var/x")]
+    engine.docker("import", *changes, str(archive), IMAGE)
+    (bench.project / "there").write_text("content\n")
+    text = await bench.text(
+        'cat there; echo x=1 >"$TIDE_OUTPUT"; echo y >/tmp/y; cat /tmp/y; echo z >/var/x/z',
+        settings=settings(image=IMAGE),
+    )
+    assert text == "content\ny\n"

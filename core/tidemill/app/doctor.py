@@ -45,6 +45,7 @@ def checks(project: Project) -> list[Check]:
         *_notices(project),
         *_shells(),
         *_plugins(),
+        *_observers(project),
         *_secrets(project),
     ]
 
@@ -126,6 +127,25 @@ def _plugins() -> Iterator[Check]:
             yield Check("plugin", False, f"{name}: {plugin.failure}", "mend or uninstall it")
         else:
             yield Check("plugin", True, f"{name}: {', '.join(plugin.kinds)}")
+
+
+def _observers(project: Project) -> Iterator[Check]:
+    from tidemill.app.observers import passed_over
+
+    try:
+        if not project.database.exists() and fleet(project).postgres is None:
+            return
+        missed = passed_over(load(), project)
+    except TidemillError:
+        return  # the check of the database says it
+    for title, count in missed.items():
+        events = "an event" if count == 1 else f"{count} events"
+        detail = f"{title} failed with {events} too often, and was told of what came behind"
+        hint = (
+            'mend it: the log of the schedulers has each, with the error ("is passed over"); '
+            "what it missed is not told again"
+        )
+        yield Check("observer", None, detail, hint)
 
 
 def _secrets(project: Project) -> Iterator[Check]:

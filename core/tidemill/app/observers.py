@@ -11,9 +11,11 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tidemill.app.fleet import writing_store
 from tidemill.engine.observing import Observing
 from tidemill.plugins import Listener, PluginInfo, Plugins
 from tidemill.ports import Clock, Store
+from tidemill.project import Project
 from tidemill.spi import Event
 
 LONGEST = 10.0
@@ -68,6 +70,26 @@ class InstalledObserver:
 def _settle(future: asyncio.Future[str], error: str) -> None:
     if not future.done():
         future.set_result(error)
+
+
+def passed_over(plugins: Plugins, project: Project) -> dict[str, int]:
+    """How many events the installed observers were told of too often in vain, by the titles of
+    those that missed any.
+
+    Raises:
+        TidemillError: the database cannot be used.
+    """
+    infos = [info for info, _ in plugins.observers()]
+    if not infos:
+        return {}
+    rows = writing_store(project).transact_now(
+        lambda tx: [(info, tx.observer(info.identity)) for info in infos]
+    )
+    return {
+        f"plugin {info.name} of {info.title}": row.passed_over
+        for info, row in rows
+        if row is not None and row.passed_over
+    }
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tidemill.engine.durations import Took
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.retry import event_of, retry_delay
 from tidemill.model.messages import CacheReport, Result, Started, StopAttempt, Voided
@@ -30,6 +31,8 @@ class Booking:
     """Attempts that must be stopped, once this is committed."""
     voids: list[TaskRow] = field(default_factory=list)
     """Offers that must be withdrawn, once this is committed."""
+    took: list[Took] = field(default_factory=list)
+    """What succeeded, and how long it took."""
 
     def started(self, report: Started) -> None:
         task = self.ledger.task(report.ref)
@@ -66,6 +69,8 @@ class Booking:
             self._refuse(report.ref, report.fence, "nobody knows of its claim", report.worker)
             return
         event = event_of(Reason(report.reason), report.exit_code)
+        if event is TaskEvent.SUCCEED and (report.cache is None or report.cache.hit is None):
+            self.took.append(self._took(task, report))
         detail = report.detail
         self.ledger.attempt(
             _attempt(task, report.worker, report.started_at)._replace(
@@ -90,6 +95,11 @@ class Booking:
             outputs=dict(report.outputs) if event is TaskEvent.SUCCEED else None,
             cached_from=None if report.cache is None else report.cache.hit,
         )
+
+    def _took(self, task: TaskRow, report: Result) -> Took:
+        definition = self.plan_of(task.run).definition
+        seconds = max(report.ended_at - report.started_at, 0.0)
+        return Took(definition.name, definition.steps[task.step].name, seconds)
 
     def decided(self, decision: DecisionRow) -> None:
         """A person said yes or no. Whoever comes after the end comes too late."""

@@ -21,6 +21,7 @@ from tidemill.engine.plans import Plans, plan_of
 from tidemill.engine.progress import Progress
 from tidemill.engine.rerun import again
 from tidemill.engine.scopes import task_scope
+from tidemill.engine.standing import is_gated
 from tidemill.errors import UsageError
 from tidemill.model.plan import make_plan
 from tidemill.model.rows import RunRow, TaskRef, TaskRow
@@ -60,7 +61,7 @@ class Children:
         except (_NoChildError, UsageError) as error:
             self.ledger.move(task, TaskEvent.REFUSE, detail=str(error))
             return False
-        child = create_run(self.progress.tx, new, now)
+        child = create_run(self.progress.tx, new, now, self.progress.standing)
         self.plans.replace(child.number, new.plan)
         self.ledger.move(
             task,
@@ -71,7 +72,7 @@ class Children:
             detail=f"run {child.number}",
         )
         self.ledger.add_made(child, self.progress.tx.all_tasks(child.number))
-        if child.state is RunState.PENDING:
+        if child.state is RunState.PENDING and not is_gated(child, new.plan):
             self.ledger.move_run(child.number, RunEvent.START, started_at=now)
         return True
 

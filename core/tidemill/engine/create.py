@@ -15,9 +15,9 @@ from tidemill.engine.notices import note_events
 from tidemill.engine.plans import Plans, lists_of
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
+from tidemill.engine.standing import Standing
 from tidemill.errors import UsageError
 from tidemill.model.messages import PRIORITIES
-from tidemill.model.placement import lane_of
 from tidemill.model.plan import Plan, PlannedStep
 from tidemill.model.rows import (
     NO_WORKER,
@@ -117,8 +117,9 @@ def _not_there(plan: Plan, ordinal: int, wanted: Mapping[int, set[str]]) -> Usag
     )
 
 
-def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
-    """Stores a run; what can be decided without any step having run is decided."""
+def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = None) -> RunRow:
+    """Stores a run; what can be decided without any step having run is decided. Who is no
+    scheduler has no `standing` to give: then its tasks join lines at their end."""
     plan, excluded = new.plan, new.excluded
     tx.add_definition(new.digest, plan.definition.name, new.content, now)
     run = RunRow(
@@ -157,9 +158,7 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
             instance.key,
             TaskState.BLOCKED,
             priority=PRIORITIES.index(step.step.priority),
-            place=float(PRIORITIES.index(step.step.priority)),
             pool=pool_of(step) if new.pooled else None,
-            lane=lane_of(step.step) or 0 if new.pooled else 0,
         )
         for step in plan.steps
         for instance in step.rows
@@ -171,7 +170,7 @@ def create_run(tx: Turn, new: NewRun, now: float) -> RunRow:
     ledger.ended.clear()  # the stages were made without them
     plans = Plans()
     plans.add(run.number, plan)
-    Progress(ledger, plans, outputs, tx).begin(run.number)
+    Progress(ledger, plans, outputs, tx, standing or Standing()).begin(run.number)
     ledger.record("run", run.number, None, state=run.state.value)
     note_events(ledger, plans, tx)
     stages, tasks = ledger.take_new()

@@ -4,8 +4,8 @@ the order of dispatch, within the limits of fan-outs and pipelines."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from tidelang.definition import Subrun
 from tidemill.engine.children import Children
@@ -14,10 +14,13 @@ from tidemill.engine.orders import POOL, OrderError, make_order
 from tidemill.engine.placing import Places
 from tidemill.engine.plans import Plans
 from tidemill.engine.policing import described
+from tidemill.engine.roster import Capacity
 from tidemill.engine.scopes import Outputs, read_refs
+from tidemill.engine.standing import Standing
+from tidemill.model.line import aged
 from tidemill.model.messages import Order
-from tidemill.model.placement import PLACED
-from tidemill.model.rows import NO_WORKER, RunRow, StageRef, TaskRow
+from tidemill.model.pools import LONG, SHORT
+from tidemill.model.rows import NO_WORKER, Load, Queue, RunRow, StageRef, TaskRow
 from tidemill.model.states import RunState
 from tidemill.model.transitions import RunEvent, TaskEvent
 from tidemill.model.unplaceable import PREFIX
@@ -30,11 +33,11 @@ is heard."""
 
 @dataclass(slots=True)
 class Dispatch:
-    """Fills up to `capacity` offers in each pool, and hands over to runs of their own the
+    """Fills each pool up to its `capacity`, and hands over to runs of their own the
     tasks that run pipelines: these take no worker, but count in the limits."""
 
     children: Children
-    capacity: Mapping[str, int]
+    capacity: Mapping[str, Capacity]
     pooled: bool
     """Whether steps go to their pools; else there is but one, for all of them."""
     epoch: str
@@ -49,11 +52,13 @@ class Dispatch:
     """Whether runs are left that could be begun, in another turn."""
     _begun: int = 0
     _free: dict[str, int] = field(default_factory=dict)
-    _active: Counter[StageRef] = field(default_factory=Counter)
+    _free_long: dict[str, int] = field(default_factory=dict)
+    """What the long lane may still take of it."""
+    _active: dict[StageRef, Load] = field(default_factory=dict)
     _by_run: Counter[int] = field(default_factory=Counter)
     _recounted: set[int] = field(default_factory=set)
-    _held: set[int] = field(default_factory=set)
-    """Runs that wait for an earlier one of their schedule."""
+    _secured: set[str] = field(default_factory=set)
+    """Pools with slots of their own, which nobody else takes any of now."""
 
     @property
     def ledger(self) -> Ledger:
@@ -68,10 +73,14 @@ class Dispatch:
         return self.children.progress.outputs
 
     @property
+    def standing(self) -> Standing:
+        return self.children.progress.standing
+
+    @property
     def tx(self) -> Turn:
         return self.children.progress.tx
 
-    def fill(self, active: Mapping[StageRef, int] | None = None) -> None:
+    def fill(self, active: Mapping[StageRef, Load] | None = None) -> None:
         """`active` are the counts of what is stored, if they are known."""
         self._count(self.tx.active() if active is None else active)
         waiting = self._offer_work()
@@ -89,32 +98,43 @@ class Dispatch:
             found = places.candidates(*full)
             self._read(found)
             self._recount(found)
+            self._secure(found)
             for task in found:
                 if self._is_full(StageRef(task.run, task.step)):
                     continue
                 worker = places.worker_for(task)
-                if worker is None:
+                if worker is None or self._pool_full(worker.pool):
                     stuck.append(task)
                 elif self._offer(task, worker.name):
                     places.taken(task, worker)
             moved = len(self.orders) > offers or self._full() != full
             more = moved and places.has_more(stuck)
 
-    def _count(self, stored: Mapping[StageRef, int]) -> None:
+    def _pool_full(self, pool: str) -> bool:
+        """Whether it has slots of its own, and they are all taken."""
+        return self.standing.pool(pool).slots is not None and self._room(pool) <= 0
+
+    def _count(self, stored: Mapping[StageRef, Load]) -> None:
         self._active = self.ledger.active(stored)
         self.plans.load(self.tx, {ref.run for ref in self._active})
         self._recounted.clear()
         self._sum_up()
-        self._free = dict(self.capacity)
-        for ref, count in self._active.items():
-            pool = self._pool(ref)
-            if pool in self._free:
-                self._free[pool] -= count
 
     def _sum_up(self) -> None:
         self._by_run.clear()
-        for ref, count in self._active.items():
-            self._by_run[ref.run] += count
+        at_work: Counter[Queue] = Counter()
+        in_pool: Counter[str] = Counter()
+        for ref, load in self._active.items():
+            self._by_run[ref.run] += load.tasks
+            at_work[Queue(self._pool(ref), load.lane)] += load.tasks
+            in_pool[self._pool(ref)] += load.tasks
+        for name, capacity in self.capacity.items():
+            pool, slots, offers = self.standing.pool(name), *capacity
+            if pool.slots is not None:
+                slots, offers = min(slots, pool.slots), min(offers, pool.slots)
+            long = at_work[Queue(name, LONG)]
+            self._free[name] = offers - in_pool[name]
+            self._free_long[name] = pool.for_long(slots) - long
 
     def _recount(self, tasks: Iterable[TaskRow]) -> None:
         """Counts anew where there are limits: another scheduler may have offered work of
@@ -126,7 +146,22 @@ class Dispatch:
         counts = self.ledger.active(self.tx.active(runs))
         for ref in [ref for ref in self._active if ref.run in runs]:
             del self._active[ref]
-        self._active.update({ref: count for ref, count in counts.items() if ref.run in runs})
+        self._active.update({ref: load for ref, load in counts.items() if ref.run in runs})
+        self._sum_up()
+
+    def _secure(self, tasks: Iterable[TaskRow]) -> None:
+        """Counts anew where pools have slots of their own: other schedulers offer work of
+        other runs in the same pools. From here on they wait for this turn to end."""
+        if not self.pooled:
+            return
+        pools = {task.pool for task in tasks if task.pool} - self._secured
+        pools = {pool for pool in pools if self.standing.pool(pool).slots is not None}
+        if not pools:
+            return
+        self.tx.lock("pool", sorted(pools))
+        self._secured |= pools
+        self._active = self.ledger.active(self.tx.active())
+        self.plans.load(self.tx, {ref.run for ref in self._active})
         self._sum_up()
 
     def _is_limited(self, task: TaskRow) -> bool:
@@ -139,15 +174,25 @@ class Dispatch:
             return NO_WORKER
         return self.plans.of(ref.run).steps[ref.step].step.pool if self.pooled else POOL
 
-    def _queue(self, task: TaskRow) -> str:
-        """The pool whose ready tasks this one is read with."""
-        return POOL if task.pool is None or not self.pooled else task.pool
+    def _queue(self, task: TaskRow) -> Queue:
+        """What this task is read from."""
+        pooled = task.pool is not None and self.pooled
+        return Queue(task.pool or NO_WORKER, task.lane) if pooled else Queue(POOL, SHORT)
 
-    def _room(self, pool: str) -> int:
+    def _room(self, pool: str, lane: int = SHORT) -> int:
         """How many offers fit into a pool; what needs no worker makes work for any."""
-        if pool != NO_WORKER:
-            return self._free[pool]
-        return sum(free for free in self._free.values() if free > 0)
+        if pool == NO_WORKER:
+            return sum(free for free in self._free.values() if free > 0)
+        free = self._free[pool]
+        return min(free, self._free_long[pool]) if lane == LONG else free
+
+    def _queues(self) -> list[Queue]:
+        """All that there may be work in."""
+        lanes = (SHORT, LONG) if self.pooled else (SHORT,)
+        queues = [Queue(pool, lane) for pool in self._free for lane in lanes]
+        if self.pooled:
+            queues += [Queue(NO_WORKER, SHORT)]
+        return queues
 
     def _offer_work(self) -> list[TaskRow]:
         """Offers work as long as there is capacity. The first of the tasks that are to be
@@ -155,20 +200,29 @@ class Dispatch:
         more of them than keep the workers busy."""
         waiting: list[TaskRow] = []
         aside: set[StageRef] = set()
-        pools = [*self._free, NO_WORKER] if self.pooled else [*self._free]
-        while pools := [pool for pool in pools if self._room(pool) > 0]:
+        queues = self._queues()
+        while queues := [queue for queue in queues if self._room(*queue) > 0]:
             behind = set()
-            for task in self._candidates(pools, aside):
-                ref = StageRef(task.run, task.step)
+            tasks = self._candidates(queues, aside)
+            for task in tasks:
+                ref, queue = StageRef(task.run, task.step), self._queue(task)
                 if self._is_subrun(ref):
                     waiting.append(task)
                     aside.add(ref)
-                elif not self._is_full(ref) and task.run not in self._held:
+                elif not self._is_full(ref) and self._room(*queue) > 0:
                     self._offer(task)
                     continue
-                behind.add(self._queue(task))  # there may be others behind it
-            pools = [pool for pool in pools if pool in behind]
+                behind.add(queue)  # there may be others behind it
+            self._note_empty(queues, tasks)
+            queues = [queue for queue in queues if queue in behind]
         return waiting
+
+    def _note_empty(self, queues: Collection[Queue], tasks: Collection[TaskRow]) -> None:
+        """Whose line had less in it than there was room for has nobody waiting."""
+        left = {self._queue(task).pool for task in tasks}
+        for pool in {queue.pool for queue in queues} - left:
+            if pool != NO_WORKER:
+                self.standing.empty(pool if self.pooled else None)
 
     def _begin(self, waiting: list[TaskRow]) -> bool:
         """Hands over tasks, as many as there is capacity for work; whether any was. To make
@@ -186,55 +240,51 @@ class Dispatch:
             if self._is_running(task.run) and self.children.begin(task):
                 begun += 1
                 self._begun += 1
-                self._take(ref)
+                self._take(task)
         return begun > 0
 
-    def _take(self, ref: StageRef) -> None:
-        self._active[ref] += 1
+    def _take(self, task: TaskRow) -> None:
+        ref, queue = StageRef(task.run, task.step), self._queue(task)
+        count = self._active[ref].tasks if ref in self._active else 0
+        self._active[ref] = Load(count + 1, task.lane)
         self._by_run[ref.run] += 1
+        if queue.pool in self._free and not self._is_subrun(ref):
+            self._free[queue.pool] -= 1
+            self._free_long[queue.pool] -= queue.lane == LONG
 
     def _is_running(self, number: int) -> bool:
         """Whether its steps may start. One that nobody has looked at yet starts here."""
         run = self.ledger.run(number)
         if run.state is RunState.PENDING:
-            if self._must_wait(run):
-                self._held.add(number)
-                return False
             run = self.ledger.move_run(number, RunEvent.START, started_at=self.ledger.now)
         return run.state is RunState.RUNNING
 
-    def _must_wait(self, run: RunRow) -> bool:
-        """Whether an earlier run of its schedule has to end first: what the schedule does
-        about `overlap` was decided when the run was made, but for the end of the queue."""
-        if run.schedule is None or not run.queued:
-            return False
-        first, *_ = self.ledger.still_open(self.tx.open_runs_of(run.schedule))
-        return first < run.number
-
     def _full(self) -> tuple[set[StageRef], set[int]]:
         """Stages and runs of which nothing more may be offered."""
-        stages = {ref for ref, count in self._active.items() if self._stage_full(ref, count)}
+        active = self._active.items()
+        stages = {ref for ref, load in active if self._stage_full(ref, load.tasks)}
         runs = {run for run, count in self._by_run.items() if self._run_full(run, count)}
-        return stages, runs | self._held
+        return stages, runs
 
-    def _candidates(self, pools: Iterable[str], aside: set[StageRef]) -> list[TaskRow]:
-        """As many ready tasks of each pool as there is room for, none of them of a stage or
-        run that is full."""
+    def _candidates(self, queues: Iterable[Queue], aside: set[StageRef]) -> list[TaskRow]:
+        """As many ready tasks of each queue as there is room for, by their place in line;
+        none of them of a stage or run that is full."""
         full, full_runs = self._full()
         full |= aside
 
-        def stored(limits: Mapping[str, int]) -> list[TaskRow]:
+        def stored(limits: Mapping[Queue, int]) -> list[TaskRow]:
             return self.tx.ready(self.ledger.now, limits, full, full_runs)
 
-        def pool_of(task: TaskRow) -> str | None:
+        def queue_of(task: TaskRow) -> Queue | None:
             ref = StageRef(task.run, task.step)
-            if task.run in full_runs or ref in full or (self.pooled and task.lane >= PLACED):
+            if task.run in full_runs or ref in full:
                 return None
             return self._queue(task)
 
-        tasks = self.ledger.ready(stored, {pool: self._room(pool) for pool in pools}, pool_of)
+        tasks = self.ledger.ready(stored, {queue: self._room(*queue) for queue in queues}, queue_of)
         self._read(tasks)
         self._recount(tasks)
+        self._secure(tasks)
         return tasks
 
     def _read(self, tasks: list[TaskRow]) -> None:
@@ -273,12 +323,11 @@ class Dispatch:
             return False
         if self._is_vetoed(run, offered, order):
             return False
-        self._take(StageRef(task.run, task.step))
-        queue = self._queue(task)
-        if queue in self._free:
-            self._free[queue] -= 1
+        order = replace(order, priority=aged(task.priority, self.ledger.now - _since(task)))
+        self._take(task)
+        self.standing.offered(task, self.plans.of(task.run))
         if self.places is not None and not target:
-            self.places.placing.served(queue, task.place)
+            self.places.placing.served(self._queue(task).pool, task.place)
         self.orders.append(order)
         if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
@@ -293,9 +342,8 @@ class Dispatch:
         return bool(veto)
 
     def _is_full(self, ref: StageRef) -> bool:
-        return self._stage_full(ref, self._active[ref]) or self._run_full(
-            ref.run, self._by_run[ref.run]
-        )
+        count = self._active[ref].tasks if ref in self._active else 0
+        return self._stage_full(ref, count) or self._run_full(ref.run, self._by_run[ref.run])
 
     def _stage_full(self, ref: StageRef, count: int) -> bool:
         limit = self.plans.of(ref.run).steps[ref.step].step.max_parallel
@@ -304,3 +352,8 @@ class Dispatch:
     def _run_full(self, run: int, count: int) -> bool:
         limit = self.plans.of(run).definition.max_parallel
         return limit is not None and count >= limit
+
+
+def _since(task: TaskRow) -> float:
+    """Since when it waits; tasks of an older release do not say."""
+    return (task.run_at or 0.0) if task.ready_at is None else task.ready_at

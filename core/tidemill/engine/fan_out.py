@@ -96,7 +96,6 @@ class FanOut:
                     TaskState.BLOCKED,
                     priority=stand_in.priority,
                     pool=stand_in.pool,
-                    lane=stand_in.lane,
                 )
                 for i in step.instances
             ),

@@ -93,6 +93,6 @@ class Firing:
             due_at=due_at,
             queued=row.spec["overlap"] == "queue",
         )
-        run = create_run(self.tx, new, now)
+        run = create_run(self.tx, new, now, self.children.progress.standing)
         self.children.plans.replace(run.number, plan)
         self.children.ledger.add_made(run, self.tx.all_tasks(run.number))

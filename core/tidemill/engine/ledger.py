@@ -16,6 +16,8 @@ from tidemill.model.rows import (
     AttemptRow,
     EventRow,
     ExpansionRow,
+    Load,
+    Queue,
     RunRow,
     StageRef,
     StageRow,
@@ -102,40 +104,44 @@ class Ledger:
 
     # what is stored, and what has changed since
 
-    def active(self, stored: Mapping[StageRef, int]) -> Counter[StageRef]:
-        """How many tasks of each stage are offered or at work, of which `stored` are
-        stored as such."""
-        counts = Counter(stored)
+    def active(self, stored: Mapping[StageRef, Load]) -> dict[StageRef, Load]:
+        """How much of each stage is offered or at work, of which `stored` is stored as
+        such."""
+        counts = dict(stored)
         for before, row in self._unwritten():
             stage = StageRef(row.run, row.step)
-            counts[stage] += (row.state in ACTIVE_STATES) - (before in ACTIVE_STATES)
-        return +counts
+            change = (row.state in ACTIVE_STATES) - (before in ACTIVE_STATES)
+            if change:
+                count = counts[stage].tasks if stage in counts else 0
+                counts[stage] = Load(count + change, row.lane)
+        return {stage: load for stage, load in counts.items() if load.tasks > 0}
 
     def ready(
         self,
-        stored: Callable[[Mapping[str, int]], Iterable[TaskRow]],
-        limits: Mapping[str, int],
-        pool_of: Callable[[TaskRow], str | None],
+        stored: Callable[[Mapping[Queue, int]], Iterable[TaskRow]],
+        limits: Mapping[Queue, int],
+        queue_of: Callable[[TaskRow], Queue | None],
     ) -> list[TaskRow]:
-        """Ready tasks, at most so many of each pool, in the order of dispatch. `stored`
-        reads the first of those that are stored as ready; `pool_of` says of which pool a
-        task is, and None of one that is not wanted now."""
-        here: dict[str, list[TaskRow]] = {pool: [] for pool in limits}
-        outdated: Counter[str] = Counter()
+        """Ready tasks, at most so many of each queue, by their place in line. `stored` reads
+        the first of those that are stored as ready; `queue_of` says of which queue a task is,
+        and None of one that is not wanted now."""
+        here: dict[Queue, list[TaskRow]] = {queue: [] for queue in limits}
+        outdated: Counter[Queue] = Counter()
         for before, row in self._unwritten():
-            pool = pool_of(row)
-            if pool in here:
-                outdated[pool] += before is TaskState.READY
-                here[pool] += [row] if self._is_due(row) else []
-        for row in stored({pool: limit + outdated[pool] for pool, limit in limits.items()}):
-            pool = pool_of(row)
-            if pool in here and not self._is_unwritten(row.ref):
-                here[pool].append(row)
-        return [
+            queue = queue_of(row)
+            if queue in here:
+                outdated[queue] += before is TaskState.READY
+                here[queue] += [row] if self._is_due(row) else []
+        for row in stored({queue: limit + outdated[queue] for queue, limit in limits.items()}):
+            queue = queue_of(row)
+            if queue in here and not self._is_unwritten(row.ref):
+                here[queue].append(row)
+        first = [
             row
-            for pool, limit in limits.items()
-            for row in heapq.nsmallest(limit, here[pool], key=lambda row: (row.place, row.ref))
+            for queue, limit in limits.items()
+            for row in heapq.nsmallest(limit, here[queue], key=_by_place)
         ]
+        return sorted(first, key=_by_place)
 
     def still_open(self, numbers: Iterable[int]) -> list[int]:
         """Without the runs that have ended since it was read that these are open."""
@@ -197,6 +203,10 @@ class Ledger:
         self._put(row, row._replace(detail=detail))
         if detail:
             self.record("unplaceable", row.run, row.ordinal, detail=detail)
+
+    def place(self, row: TaskRow, stands: Mapping[str, Any]) -> None:
+        """It stands in line, or stands there anew: see `Standing.stand`."""
+        self._put(row, row._replace(**stands))
 
     def push_timer(self, row: TaskRow) -> None:
         """Believes a dispatch for another lease."""
@@ -293,6 +303,10 @@ class Ledger:
         ref = before.ref
         self._before.setdefault(ref, before)
         self._tasks[ref] = self.changed[ref] = after
+
+
+def _by_place(row: TaskRow) -> tuple[float, TaskRef]:
+    return row.place, row.ref
 
 
 ACTIVE_STATES = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})

@@ -23,12 +23,16 @@ from typing import Any
 
 from tidemill.engine.ledger import ACTIVE_STATES
 from tidemill.engine.ready import ReadyTasks
+from tidemill.model.pools import SHORT
 from tidemill.model.rows import (
     AttemptRow,
     DecisionRow,
+    DurationRow,
     EventRow,
     ExpansionRow,
+    Load,
     NoticeRow,
+    Queue,
     RunRow,
     StageRef,
     StageRow,
@@ -182,24 +186,33 @@ class Mirror:
         timers += self._ready.timers()
         return min((at for at in timers if at > now), default=None)
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, int]:
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
         wanted = None if runs is None else set(runs)
         counts: dict[StageRef, int] = defaultdict(int)
         for task in self._active.values():
             if wanted is None or task.run in wanted:
                 counts[StageRef(task.run, task.step)] += 1
-        return counts
+        return {ref: Load(count, SHORT) for ref, count in counts.items()}
 
     def ready(
         self,
         now: float,
-        limits: Mapping[str, int],
+        limits: Mapping[Queue, int],
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
     ) -> list[TaskRow]:
-        """Of all pools: who drives a run alone is the only pool that there is."""
+        """Of all queues: who drives a run alone is the only pool that there is."""
         refs = self._ready.first(now, sum(limits.values()), set(full), set(full_runs))
         return [self._tasks[ref] for ref in refs]
+
+    def durations(self, pipelines: Iterable[str]) -> list[DurationRow]:
+        return self._tx.durations(pipelines)
+
+    def learn(self, rows: Sequence[DurationRow]) -> None:
+        self._tx.learn(rows)
+
+    def lock(self, kind: str, names: Sequence[str]) -> None:
+        """Whoever drives a run alone looks at no other."""
 
     def open_runs_of(self, schedule: int) -> list[int]:
         return self._tx.open_runs_of(schedule)

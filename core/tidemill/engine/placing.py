@@ -33,7 +33,8 @@ from tidemill.model.placement import (
     reach,
     wants_of,
 )
-from tidemill.model.rows import NO_WORKER, StageRef, TaskRow, WorkerRow
+from tidemill.model.pools import HELD
+from tidemill.model.rows import NO_WORKER, Queue, StageRef, TaskRow, WorkerRow
 from tidemill.model.states import TaskState
 from tidemill.model.unplaceable import PREFIX, unplaceable
 from tidemill.ports import Transaction
@@ -51,8 +52,6 @@ MOST = 4096
 
 AGAIN_SECONDS = 0.1
 """Until one looks again where another scheduler was placing."""
-
-_Line = tuple[str, int]
 
 
 class Placing:
@@ -82,7 +81,7 @@ class Placing:
 
     def served(self, pool: str, place: float) -> None:
         """A task with this place was offered to its pool."""
-        self._fronts[pool] = max(self._fronts.get(pool, place), place)
+        self._fronts[pool] = place
 
     def has_turn(self, task: TaskRow) -> bool:
         return task.place <= self._fronts.get(task.pool or "", task.place)
@@ -106,9 +105,9 @@ class Places:
     _loads: dict[str, Load] | None = None
     _reserved: dict[str, str] = field(default_factory=dict)
     """By pool, the worker that is kept for somebody."""
-    _stuck: set[tuple[_Line, tuple[str, ...] | None]] = field(default_factory=set)
+    _stuck: set[tuple[Queue, tuple[str, ...] | None]] = field(default_factory=set)
     _limit: int = FEW
-    _limited: set[_Line] = field(default_factory=set)
+    _limited: set[Queue] = field(default_factory=set)
 
     def wanted(self) -> bool:
         """Whether there is anything to look for."""
@@ -123,9 +122,9 @@ class Places:
         self.ledger.flush(self.tx)
         if self._loads is None and not self._begin():
             return []
-        lines = [line for line in self.tx.lines() if self._is_mine(line)]
-        found = self.tx.first_of(self.ledger.now, lines, self._limit, full, full_runs)
-        counts = dict.fromkeys(lines, 0)
+        limits = {line: self._limit for line in self.tx.lines() if self._is_mine(line)}
+        found = self.tx.ready(self.ledger.now, limits, full, full_runs) if limits else []
+        counts = dict.fromkeys(limits, 0)
         for task in found:
             counts[_line(task)] += 1
         self._limited = {line for line, count in counts.items() if count >= self._limit}
@@ -193,12 +192,12 @@ class Places:
             loads[row.worker] = Load(used, steps, load.busy + row.tasks)
         return loads
 
-    def _is_mine(self, line: _Line) -> bool:
+    def _is_mine(self, line: Queue) -> bool:
         """What is placed; and what waits in a pool without workers, which nobody looks at."""
-        pool, lane = line
-        if lane >= PLACED:
+        if line.lane >= PLACED:
             return True
-        return pool != NO_WORKER and all(worker.pool != pool for worker in self._workers)
+        nobody = all(worker.pool != line.pool for worker in self._workers)
+        return nobody and line.pool != NO_WORKER and line.lane != HELD
 
     def _wants(self, task: TaskRow) -> Wants:
         step = self.plans.of(task.run).steps[task.step].step
@@ -251,8 +250,8 @@ class Places:
         self.placing.next_at = at if known is None else min(known, at)
 
 
-def _line(task: TaskRow) -> _Line:
-    return task.pool or "", task.lane
+def _line(task: TaskRow) -> Queue:
+    return Queue(task.pool or NO_WORKER, task.lane)
 
 
 def _is_in(worker: WorkerRow, regions: Sequence[str]) -> bool:

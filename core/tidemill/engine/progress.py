@@ -19,6 +19,7 @@ from tidemill.engine.fan_out import FanOut
 from tidemill.engine.ledger import FAILED_STATES, Ledger
 from tidemill.engine.plans import Plans
 from tidemill.engine.scopes import Outputs, Stored, read_refs, stage_state, task_scope
+from tidemill.engine.standing import Standing
 from tidemill.model.plan import PlannedStep
 from tidemill.model.rows import StageRef, StageRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
@@ -33,12 +34,14 @@ _DEEP = 4
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`plans` holds the plans of all runs that are looked at, whose rows `tx` reads."""
+    """`plans` holds the plans of all runs that are looked at, whose rows `tx` reads; `standing`
+    says where in line those stand that may run."""
 
     ledger: Ledger
     plans: Plans
     outputs: Outputs
     tx: Turn
+    standing: Standing
 
     def settle(self) -> None:
         """Follows up on everything that has ended, until nothing more follows."""
@@ -101,6 +104,7 @@ class Progress:
         empty = [stage for stage in freed if not stage.open]
         plans = {stage.ref: self.plans.of(stage.run).steps[stage.step] for stage in freed}
         self._read_tasks([stage for stage in freed if stage.open])
+        self._read_runs(stage.run for stage in freed)
         self._read_inputs(plans)
         for stage in freed:
             if stage.open:
@@ -154,7 +158,9 @@ class Progress:
         if isinstance(action, Approval):
             self._ask_people(task, step, action)
         else:
-            self.ledger.move(task, TaskEvent.UNBLOCK, ready_at=self.ledger.now)
+            run, plan = self.ledger.run(task.run), self.plans.of(task.run)
+            stands = self.standing.stand(self.tx, task, run, plan, self.ledger.now)
+            self.ledger.move(task, TaskEvent.UNBLOCK, **stands)
 
     def _ask_people(self, task: TaskRow, step: PlannedStep, action: Approval) -> None:
         plan, run, now = self.plans.of(task.run), self.ledger.run(task.run), self.ledger.now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from tidemill.model.messages import Heartbeat
 from tidemill.model.rows import WorkerRow
@@ -22,6 +23,13 @@ def worker_row(beat: Heartbeat, now: float) -> WorkerRow:
         now,
         beat.resources,
     )
+
+
+class Capacity(NamedTuple):
+    """Of a pool: the slots of its workers, and how much may be offered to them at a time."""
+
+    slots: int
+    offers: int
 
 
 class Roster:
@@ -54,10 +62,10 @@ class Roster:
         for name in names:
             self._workers.pop(name, None)
 
-    def capacity(self, now: float, taken_meanwhile: float) -> dict[str, int]:
-        """By pool, what its workers can take, and a buffer: as much again, and where steps
-        are short what is taken (`taken_meanwhile`, by all) while results are gathered, so
-        that no slot that gets free waits for a turn."""
+    def capacity(self, now: float, taken_meanwhile: float) -> dict[str, Capacity]:
+        """By pool. What may be offered is what its workers can take, and a buffer: as much
+        again, and where steps are short what is taken (`taken_meanwhile`, by all) while
+        results are gathered, so that no slot that gets free waits for a turn."""
         slots: dict[str, int] = {}
         for name, row in list(self._workers.items()):
             if now - row.heard_at > self._lease:
@@ -66,6 +74,8 @@ class Roster:
                 slots[row.pool] = slots.get(row.pool, 0) + row.slots
         total = sum(slots.values()) or 1
         return {
-            pool: 2 * count + min(int(taken_meanwhile * count / total), MAX_BUFFER * count)
+            pool: Capacity(
+                count, 2 * count + min(int(taken_meanwhile * count / total), MAX_BUFFER * count)
+            )
             for pool, count in slots.items()
         }

@@ -9,7 +9,7 @@ caches of what can be read or heard again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tidemill.engine.census import News, renew
@@ -26,6 +26,7 @@ from tidemill.model.messages import (
     Started,
     Voided,
 )
+from tidemill.model.pools import Pool
 from tidemill.model.rows import RunRow, TaskRow
 from tidemill.ports import (
     Clock,
@@ -70,6 +71,7 @@ class Scheduler:
         lease: float = LEASE,
         policy: Policy | None = None,
         region_wait: float = REGION_WAIT,
+        pools: Mapping[str, Pool] | None = None,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -77,7 +79,9 @@ class Scheduler:
         self._watcher = watcher
         self._run = run
         self._lease = lease
-        self.work = Turns(clock, run=run, lease=lease, policy=policy, region_wait=region_wait)
+        self.work = Turns(
+            clock, run=run, lease=lease, policy=policy, pools=pools, region_wait=region_wait
+        )
         """What is done in a turn, and what is remembered between turns."""
         self._publishing: asyncio.Future[None] | None = None
         self._offered = 0
@@ -137,8 +141,7 @@ class Scheduler:
             self.work.epoch = self._broker.known_epoch()
         todo = await self._persist(reports)
         self.work.turn_seconds += (self._clock.now() - begun - self.work.turn_seconds) / 5
-        self.work.plans.kept()
-        self.work.placing.kept()
+        self.work.kept()
         self.work.next_due = todo.next_due
         self._offered += len(todo.orders)
         self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
@@ -151,7 +154,7 @@ class Scheduler:
             self._watcher.changed(todo.runs, todo.tasks)
         for run in todo.runs:
             if run.state.ended:
-                self.work.plans.forget(run.number)
+                self.work.forget(run.number)
         return any(run.number == self._run and run.state.ended for run in todo.runs)
 
     async def _publish(self, orders: Sequence[Order]) -> None:

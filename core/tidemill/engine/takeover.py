@@ -10,6 +10,7 @@ from tidemill.engine.notices import note_events
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
+from tidemill.engine.standing import Standing
 from tidemill.model.rows import RunRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent, TaskEvent
@@ -65,7 +66,7 @@ def _open(tx: Transaction, number: int, now: float) -> Children:
         ledger.add_tasks(tx.open_tasks(run.number))
     plans, outputs = Plans(), Outputs()
     plans.refresh(tx, ledger.runs())
-    progress = Progress(ledger, plans, outputs, tx)
+    progress = Progress(ledger, plans, outputs, tx, Standing())
     return Children(progress, Booking(ledger, plans.of))
 
 

@@ -11,6 +11,7 @@ from tidemill.engine.children import Children
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.firing import Firing
 from tidemill.engine.foresight import foresee
+from tidemill.engine.gate import Gate
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
 from tidemill.engine.notices import note_events
@@ -20,8 +21,9 @@ from tidemill.engine.pace import Pace
 from tidemill.engine.placing import REGION_WAIT, Places, Placing
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
-from tidemill.engine.roster import Roster
+from tidemill.engine.roster import Capacity, Roster
 from tidemill.engine.scopes import Outputs
+from tidemill.engine.standing import Standing, is_gated
 from tidemill.model.messages import (
     Cordon,
     Heartbeat,
@@ -33,7 +35,8 @@ from tidemill.model.messages import (
     StopAttempt,
     Voided,
 )
-from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
+from tidemill.model.pools import Pool
+from tidemill.model.rows import Load, RunRow, StageRef, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
 from tidemill.ports import (
@@ -91,6 +94,7 @@ class Turns:
         lease: float,
         policy: Policy | None,
         region_wait: float = REGION_WAIT,
+        pools: Mapping[str, Pool] | None = None,
     ) -> None:
         self._clock = clock
         self._run = run
@@ -101,6 +105,7 @@ class Turns:
         self._outputs = Outputs()
         self._roster = Roster(lease)
         self.placing = Placing(self._roster, region_wait)
+        self.standing = Standing(pools)
         self.pace = Pace()
         self.next_due: float | None = 0.0  # whatever the last one here has left is due
         self.judge_from = 0.0
@@ -140,7 +145,8 @@ class Turns:
         ledger = Ledger(self._clock.now(), self._lease)
         booking = Booking(ledger, self.plans.of)
         todo = Todo(stops=booking.stops, voids=booking.voids)
-        children = Children(Progress(ledger, self.plans, self._outputs, tx), booking)
+        progress = Progress(ledger, self.plans, self._outputs, tx, self.standing)
+        children = Children(progress, booking)
         active = self._take_in_hand(tx, ledger, reports)
         due = self._due(tx, ledger)
         self._load(tx, ledger, reports, due)
@@ -149,20 +155,29 @@ class Turns:
         renewed = self._book(tx, children, reports)
         overdue = Overdue(tx, children, self.epoch, self._lease, self.grace)
         overdue.book([t for t in due if not self._renewed(t, renewed)])
+        capacity = self._capacity(ledger.now)
+        self.standing.slots = {pool: known.slots for pool, known in capacity.items()}
         children.settle()
         firing = None if every is None else Firing(every, children)
         if firing is not None and self._timer_passed(ledger):
             firing.fire(ledger.now)
+        gate = None if every is None else Gate(every, ledger, self.plans, self.standing)
+        if gate is not None:
+            gate.admit()
         if every is not None:
             self.placing.changed |= self._timer_passed(ledger)
             todo.cordons = self._cordons(every, reports)
-        dispatch = self._dispatch(children, active, every)
+        dispatch = self._dispatch(children, active, capacity, every)
+        if gate is not None:
+            gate.call([run for run in ledger.moved_runs if run.state.ended])
+        self._learn(tx, ledger, booking)
         note_events(ledger, self.plans, tx)
         ledger.flush(tx)
         todo.orders = dispatch.orders
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
         more = dispatch.more or (firing is not None and firing.more)
+        more = more or (gate is not None and gate.called)
         nudged = any(isinstance(report, Nudge) for report in reports)
         known = None if nudged and every is not None else self.next_due
         todo.next_due = ledger.now if more else self._timer(tx, ledger, known)
@@ -170,7 +185,11 @@ class Turns:
         return todo
 
     def _dispatch(
-        self, children: Children, active: Mapping[StageRef, int], every: Transaction | None
+        self,
+        children: Children,
+        active: Mapping[StageRef, Load],
+        capacity: Mapping[str, Capacity],
+        every: Transaction | None,
     ) -> Dispatch:
         ledger, places = children.ledger, None
         if every is not None:
@@ -178,7 +197,7 @@ class Turns:
             places = Places(self.placing, every, ledger, self.plans, sure)
         dispatch = Dispatch(
             children,
-            self._capacity(ledger.now),
+            capacity,
             pooled=every is not None,
             epoch=self.epoch.name,
             policy=self._policy,
@@ -205,7 +224,7 @@ class Turns:
 
     def _take_in_hand(
         self, tx: Turn, ledger: Ledger, reports: Sequence[Report]
-    ) -> Mapping[StageRef, int]:
+    ) -> Mapping[StageRef, Load]:
         """Locks what was reported on, before anything is read: who waits for a family
         must hold none, so that no two wait for each other. What is at work by then."""
         foreseen = foresee(reports, self.plans)
@@ -267,8 +286,7 @@ class Turns:
 
     def _start_runs(self, ledger: Ledger) -> None:
         for run in ledger.runs():
-            # What has to wait for its turn starts when it is offered.
-            if run.state is RunState.PENDING and not run.queued:
+            if run.state is RunState.PENDING and not is_gated(run, self.plans.of(run.number)):
                 ledger.move_run(run.number, RunEvent.START, started_at=ledger.now)
 
     @staticmethod
@@ -320,6 +338,26 @@ class Turns:
         else:
             decide(tx, children.booking, run)
 
-    def _capacity(self, now: float) -> dict[str, int]:
+    def _capacity(self, now: float) -> Mapping[str, Capacity]:
         capacity = self._roster.capacity(now, 2 * self.taken_meanwhile(GATHER))
-        return capacity if self._run is None else {POOL: sum(capacity.values())}
+        if self._run is None:
+            return capacity
+        known = capacity.values()
+        slots, offers = sum(one.slots for one in known), sum(one.offers for one in known)
+        return {POOL: Capacity(slots, offers)}
+
+    def _learn(self, tx: Turn, ledger: Ledger, booking: Booking) -> None:
+        """At once where a run that is driven alone ends: this may be the last turn."""
+        at_once = self._run is not None and any(run.state.ended for run in ledger.moved_runs)
+        self.standing.durations.write(tx, booking.took, ledger.now, at_once=at_once)
+
+    def kept(self) -> None:
+        """The turn was committed."""
+        self.plans.kept()
+        self.placing.kept()
+        self.standing.durations.kept(self._clock.now())
+
+    def forget(self, run: int) -> None:
+        """It has ended."""
+        self.plans.forget(run)
+        self.standing.durations.forget(run)

@@ -34,6 +34,12 @@ def rank_of(priority: int, raised: int = 0) -> int:
     return max(priority - raised, 0)
 
 
+def aged(rank: int, waited: float) -> int:
+    """The rank with which a task is offered that has waited for so many seconds: workers take
+    offers of a higher one first, so what got to the front by waiting must count as such."""
+    return max(rank - int(waited / AGEING), 0)
+
+
 def place_of(start: float, rank: int, slack: float = 0.0) -> float:
     return start + AGEING * rank + min(slack, AGEING)
 

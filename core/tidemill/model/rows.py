@@ -100,6 +100,21 @@ class StageRow(NamedTuple):
         return StageRef(self.run, self.step)
 
 
+class Load(NamedTuple):
+    """How many tasks of a stage are queued, running or delegated, and their lane: tasks of a
+    stage become ready together."""
+
+    tasks: int
+    lane: int
+
+
+class Queue(NamedTuple):
+    """What ready tasks are read from in order: a lane of a pool."""
+
+    pool: str
+    lane: int
+
+
 class ExpansionRow(NamedTuple):
     """The list of a fan-out that became known while the run went on: its tasks stand from
     ordinal `first` on. `items` is the list as `tidelang.reify.literal` writes it."""

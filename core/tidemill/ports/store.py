@@ -11,14 +11,17 @@ from tidemill.model.rows import (
     AttemptRow,
     CordonRow,
     DecisionRow,
+    DurationRow,
     EventLook,
     EventRow,
     ExpansionRow,
     HeldRow,
+    Load,
     NoticeRow,
     ObservedRow,
     ObserverRow,
     PipelineRow,
+    Queue,
     RunRow,
     ScheduleRow,
     StageRef,
@@ -43,7 +46,7 @@ class Hand(NamedTuple):
     heads: list[RunRow]
     tasks: list[TaskRow]
     stages: list[StageRow]
-    active: dict[StageRef, int]
+    active: dict[StageRef, Load]
 
 
 class Turn(Protocol):
@@ -113,18 +116,17 @@ class Turn(Protocol):
         """The first timer: of a task at work, also one that has passed; of one that is
         ready, after `now`; of a schedule."""
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, int]:
-        """How many tasks of each stage are queued, running or delegated: of these runs, or
-        of all."""
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
+        """Of each stage of these runs, or of all, how much of it is at work or offered."""
 
     def ready(
         self,
         now: float,
-        limits: Mapping[str, int],
+        limits: Mapping[Queue, int],
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
     ) -> list[TaskRow]:
-        """The first ready tasks of each of these pools in the order of dispatch, at most so
+        """The first ready tasks of each of these queues by their place in line, at most so
         many; none of them of a full stage or run, or of a family that somebody else has in
         hand."""
 
@@ -163,6 +165,16 @@ class Turn(Protocol):
 
     def tell(self, rows: Sequence[NoticeRow]) -> None:
         """Stores notices, to be delivered; they are numbered here."""
+
+    def durations(self, pipelines: Iterable[str]) -> list[DurationRow]:
+        """How long the steps of these pipelines take."""
+
+    def learn(self, rows: Sequence[DurationRow]) -> None:
+        """Has what was seen lately count in what is known."""
+
+    def lock(self, kind: str, names: Sequence[str]) -> None:
+        """Waits until nobody else has these names of this kind, and keeps them to the end of
+        the transaction. What is read after it is what others had committed by then."""
 
     def end_before(self, run: RunRow) -> RunState | None:
         """How the run of the same pipeline ended (succeeded or failed) that ended last, this
@@ -281,26 +293,14 @@ class Events(Protocol):
 
 
 class Placement(Protocol):
-    """What placing steps on workers needs. A *line* is a pool and a lane of it."""
+    """What placing steps on workers needs."""
 
     def may_place(self) -> bool:
         """Whether nobody else places now; then nobody does before the end of the
         transaction."""
 
-    def lines(self) -> list[tuple[str, int]]:
-        """Those in which ready tasks stand."""
-
-    def first_of(
-        self,
-        now: float,
-        lines: Sequence[tuple[str, int]],
-        limit: int,
-        full: Iterable[StageRef] = (),
-        full_runs: Iterable[int] = (),
-    ) -> list[TaskRow]:
-        """The first ready tasks of each of these lines in the order of dispatch, at most so
-        many of each; none of them of a full stage or run, or of a family that somebody else
-        has in hand."""
+    def lines(self) -> list[Queue]:
+        """Those that ready tasks stand in."""
 
     def held(self) -> list[HeldRow]:
         """What workers have to do."""
@@ -330,6 +330,14 @@ class Transaction(Turn, Placement, Purging, Notices, Events, Protocol):
     def workers(self) -> list[WorkerRow]: ...
 
     def forget_workers(self, heard_before: float) -> None: ...
+
+    # runs that wait for others to end
+
+    def at_work(self, pipelines: Iterable[str]) -> dict[str, set[int]]:
+        """By pipeline, which of its runs are running or being cancelled."""
+
+    def waiting_runs(self, pipeline: str, limit: int) -> list[int]:
+        """The first pending runs of a pipeline."""
 
     # signals: the durable half of a nudge
 

@@ -79,9 +79,10 @@ class Hooks:
         It returns nothing.
 
         An exception is logged, and the same event is told again later, 5 times in all, with
-        longer and longer pauses; then it is passed over, which is logged and counted. Taking
-        longer than 10 seconds counts as an exception; the plugin is not called again before
-        it has returned. Other plugins are not affected, and neither are runs.
+        longer and longer pauses; then it is passed over, which is logged, and counted by
+        `tidemill doctor`. Taking longer than 10 seconds counts as an exception; the plugin is
+        not called again before it has returned. Other plugins are not affected, and neither
+        are runs.
         """
 
     @hookspec

@@ -18,6 +18,7 @@ from tidemill.store.tables import (
     Attempt,
     Condemned,
     Cordon,
+    Duration,
     Expansion,
     Outbox,
     Pipeline,
@@ -42,6 +43,7 @@ OUTBOX: Table = Outbox.__table__  # type: ignore[attr-defined]
 PIPELINE: Table = Pipeline.__table__  # type: ignore[attr-defined]
 SCHEDULE: Table = Schedule.__table__  # type: ignore[attr-defined]
 SIGNAL: Table = Signal.__table__  # type: ignore[attr-defined]
+DURATION: Table = Duration.__table__  # type: ignore[attr-defined]
 WORKER: Table = Worker.__table__  # type: ignore[attr-defined]
 CORDON: Table = Cordon.__table__  # type: ignore[attr-defined]
 
@@ -113,6 +115,7 @@ def _qualified(condition: str) -> str:
 
 
 READY, ACTIVE, TIMED = map(_words, (tables.READY, tables.ACTIVE, tables.TIMED))
+OPEN: ColumnElement[bool] = literal_column(f"run.{tables.OPEN}")
 AWAITING: ColumnElement[bool] = literal_column(
     f"task.state = '{TaskState.AWAITING_APPROVAL.value}'"
 )

@@ -3,13 +3,12 @@ workers have to do, and which of them are cordoned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import delete, func, insert, select
 
-from tidemill.model.rows import CordonRow, HeldRow, StageRef, TaskRow
+from tidemill.model.rows import CordonRow, HeldRow, Queue
 from tidemill.store.access import Access
-from tidemill.store.batch import fold
 from tidemill.store.columns import CORDON
 
 _LOCK = 0x7469_6465_0001
@@ -25,28 +24,8 @@ class Placing(Access):
         taken = self._connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))
         return bool(taken.scalar_one())
 
-    def lines(self) -> list[tuple[str, int]]:
-        return [(pool, lane) for pool, lane in self._fetch("lines") if pool]
-
-    def first_of(
-        self,
-        now: float,
-        lines: Sequence[tuple[str, int]],
-        limit: int,
-        full: Iterable[StageRef] = (),
-        full_runs: Iterable[int] = (),
-    ) -> list[TaskRow]:
-        statement = self._sql.prepared("first_of")
-        same = {
-            "now": now,
-            "limit": limit,
-            "full": fold(full),
-            "full_runs": fold((run,) for run in full_runs),
-        }
-        found = self._driver.fetch_all(
-            [(statement, {**same, "pool": pool, "lane": lane}) for pool, lane in lines]
-        )
-        return [self._read.task(row) for rows in found for row in rows]
+    def lines(self) -> list[Queue]:
+        return [Queue(pool, lane) for pool, lane in self._fetch("lines")]
 
     def held(self) -> list[HeldRow]:
         return [

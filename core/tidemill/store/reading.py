@@ -20,7 +20,6 @@ from sqlalchemy import (
     text,
 )
 
-from tidemill.model.placement import PLACED
 from tidemill.model.states import RunState, TaskState
 from tidemill.store import tables
 from tidemill.store.batch import unfold
@@ -28,8 +27,10 @@ from tidemill.store.columns import (
     ACTIVE,
     APPROVAL,
     AWAITING,
+    DURATION,
     EXPANSION,
     EXPANSION_COLUMNS,
+    OPEN,
     READY,
     RUN,
     RUN_COLUMNS,
@@ -183,7 +184,8 @@ class Reading(Dialected):
     @cached_property
     def active(self) -> Select[Any]:
         columns = (TASK.c.run, TASK.c.step)
-        return select(*columns, func.count()).where(ACTIVE).group_by(*columns)
+        load = (func.count(), func.max(TASK.c.lane))
+        return select(*columns, *load).where(ACTIVE).group_by(*columns)
 
     @cached_property
     def active_in(self) -> Select[Any]:
@@ -218,20 +220,16 @@ class Reading(Dialected):
         # The sum keeps databases from the index of timers: a long backlog would be read and
         # sorted for a handful of it. The index of the order of dispatch has it sorted.
         due = TASK.c.run_at + literal_column("0") <= bindparam("now")
-        shared = TASK.c.lane < literal_column(str(PLACED))
-        line = and_(READY, TASK.c.pool == bindparam("pool"), shared)
-        statement = select(*TASK_COLUMNS).where(line, due)
+        queue = and_(TASK.c.pool == bindparam("pool"), TASK.c.lane == bindparam("lane"))
+        statement = select(*TASK_COLUMNS).where(READY, queue, due)
         if some_full:
-            statement = self._beside_full(statement)
-        statement = statement.order_by(TASK.c.lane, TASK.c.place, TASK.c.run, TASK.c.ordinal)
+            stages = unfold(self._dialect, "full", {"run": int, "step": int})
+            runs = unfold(self._dialect, "full_runs", {"run": int})
+            full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
+            full_run = select(1).where(runs.c.run == TASK.c.run)
+            statement = statement.where(~exists(full), ~exists(full_run))
+        statement = statement.order_by(TASK.c.place, TASK.c.run, TASK.c.ordinal)
         return self._skipping(statement.limit(bindparam("limit")))
-
-    def _beside_full(self, statement: Select[Any]) -> Select[Any]:
-        stages = unfold(self._dialect, "full", {"run": int, "step": int})
-        runs = unfold(self._dialect, "full_runs", {"run": int})
-        full = select(1).where(stages.c.run == TASK.c.run, stages.c.step == TASK.c.step)
-        full_run = select(1).where(runs.c.run == TASK.c.run)
-        return statement.where(~exists(full), ~exists(full_run))
 
     @cached_property
     def lines(self) -> TextClause:
@@ -239,15 +237,6 @@ class Reading(Dialected):
         index of the order of dispatch: what it costs is the number of lines, however long
         they are."""
         return text(_LINES.replace("READY", tables.READY))
-
-    @cached_property
-    def first_of(self) -> Select[Any]:
-        """The first ready tasks of one line, none of stages or runs that are full."""
-        due = TASK.c.run_at + literal_column("0") <= bindparam("now")
-        line = and_(READY, TASK.c.pool == bindparam("pool"), TASK.c.lane == bindparam("lane"))
-        found = self._beside_full(select(*TASK_COLUMNS).where(line, due))
-        found = found.order_by(TASK.c.place, TASK.c.run, TASK.c.ordinal)
-        return self._skipping(found.limit(bindparam("limit")))
 
     @cached_property
     def held(self) -> Select[Any]:
@@ -308,6 +297,30 @@ class Reading(Dialected):
             .where(RUN.c.schedule == bindparam("schedule"), RUN.c.due_at >= bindparam("due_at"))
             .limit(1)
         )
+
+    @cached_property
+    def at_work(self) -> Select[Any]:
+        rows = self._rows(name=str)
+        at_work = words_of((RunState.RUNNING, RunState.CANCELLING))
+        return (
+            select(RUN.c.pipeline, RUN.c.number)
+            .join(rows, rows.c.name == RUN.c.pipeline)
+            .where(OPEN, RUN.c.state.in_(at_work))
+        )
+
+    @cached_property
+    def waiting_runs(self) -> Select[Any]:
+        return (
+            select(RUN.c.number)
+            .where(OPEN, RUN.c.pipeline == bindparam("pipeline"), RUN.c.state == bindparam("state"))
+            .order_by(RUN.c.number)
+            .limit(bindparam("limit"))
+        )
+
+    @cached_property
+    def durations(self) -> Select[Any]:
+        rows = self._rows(name=str)
+        return select(DURATION).join(rows, rows.c.name == DURATION.c.pipeline)
 
     @cached_property
     def take_signals(self) -> Any:

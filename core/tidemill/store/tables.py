@@ -38,6 +38,7 @@ TIMED = (
     "state IN ('queued', 'running', 'delegated', 'awaiting_approval')"
     " AND run_at IS NOT NULL AND pool IS NOT NULL"
 )
+OPEN = "ended_at IS NULL"
 WAITING = "due_at IS NOT NULL"
 DEAD = "due_at IS NULL AND error <> ''"
 """Conditions of partial indexes: a statement that is to use one says the same words."""
@@ -85,6 +86,7 @@ class Run(SQLModel, table=True):
     backfill: int | None = None
 
     __table_args__ = (
+        _partial("run_open", "pipeline", "state", "number", where=OPEN),
         _partial("run_family", "root", where="root IS NOT NULL"),
         _partial(
             "run_ended", "pipeline", "ended_at", where="root IS NULL AND ended_at IS NOT NULL"

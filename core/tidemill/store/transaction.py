@@ -13,6 +13,8 @@ from tidemill.model.rows import (
     DecisionRow,
     EventRow,
     ExpansionRow,
+    Load,
+    Queue,
     RunRow,
     StageRef,
     StageRow,
@@ -33,6 +35,7 @@ from tidemill.store.columns import (
 from tidemill.store.driver import Prepared
 from tidemill.store.events import Events
 from tidemill.store.notices import Notices
+from tidemill.store.order import Order
 from tidemill.store.pipelines import Pipelines
 from tidemill.store.placing import Placing
 from tidemill.store.purging import Purging
@@ -40,7 +43,7 @@ from tidemill.store.row_values import task_row, task_values
 from tidemill.store.workers import Workers
 
 
-class SqlTransaction(Pipelines, Workers, Placing, Purging, Notices, Events):
+class SqlTransaction(Order, Pipelines, Workers, Placing, Purging, Notices, Events):
     """See `tidemill.ports.Transaction`."""
 
     @contextmanager
@@ -187,7 +190,7 @@ class SqlTransaction(Pipelines, Workers, Placing, Purging, Notices, Events):
         ]
         return min((float(at) for (at,) in timers if at is not None), default=None)
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, int]:
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
         if runs is None:
             found = self._fetch("active")
         else:
@@ -197,7 +200,7 @@ class SqlTransaction(Pipelines, Workers, Placing, Purging, Notices, Events):
     def ready(
         self,
         now: float,
-        limits: Mapping[str, int],
+        limits: Mapping[Queue, int],
         full: Iterable[StageRef] = (),
         full_runs: Iterable[int] = (),
     ) -> list[TaskRow]:
@@ -208,8 +211,8 @@ class SqlTransaction(Pipelines, Workers, Placing, Purging, Notices, Events):
         statement = self._sql.prepared(name)
         found = self._driver.fetch_all(
             [
-                (statement, {"now": now, "limit": limit, "pool": pool, **beside})
-                for pool, limit in limits.items()
+                (statement, {"now": now, "limit": limit, "pool": pool, "lane": lane, **beside})
+                for (pool, lane), limit in limits.items()
             ]
         )
         return [self._read.task(row) for rows in found for row in rows]
@@ -283,5 +286,5 @@ class SqlTransaction(Pipelines, Workers, Placing, Purging, Notices, Events):
         self._write("record", values)
 
 
-def _counts(rows: Iterable[Sequence[Any]]) -> dict[StageRef, int]:
-    return {StageRef(run, step): count for run, step, count in rows}
+def _counts(rows: Iterable[Sequence[Any]]) -> dict[StageRef, Load]:
+    return {StageRef(run, step): Load(count, lane) for run, step, count, lane in rows}

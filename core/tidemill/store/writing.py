@@ -10,6 +10,8 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
+    func,
     insert,
     literal_column,
     select,
@@ -21,6 +23,7 @@ from tidemill.model.states import TaskState
 from tidemill.store.columns import (
     ATTEMPT,
     ATTEMPT_COLUMNS,
+    DURATION,
     OUTBOX,
     PIPELINE,
     RUN,
@@ -33,6 +36,9 @@ from tidemill.store.columns import (
     WORKER_COLUMNS,
 )
 from tidemill.store.dialected import Dialected
+
+LEAST_WEIGHT = 0.1
+"""How much the latest attempts count, at least, in what is expected of the next one."""
 
 
 class Writing(Dialected):
@@ -146,6 +152,29 @@ class Writing(Dialected):
         upsert: Insert = statement.on_conflict_do_update(
             index_elements=sorted(keys),
             set_={name: statement.excluded[name] for name in names if name not in kept},
+        )
+        return upsert
+
+    @cached_property
+    def learn(self) -> Insert:
+        """A moving mean: the first ones count as many as they are, then what is new counts a
+        tenth at least."""
+        names = ("pipeline", "step", "samples", "mean", "spread")
+        rows = self._rows(pipeline=str, step=str, samples=int, mean=float, spread=float)
+        source = select(*[rows.c[name] for name in names]).where(literal_column("true"))
+        dialect: Any = sqlite if self._dialect == "sqlite" else postgresql
+        statement: Any = dialect.insert(DURATION).from_select(names, source)
+        new, old = statement.excluded, DURATION.c
+        share = literal_column("1.0") * new.samples / (old.samples + new.samples)
+        weight = case((share > LEAST_WEIGHT, share), else_=LEAST_WEIGHT)
+        off = func.abs(new.mean - old.mean)
+        upsert: Insert = statement.on_conflict_do_update(
+            index_elements=["pipeline", "step"],
+            set_={
+                "samples": old.samples + new.samples,
+                "mean": old.mean + weight * (new.mean - old.mean),
+                "spread": old.spread + weight * (off - old.spread),
+            },
         )
         return upsert
 

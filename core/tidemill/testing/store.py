@@ -16,6 +16,7 @@ from tidemill.model.rows import (
     ExpansionRow,
     HeldRow,
     PipelineRow,
+    Queue,
     ScheduleRow,
     StageRef,
     StageRow,
@@ -104,14 +105,14 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
         fill(store, [*tasks, *others])
 
         def keys(pool: str = "default", **limits: Any) -> list[str]:
-            rows = store.transact_now(lambda tx: tx.ready(10.0, {pool: 10}, **limits))
+            rows = store.transact_now(lambda tx: tx.ready(10.0, {Queue(pool, 0): 10}, **limits))
             return [row.key for row in rows]
 
         assert keys() == ["t2", "t0", "t1", "t4"]
         assert keys("gpu") == ["t6"]
         assert keys(full=[StageRef(1, 0)]) == ["t1"]
         assert keys(full_runs=[1]) == []
-        rows = store.transact_now(lambda tx: tx.ready(10.0, {"default": 2}))
+        rows = store.transact_now(lambda tx: tx.ready(10.0, {Queue("default", 0): 2}))
         assert [row.key for row in rows] == ["t2", "t0"]
 
     def test_a_lease_is_renewed_only_for_the_fence_and_worker_that_hold_it(
@@ -233,19 +234,13 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
             task(6, TaskState.BLOCKED, lane=18),
         ]
         fill(store, tasks)
-        here, there = ("default", far), ("default", 17)
+        here, there = Queue("default", far), Queue("default", 17)
         found = store.transact_now(lambda tx: tx.lines())
-        assert found == [("default", 0), there, here, ("gpu", 17)]
-        first = store.transact_now(lambda tx: tx.first_of(5.0, [here, there], 9))
+        assert found == [Queue("default", 0), there, here, Queue("gpu", 17)]
+        first = store.transact_now(lambda tx: tx.ready(5.0, {here: 9, there: 9}))
         assert [row.ordinal for row in first] == [2, 1, 4]
-        first = store.transact_now(lambda tx: tx.first_of(9.0, [here], 2))
+        first = store.transact_now(lambda tx: tx.ready(9.0, {here: 2}))
         assert [row.ordinal for row in first] == [3, 2]
-        full = [StageRef(1, 1)]
-        beside = store.transact_now(lambda tx: tx.first_of(9.0, [here], 9, full))
-        assert [row.ordinal for row in beside] == [2]
-        assert store.transact_now(lambda tx: tx.first_of(9.0, [here], 9, (), [1])) == []
-        ready = store.transact_now(lambda tx: tx.ready(5.0, {"default": 9}))
-        assert [row.ordinal for row in ready] == [0], "what is placed is not for all"
 
     def test_there_are_no_lines_where_nothing_is_ready(self, store: DirectStore) -> None:
         fill(store, [task(0, TaskState.BLOCKED)])

@@ -9,6 +9,7 @@ down_revision = "0009"
 
 _READY = "state = 'ready' AND pool IS NOT NULL"
 _DUE = "act_at IS NOT NULL"
+_OPEN = "ended_at IS NULL"
 
 
 def upgrade() -> None:
@@ -45,6 +46,7 @@ def _runs() -> None:
     op.add_column("run", sa.Column("deadline_at", sa.Float()))
     op.add_column("run", sa.Column("raised", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("run", sa.Column("backfill", sa.Integer()))
+    _index("run_open", "run", ["pipeline", "state", "number"], _OPEN)
     op.create_index("run_of_backfill", "run", ["backfill", "due_at"], unique=True)
 
 

@@ -1,0 +1,222 @@
+"""What is offered first, where all runs are driven: by a scheduler's turns on a real store,
+with the workers' side played by the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidelang import codec
+from tidelang.definition import Argv, Definition, Loop, Step
+from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.turns import Turns
+from tidemill.model.line import AGEING
+from tidemill.model.messages import Heartbeat, Nudge, Order, Report, Result, Started
+from tidemill.model.plan import make_plan
+from tidemill.model.pools import Pool
+from tidemill.model.rows import DurationRow, RunRow
+from tidemill.ports import Transaction
+from tidemill.store.database import open_sqlite
+from tidemill.store.sql import SqlStore
+from tidemill.testing.clock import VirtualClock
+
+LEASE = 1e6
+
+
+def step(name: str, *needs: str, **fields: Any) -> Step:
+    return Step(name, Argv((("lit", name),)), needs=needs, **fields)
+
+
+def over(count: int) -> Loop:
+    return Loop(("x",), ("list", tuple(("lit", each) for each in range(count))))
+
+
+class Bench:
+    def __init__(self, folder: Path, slots: int = 1, **pools: Pool) -> None:
+        self.clock = VirtualClock(1_000_000.0)
+        self.store = SqlStore(open_sqlite(folder / "db.sqlite"))
+        self.turns = Turns(self.clock, run=None, lease=LEASE, policy=None, pools=pools)
+        self.slots = slots
+        self.at_work: list[Order] = []
+        self.offers: list[Order] = []
+        self.begun: list[str] = []
+        self._beat()
+
+    def make(self, *steps: Step, name: str = "p", **options: Any) -> int:
+        definition = Definition(name, steps=steps, **options)
+        plan = make_plan(definition, {})
+        new = NewRun(
+            plan, codec.digest(definition), codec.encode(definition), "p.tide",
+            frozenset(range(plan.size)), {}, pooled=True,
+        )  # fmt: skip
+
+        def work(tx: Transaction) -> int:
+            standing = self.turns.standing
+            run = create_run(tx, new, self.clock.now(), standing)
+            tx.signal(run.number)
+            return run.number
+
+        number = self.store.transact_now(work)
+        self.turn(Nudge(number))
+        return number
+
+    def expect(self, pipeline: str = "p", **seconds: float) -> None:
+        rows = [DurationRow(pipeline, name, 1, each, 0.0) for name, each in seconds.items()]
+        self.store.transact_now(lambda tx: tx.learn(rows))
+
+    def turn(self, *reports: Report) -> None:
+        todo = self.store.transact_now(lambda tx: self.turns.take(tx, reports))
+        self.turns.kept()
+        self.turns.next_due = todo.next_due
+        self.offers += todo.orders
+        if todo.next_due is not None and todo.next_due <= self.clock.now():
+            self.turn()
+
+    def work(self) -> list[str]:
+        """A worker takes what it has slots for; the steps that it begins with."""
+        begun = []
+        while self.offers and len(self.at_work) < self.slots:
+            first = min(self.offers, key=lambda order: order.priority)  # subjects by priority
+            self.offers.remove(first)
+            self.at_work.append(first)
+            self.turn(Started(first.ref, first.fence, "w", self.clock.now()))
+            begun.append(first.key)
+        self.begun += begun
+        return begun
+
+    def end(self, key: str | None = None, seconds: float = 0.0) -> None:
+        order = next(o for o in self.at_work if key in {None, o.key})
+        self.at_work.remove(order)
+        now = self.clock.now()
+        self.turn(Result(order.ref, order.fence, "w", now - seconds, now, "exited", 0))
+
+    def wait(self, seconds: float) -> None:
+        self.clock._now += seconds  # noqa: SLF001  # nothing sleeps here
+
+    def run(self, number: int) -> RunRow:
+        return self.store.transact_now(lambda tx: tx.runs([number]))[0]
+
+    def _beat(self) -> None:
+        self.turn(Heartbeat("w", "default", self.slots, ()))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def drained(bench: Bench) -> list[str]:
+    """Everything is done one after another; in which order it began."""
+    bench.work()
+    while bench.at_work:
+        bench.end()
+        bench.work()
+    return bench.begun
+
+
+def test_the_critical_path_goes_first(bench: Bench) -> None:
+    bench.expect(a=10, long=500, b=10, c=10)
+    steps = [step("b"), step("c"), step("a"), step("long", "a")]
+    bench.make(step("filler"), step("filler2"), name="other")  # takes the slot and the buffer
+    bench.work()
+    bench.make(*steps)
+    # One is offered beyond what the worker can take, so that no slot waits for a turn: `b`
+    # was chosen before `a` had ended.
+    assert drained(bench)[2:] == ["a", "b", "long", "c"]
+
+
+def test_a_flood_of_one_pipeline_does_not_keep_another_one_waiting(bench: Bench) -> None:
+    bench.make(step("flood", loop=over(30)), name="big")
+    bench.wait(5)
+    bench.make(step("small"), name="tiny")
+    begun = drained(bench)
+    assert begun.index("small") <= 3
+
+
+def test_a_low_priority_gets_its_turn_whatever_the_high_ones_bring(bench: Bench) -> None:
+    """A high one comes whenever one ends; the bulk one starts within its bound."""
+    bench.make(step("high", priority="high"), step("high2", priority="high"))
+    bench.work()
+    bench.make(step("bulk", priority="bulk"), name="patient")
+    waited = 0.0
+    while "bulk" not in bench.begun and waited < 8 * AGEING:
+        bench.make(step("high", priority="high"))
+        bench.wait(30)
+        waited += 30
+        bench.end()
+        bench.work()
+    assert 2 * AGEING <= waited <= 5 * AGEING
+
+
+def test_long_steps_leave_free_what_is_kept_for_short_ones(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=4, default=Pool(short=60, reserved=0.5))
+    bench.expect(long=600, short=5)
+    bench.make(step("long", loop=over(10)))
+    assert [key.split("[")[0] for key in bench.work()] == ["long", "long"]
+    bench.make(step("short", loop=over(10)))
+    assert [key.split("[")[0] for key in bench.work()] == ["short", "short"]
+
+
+def test_without_a_history_a_step_counts_as_short(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=4, default=Pool(reserved=0.5))
+    bench.make(step("new", loop=over(10)))
+    assert len(bench.work()) == 4
+
+
+def test_what_has_taken_long_is_expected_to(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=4, default=Pool(short=60, reserved=0.5))
+    bench.make(step("a", loop=over(4)))
+    bench.work()
+    for _ in range(4):
+        bench.end(seconds=600)
+    bench.wait(100)  # what was known of it is old
+    bench.make(step("a", loop=over(4)))
+    assert len(bench.work()) == 2
+
+
+def test_a_pool_has_no_more_at_work_than_its_slots(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=8, default=Pool(slots=3))
+    bench.make(step("a", loop=over(9)))
+    assert len(bench.work()) == 3
+    assert not bench.offers
+    bench.end()
+    assert len(bench.work()) == 1
+
+
+def test_no_more_runs_of_a_pipeline_are_at_work_than_its_concurrency(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=9)
+    numbers = [bench.make(step("a"), step("b", "a"), concurrency=2) for _ in range(4)]
+    assert [bench.run(n).state for n in numbers] == ["running", "running", "pending", "pending"]
+    assert bench.work() == ["a", "a"]
+    bench.end("a")
+    assert bench.work() == ["b"]
+    bench.end("b")
+    assert [bench.run(n).state for n in numbers] == ["succeeded", "running", "running", "pending"]
+    assert bench.work() == ["a"]
+
+
+def test_a_run_that_waits_can_be_cancelled_and_lets_the_next_one_by(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=9)
+    numbers = [bench.make(step("a"), concurrency=1) for _ in range(3)]
+    bench.work()
+    bench.store.transact_now(lambda tx: tx.signal(numbers[1], cancel=True))
+    bench.turn(Nudge(0))
+    assert bench.run(numbers[1]).state == "cancelled"
+    bench.end()
+    assert bench.run(numbers[2]).state == "running"
+
+
+def test_a_run_that_could_not_start_takes_its_place_when_it_may(tmp_path: Path) -> None:
+    """Its tasks do not stand in line before those of others for having waited outside."""
+    bench = Bench(tmp_path, slots=1)
+    bench.make(step("first"), concurrency=1)
+    held = bench.make(step("held"), concurrency=1)
+    bench.work()
+    rows = bench.store.transact_now(lambda tx: tx.all_tasks(held))
+    assert [row.lane for row in rows] == [2]
+    bench.wait(50)
+    bench.end()
+    rows = bench.store.transact_now(lambda tx: tx.all_tasks(held))
+    assert [(row.lane, row.ready_at) for row in rows] == [(0, bench.clock.now())]
