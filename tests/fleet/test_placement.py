@@ -52,11 +52,13 @@ def test_each_step_runs_where_it_wants_to(new_fleet: NewFleet) -> None:
     assert there["resources"]["gpu"] == 2
     assert there["resources"]["memory"] > 0, "what was not said was found out"
     assert there["used"].get("gpu", 0) == 0
+    beside = (
+        "SELECT count(*) FROM attempt b JOIN task u ON (b.run, b.ordinal) = (u.run, u.ordinal)"
+        " WHERE u.key LIKE 'render%' AND b.started_at <= a.started_at AND b.ended_at > a.started_at"
+    )
     most = fleet.query(
-        "SELECT max(count) FROM (SELECT (SELECT count(*) FROM attempt b JOIN task u ON (b.run, b.ordinal)"
-        " = (u.run, u.ordinal) AND u.key LIKE 'render%' WHERE b.started_at <= a.started_at AND"
-        " b.ended_at > a.started_at) AS count FROM attempt a JOIN task t ON (a.run, a.ordinal) ="
-        " (t.run, t.ordinal) AND t.key LIKE 'render%') AS c"
+        f"SELECT max(n) FROM (SELECT ({beside}) AS n FROM attempt a JOIN task t"
+        " ON (a.run, a.ordinal) = (t.run, t.ordinal) WHERE t.key LIKE 'render%') AS c"
     )
     assert most == [(2,)], "two at a time, as there are two"
 

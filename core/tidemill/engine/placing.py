@@ -113,17 +113,21 @@ class Places:
         """Whether there is anything to look for."""
         placing = self.placing
         if not placing.changed:
-            placing.changed = placing.waiting or any(map(_matters, self.ledger.changed.values()))
+            placing.changed = placing.waiting or self._touched()
         return placing.changed
+
+    def _touched(self) -> bool:
+        return any(map(_matters, self.ledger.changed.values()))
 
     def candidates(self, full: Iterable[StageRef], full_runs: Iterable[int]) -> list[TaskRow]:
         """The first tasks of each line, in the order of dispatch; more of them when it is
         asked again. None of a full stage or run."""
-        self.ledger.flush(self.tx)
-        if self._loads is None and not self._begin():
+        if self._loads is not None or self._touched():
+            self.ledger.flush(self.tx)
+        limits = dict.fromkeys(self._lines(), self._limit)
+        if not limits or (self._loads is None and not self._begin()):
             return []
-        limits = {line: self._limit for line in self.tx.lines() if self._is_mine(line)}
-        found = self.tx.ready(self.ledger.now, limits, full, full_runs) if limits else []
+        found = self.tx.ready(self.ledger.now, limits, full, full_runs)
         counts = dict.fromkeys(limits, 0)
         for task in found:
             counts[_line(task)] += 1
@@ -165,7 +169,6 @@ class Places:
     def _begin(self) -> bool:
         """Who is there, and what they have to do. False where somebody else places now."""
         now, placing = self.ledger.now, self.placing
-        placing.waiting, placing.next_at = False, None
         placing.seed(self.tx, now)
         if not self.tx.may_place():
             placing.next_at = now + AGAIN_SECONDS
@@ -192,12 +195,17 @@ class Places:
             loads[row.worker] = Load(used, steps, load.busy + row.tasks)
         return loads
 
-    def _is_mine(self, line: Queue) -> bool:
-        """What is placed; and what waits in a pool without workers, which nobody looks at."""
-        if line.lane >= PLACED:
-            return True
-        nobody = all(worker.pool != line.pool for worker in self._workers)
-        return nobody and line.pool != NO_WORKER and line.lane != HELD
+    def _lines(self) -> list[Queue]:
+        """Those of what is placed; and of pools without workers, which nobody looks at. Where
+        there is nothing of it, that is all that is asked."""
+        self.placing.waiting, self.placing.next_at = False, None
+        there = self.placing.roster.workers(self.ledger.now)
+        pools = {worker.pool for worker in there if not worker.draining} | {NO_WORKER}
+        return [
+            line
+            for line in self.tx.lines()
+            if line.lane >= PLACED or (line.pool not in pools and line.lane != HELD)
+        ]
 
     def _wants(self, task: TaskRow) -> Wants:
         step = self.plans.of(task.run).steps[task.step].step

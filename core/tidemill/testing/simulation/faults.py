@@ -161,7 +161,11 @@ class BadLuck:
             self._later(lambda: self._change_cordons(lambda tx: tx.uncordon([node.name])))
 
     def _change_cordons(self, change: Callable[[Transaction], object]) -> None:
-        self._fleet.database.now(lambda tx: (change(tx), tx.signal(0)))
+        def work(tx: Transaction) -> None:
+            change(tx)
+            tx.signal(0)
+
+        self._fleet.database.now(work)
         self._fleet.wire.nudge(0)
 
     def _pause(self) -> None:
