@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidelang.definition import Argv, Definition, Loop, Step
-from tidemill.model.expected import remaining, ways
+from tidemill.model.expected import ways
 from tidemill.model.plan import Plan, make_plan
 
 
@@ -38,13 +38,6 @@ def test_a_step_without_a_history_counts_as_is_said() -> None:
 def test_a_fan_out_takes_as_many_rounds_as_its_limit_makes() -> None:
     assert ways(plan(step("a", items=10)), {"a": 2}).total == 2
     assert ways(plan(step("a", items=10, limit=4)), {"a": 2}).total == 6
-
-
-def test_what_is_left_is_the_longest_way_from_what_is_open() -> None:
-    found = ways(plan(step("a"), step("b", "a"), step("c", "a")), {"a": 5, "b": 10, "c": 2})
-    assert remaining(found, [0, 1, 2]) == 15
-    assert remaining(found, [2]) == 2
-    assert remaining(found, []) == 0
 
 
 @st.composite

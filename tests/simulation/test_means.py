@@ -11,15 +11,18 @@ from typing import Any
 import pytest
 
 from tidemill.engine import booking as booking_module
+from tidemill.engine import deadlines as deadlines_module
 from tidemill.engine import worker as worker_module
 from tidemill.engine.booking import Booking
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.gate import Gate
+from tidemill.engine.ledger import Ledger
 from tidemill.engine.overdue import Overdue
 from tidemill.engine.placing import Places
+from tidemill.engine.plans import Plans
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
-from tidemill.model.rows import NoticeRow, ScheduleRow, TaskRow
+from tidemill.model.rows import AlarmRow, NoticeRow, ScheduleRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import TaskEvent
 from tidemill.store.transaction import SqlTransaction
@@ -173,6 +176,25 @@ def no_second_delivery(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SqlTransaction, "take_notices", take)
 
 
+def no_end_of_an_alarm(patch: pytest.MonkeyPatch) -> None:
+    """An alarm that has rung is dropped in a transaction of its own, which may be lost."""
+    dice, honest = random.Random(1), SqlTransaction.drop_alarms  # noqa: S311
+
+    def drop(self: SqlTransaction, rows: Sequence[AlarmRow]) -> None:
+        if dice.random() < 0.8:
+            honest(self, rows)
+
+    patch.setattr(SqlTransaction, "drop_alarms", drop)
+
+
+def no_look_at_the_end(patch: pytest.MonkeyPatch) -> None:
+    """What ends drops its alarms, whether they should have rung or not."""
+
+    def tell(ledger: Ledger, plans: Plans, row: AlarmRow) -> None: ...
+
+    patch.setattr(deadlines_module, "tell_missed", tell)
+
+
 BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "fence": (no_fence, ()),
     "self-fencing": (no_self_fencing, ("cut",)),
@@ -187,6 +209,8 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "limit of a run": (no_limit_of_a_run, ()),
     "queue": (no_queue, ()),
     "order of notices": (no_order_of_notices, ()),
+    "end of an alarm": (no_end_of_an_alarm, ()),
+    "look at the end": (no_look_at_the_end, ()),
     "second delivery": (no_second_delivery, ("crash of a scheduler",)),
 }
 """Means, and the kinds of bad luck that they are there for: with these alone, what is

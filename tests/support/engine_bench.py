@@ -26,7 +26,7 @@ from tidemill.engine.takeover import ask_to_cancel
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge
 from tidemill.model.plan import Plan, make_plan
-from tidemill.model.rows import RunRow, TaskRef, TaskRow
+from tidemill.model.rows import LateRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.ports import Transaction
 from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, boot_time, exited, killed
@@ -156,6 +156,7 @@ class Seen:
 
     tasks: dict[TaskRef, TaskRow] = field(default_factory=dict)
     runs: list[RunRow] = field(default_factory=list)
+    deadlines: list[LateRow] = field(default_factory=list)
     most_at_work: int = 0
     check: Callable[[], None] = lambda: None
 
@@ -170,6 +171,9 @@ class Seen:
         at_work = sum(1 for task in self.tasks.values() if task.state in AT_WORK)
         self.most_at_work = max(self.most_at_work, at_work)
         self.check()
+
+    def late(self, found: Sequence[LateRow]) -> None:
+        self.deadlines.extend(found)
 
 
 class Bench:

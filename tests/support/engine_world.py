@@ -20,7 +20,7 @@ from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.worker import Worker
 from tidemill.model.plan import make_plan
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited, killed
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
@@ -161,6 +161,8 @@ class World:
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
         self.seen.extend([*runs, *tasks])
+
+    def late(self, found: Sequence[LateRow]) -> None: ...
 
     async def __aenter__(self) -> Self:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))

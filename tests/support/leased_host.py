@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tidemill.app import local, open_run
 from tidemill.model.requests import RunRequest
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import LateView, RunView, TaskView
 from tidemill.project import Project
 
 
@@ -20,6 +20,9 @@ class Silent:
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         del tasks
+
+    def late(self, found: LateView) -> None:
+        del found
 
     def output(self, key: str, attempt: int, text: str) -> None:
         del key, attempt, text

@@ -36,7 +36,7 @@ from tidemill.cli.commands.run import command
 from tidemill.compile import InstalledPlugins
 from tidemill.errors import TidemillError
 from tidemill.model.requests import RunRequest, Selection
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import LateView, RunView, TaskView
 from tidemill.spi import Template
 
 LONGEST = 60.0
@@ -231,6 +231,9 @@ class _Watcher:
             self.happened.append(
                 Happening(task.key, task.state.value, _one_line(code + task.detail))
             )
+
+    def late(self, found: LateView) -> None:
+        self.happened.append(Happening(found.key or "run", found.event, found.detail))
 
     def output(self, key: str, attempt: int, text: str) -> None:
         del attempt

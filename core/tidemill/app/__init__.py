@@ -14,11 +14,13 @@ import tidemill.foreign  # noqa: F401 -- what is worked out here may call plugin
 
 if TYPE_CHECKING:
     from tidemill.app.acting import is_pooled, request_cancel, request_decision
-    from tidemill.app.applying import Applied, apply, retry, trigger
+    from tidemill.app.applying import Applied, Sources, apply, plan_files, retry, trigger
     from tidemill.app.doctor import Check, checks
     from tidemill.app.history import History
     from tidemill.app.installed import Installed, installed
     from tidemill.app.local import LocalRun
+    from tidemill.app.plan_file import read_plan, save_plan
+    from tidemill.app.planning import FilePlan
     from tidemill.app.requests import MistakesError, compiled, one_pipeline
     from tidemill.app.runs import PlanView, open_retry, open_run, plan
     from tidemill.app.secrets import (
@@ -34,6 +36,7 @@ __all__ = [
     "Answer",
     "Applied",
     "Check",
+    "FilePlan",
     "History",
     "Installed",
     "LocalRun",
@@ -41,6 +44,7 @@ __all__ = [
     "PlanView",
     "Project",
     "SecretState",
+    "Sources",
     "apply",
     "checks",
     "compiled",
@@ -51,9 +55,12 @@ __all__ = [
     "open_retry",
     "open_run",
     "plan",
+    "plan_files",
+    "read_plan",
     "request_cancel",
     "request_decision",
     "retry",
+    "save_plan",
     "secret_sources",
     "secret_states",
     "secrets_in",
@@ -62,11 +69,20 @@ __all__ = [
 
 _PLACES = {
     "tidemill.app.acting": ("is_pooled", "request_cancel", "request_decision"),
-    "tidemill.app.applying": ("Applied", "apply", "retry", "trigger"),
+    "tidemill.app.applying": (
+        "Applied",
+        "Sources",
+        "apply",
+        "plan_files",
+        "retry",
+        "trigger",
+    ),
     "tidemill.app.doctor": ("Check", "checks"),
     "tidemill.app.history": ("History",),
     "tidemill.app.installed": ("Installed", "installed"),
     "tidemill.app.local": ("LocalRun",),
+    "tidemill.app.plan_file": ("read_plan", "save_plan"),
+    "tidemill.app.planning": ("FilePlan",),
     "tidemill.app.requests": ("MistakesError", "compiled", "one_pipeline"),
     "tidemill.app.runs": ("PlanView", "open_retry", "open_run", "plan"),
     "tidemill.app.secrets": ("SecretState", "secret_sources", "secret_states", "secrets_in"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,9 +13,12 @@ from tidelang import codec, values
 from tidelang.definition import Definition, Schedule
 from tidelang.evaluate import Scope, evaluate
 from tidelang.params import ParamError, bind
+from tidemill.app.commits import Commits
 from tidemill.app.constants import constant
 from tidemill.app.fleet import fleet, writing_store
 from tidemill.app.people import this_person
+from tidemill.app.plan_file import SavedPlan
+from tidemill.app.planning import FilePlan, compared, snapshot
 from tidemill.clock import SystemClock
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
@@ -40,17 +43,88 @@ class Applied:
     next: tuple[float, ...]
 
 
-def apply(project: Project, files: Iterable[Path]) -> list[Applied]:
-    """Makes these files' pipelines those of the fleet, all or none of them.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """`paths` are files and folders, as they were named, `files` the files that they stand
+    for. Pipelines that were applied from under `paths`, and are there no more, go with
+    `prune`."""
+
+    files: tuple[Path, ...]
+    paths: tuple[Path, ...] = ()
+    prune: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    done: list[Applied]
+    plan: FilePlan
+
+
+class _NotKeptError(Exception):
+    """Ends the transaction of a plan, so that nothing of it stays."""
+
+    def __init__(self, outcome: _Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+def apply(project: Project, sources: Sources, saved: SavedPlan | None = None) -> list[Applied]:
+    """Makes these files' pipelines those of the fleet, all or none of them; where a plan was
+    `saved`, only if that is what it says.
+
+    Raises:
+        MistakesError: a file has mistakes.
+        UsageError: one cannot be read, two have a pipeline of the same name, or the plan is
+            stale.
+        TidemillError: the database cannot be used.
+    """
+    work = _work(project, sources)
+
+    def checked(tx: Transaction) -> list[Applied]:
+        outcome = work(tx)
+        if saved is not None:
+            _check(saved, outcome.plan)
+        return outcome.done
+
+    done = writing_store(project).transact_now(checked)
+    if any(one.next for one in done):
+        nudge(project, 0)
+    return done
+
+
+def plan_files(project: Project, sources: Sources) -> FilePlan:
+    """What `apply` would do now.
 
     Raises:
         MistakesError: a file has mistakes.
         UsageError: one cannot be read, or two have a pipeline of the same name.
         TidemillError: the database cannot be used.
     """
+    work = _work(project, sources)
+
+    def all_but_commit(tx: Transaction) -> None:
+        raise _NotKeptError(work(tx))
+
+    try:
+        writing_store(project).transact_now(all_but_commit)
+    except _NotKeptError as error:
+        return error.outcome.plan
+    raise AssertionError("a plan was kept")
+
+
+def _check(saved: SavedPlan, now: FilePlan) -> None:
+    """Done already is as good as done now."""
+    again = "`tidemill plan` makes a new one"
+    if now.target != saved.target:
+        raise UsageError(f"{saved.file} is stale: its files have changed since", again)
+    if now.base != saved.base and not now.is_empty:
+        raise UsageError(f"{saved.file} is stale: what is applied has changed since", again)
+
+
+def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcome]:
     from tidemill.app.requests import compiled  # the compiler: `trigger` does without
 
-    found = [(file, compiled(file)) for file in files]
+    found = [(file, compiled(file)) for file in sources.files]
     seen: dict[str, Path] = {}
     for file, compilation in found:
         for definition in compilation.definitions:
@@ -60,28 +134,56 @@ def apply(project: Project, files: Iterable[Path]) -> list[Applied]:
                     "give one of them another name",
                 )
             seen[definition.name] = file
-    now, who = SystemClock().now(), this_person().name
+    now, who, commits = SystemClock().now(), this_person().name, Commits()
+    commit = {file: commits.of(file) for file in seen.values()}
+    under = [_shown(project, path) for path in sources.paths]
 
-    def work(tx: Transaction) -> list[Applied]:
+    def work(tx: Transaction) -> _Outcome:
+        tx.lock_pipelines()
+        gone = [r for r in tx.pipelines() if r.name not in seen and _is_under(r.file, under)]
+        names = [*seen, *(row.name for row in gone)]
+        before = snapshot(tx, names)
         done: list[Applied] = []
         for file, compilation in found:
             for digest, called in compilation.called.items():
                 tx.add_definition(digest, called.name, codec.encode(called), now)
-            shown = os.path.relpath(file.absolute(), project.root)
-            done += [_apply(tx, d, shown, now, who) for d in compilation.definitions]
-        return done
+            for d in compilation.definitions:
+                done.append(_apply(tx, d, _shown(project, file), now, who))
+                _note_commit(tx, d.name, commit[file])
+        if sources.prune:
+            done += [_remove(tx, row) for row in gone]
+        plan = compared(before, snapshot(tx, names), [] if sources.prune else gone)
+        return _Outcome(done, plan)
 
-    done = writing_store(project).transact_now(work)
-    if any(one.next for one in done):
-        nudge(project, 0)
-    return done
+    return work
+
+
+def _shown(project: Project, path: Path) -> str:
+    return os.path.relpath(path.absolute(), project.root)
+
+
+def _is_under(file: str, paths: Iterable[str]) -> bool:
+    return any(path in {".", file} or file.startswith(f"{path}/") for path in paths)
+
+
+def _note_commit(tx: Transaction, name: str, commit: str) -> None:
+    """The same pipeline may be at another commit by now."""
+    row = tx.pipeline(name)
+    if row is not None and row.commit != commit:
+        tx.save_pipeline(row._replace(commit=commit))
+
+
+def _remove(tx: Transaction, row: PipelineRow) -> Applied:
+    """Its schedules and triggers go with it; its runs go on."""
+    tx.drop_pipeline(row.name)
+    return Applied(row.name, "gone", row.digest, ())
 
 
 def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: str) -> Applied:
     digest = codec.digest(definition)
     tx.add_definition(digest, definition.name, codec.encode(definition), now)
     before = tx.pipeline(definition.name)
-    if before is None or before.digest != digest:
+    if before is None or (before.digest, before.file) != (digest, file):
         tx.save_pipeline(PipelineRow(definition.name, digest, file, now, who))
     wanted: dict[str, dict[str, Any]] = {}
     for schedule in definition.schedules:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tidemill.app.fleet import nobody, past
 from tidemill.app.logs import log_path
 from tidemill.app.ownership import is_owned
+from tidemill.app.pools import pools
 from tidemill.app.present import cache_view, run_view, task_views, within
+from tidemill.app.waiting import Waiting
+from tidemill.clock import SystemClock
 from tidemill.engine.plans import plan_of
+from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import CordonRow, RunRow, TaskRef, TaskRow, WorkerRow
+from tidemill.model.rows import (
+    CordonRow,
+    LateRow,
+    PipelineRow,
+    RunRow,
+    TaskRef,
+    TaskRow,
+    WorkerRow,
+)
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError
@@ -38,7 +50,15 @@ class History:
     def runs(self, limit: int = 20, pipeline: str | None = None) -> list[RunView]:
         """The latest runs, the newest first."""
         rows = self._sql.runs(limit, pipeline) if self._sql else []
-        return [self._view(row) for row in rows]
+        late = self._late([row.number for row in rows])
+        return [self._view(row, late[row.number]) for row in rows]
+
+    def _late(self, numbers: list[int]) -> Mapping[int, list[LateRow]]:
+        """What happened to their deadlines, by run."""
+        found: dict[int, list[LateRow]] = {number: [] for number in numbers}
+        for row in self._sql.late(numbers) if self._sql and numbers else []:
+            found[row.run].append(row)
+        return found
 
     def latest(self) -> int | None:
         """The latest run that is not part of another one."""
@@ -49,7 +69,7 @@ class History:
         """Raises:
         UsageError: there is no such run.
         """
-        return self._view(self.row(number))
+        return self._view(self.row(number), self._late([number])[number])
 
     def row(self, number: int) -> RunRow:
         """Raises:
@@ -97,6 +117,15 @@ class History:
         earlier = self._sql.earlier_lookup(pipeline, task, attempts[-1].fence)
         return cache_view(attempts[-1], earlier)
 
+    def waits(self, number: int, key: str) -> str:
+        """What a task that may run waits for; empty where that cannot be told."""
+        task = self._row(number, key)
+        if task is None or self._sql is None:
+            return ""
+        run = self.row(task.run)
+        waiting = Waiting(self._sql, pools(self._project), LEASE)
+        return waiting.why(run, self.plan(run), task, SystemClock().now())
+
     def log(self, number: int, key: str, attempt: int | None = None) -> Path | None:
         """The log file of a task's attempt, the latest by default; it does not exist if
         the attempt wrote nothing. None if the task never started. Of a result that was
@@ -126,9 +155,9 @@ class History:
         if self._sql is not None:
             self._sql.close()
 
-    def _view(self, row: RunRow) -> RunView:
+    def _view(self, row: RunRow, late: Iterable[LateRow]) -> RunView:
         owned = row.state.ended or row.pooled or is_owned(self._project.run_folder(row.family))
-        return run_view(row, interrupted=not owned)
+        return run_view(row, interrupted=not owned, late=late)
 
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
         """The workers that were heard of lately, with what they hold, and what was placed on
@@ -138,9 +167,9 @@ class History:
     def cordons(self) -> list[CordonRow]:
         return self._sql.cordons() if self._sql else []
 
-    def task_row(self, number: int, key: str) -> TaskRow | None:
-        """A task of a run or of those below it, as it was when these were last looked at."""
-        return self._row(number, key)
+    def pipelines(self) -> list[PipelineRow]:
+        """Those that were applied, by name."""
+        return self._sql.pipelines() if self._sql else []
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

@@ -17,7 +17,7 @@ from tidemill.app.executors import InstalledExecutors
 from tidemill.app.logs import FileLogs
 from tidemill.app.ownership import Owner
 from tidemill.app.policies import policies_of
-from tidemill.app.present import run_view, task_view, task_views, within
+from tidemill.app.present import late_view, run_view, task_view, task_views, within
 from tidemill.app.purging import tidy
 from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
@@ -29,7 +29,7 @@ from tidemill.engine.takeover import ask_to_cancel
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge, Output
 from tidemill.model.plan import Plan
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.model.views import Observer, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.sql import SqlStore
@@ -228,6 +228,12 @@ class _Parts:
             before, self._run.row = self._run.row, run
             if run.state is not before.state:
                 self._observer.run_changed(run_view(run))
+
+    def late(self, found: Sequence[LateRow]) -> None:
+        """What became of deadlines, for those who watch."""
+        for row in found:
+            if row.run == self._run.row.number:
+                self._observer.late(late_view(row))
 
     def _view(self, task: TaskRow) -> TaskView:
         view = task_view(task, self.scheduler.work.plans.of(task.run))

@@ -11,13 +11,17 @@ from tidelang.definition import Action, Approval, Subrun
 from tidemill.model.changes import changes
 from tidemill.model.outputs import FILES, is_files
 from tidemill.model.plan import Plan
-from tidemill.model.rows import AttemptRow, RunRow, TaskRow
+from tidemill.model.rows import AttemptRow, LateRow, RunRow, TaskRow
 from tidemill.model.states import TaskState
-from tidemill.model.views import ApprovalView, CacheView, RunView, TaskView
+from tidemill.model.views import ApprovalView, CacheView, LateView, RunView, TaskView
 from tidemill.spi import Reason
 
 
-def run_view(run: RunRow, *, interrupted: bool = False) -> RunView:
+def late_view(row: LateRow) -> LateView:
+    return LateView(row.at, row.event, row.key, row.detail)
+
+
+def run_view(run: RunRow, *, interrupted: bool = False, late: Iterable[LateRow] = ()) -> RunView:
     return RunView(
         number=run.number,
         pipeline=run.pipeline,
@@ -32,6 +36,8 @@ def run_view(run: RunRow, *, interrupted: bool = False) -> RunView:
         interrupted=interrupted,
         detail=run.detail,
         parent=run.parent,
+        deadline_at=run.deadline_at,
+        late=tuple(late_view(row) for row in late),
     )
 
 

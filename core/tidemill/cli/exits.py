@@ -14,6 +14,8 @@ USAGE: Final = 2
 """Bad usage, or something could not be read."""
 ENVIRONMENT: Final = 3
 """Disk, database or a plugin failed."""
+CHANGES: Final = 4
+"""There is something to do, for whoever asked `plan` to say so by its exit code."""
 CANCELLED: Final = 130
 BROKEN_PIPE: Final = 128 + signal.SIGPIPE
 

@@ -22,6 +22,11 @@ def run_shape(run: RunView) -> dict[str, Any]:
         "interrupted": run.interrupted,
         "detail": run.detail,
         "parent": run.parent,
+        "deadline_at": run.deadline_at,
+        "late": [
+            {"at": late.at, "event": late.event, "task": late.key, "detail": late.detail}
+            for late in run.late
+        ],
     }
 
 

@@ -53,16 +53,9 @@ def answers(history: History, number: int, step: str) -> list[Answer]:
     Raises:
         UsageError: the run has no such step.
     """
-    from tidemill.app.waiting import waits_for_worker
-
     run, tasks = history.run(number), history.tasks(number)
     return [
-        Answer(
-            run,
-            task,
-            waits_for_worker(history, number, task.key) or _because(run, task, tasks),
-            history.cache(number, task.key),
-        )
+        Answer(run, task, _because(run, task, tasks, history), history.cache(number, task.key))
         for task in chosen(tasks, number, step)
     ]
 
@@ -134,7 +127,7 @@ def _part(label: str) -> str:
 # --- the state -------------------------------------------------------------------------
 
 
-def _because(run: RunView, task: TaskView, tasks: Sequence[TaskView]) -> str:
+def _because(run: RunView, task: TaskView, tasks: Sequence[TaskView], history: History) -> str:
     state, detail = task.state, words.reason(task)
     if task.carried_from is not None:
         return f"was not run: its result was taken over from run {task.carried_from}"
@@ -150,12 +143,12 @@ def _because(run: RunView, task: TaskView, tasks: Sequence[TaskView]) -> str:
     if state is TaskState.SKIPPED or (state.ended and task.started_at is None):
         return f"was not run: {detail or words.word(state)}"
     if not state.ended:
-        return _under_way(run, task)
+        return _under_way(run, task, history)
     why = f" ({detail})" if detail else ""
     return f"{'was asked' if task.approval else 'ran'}: it {words.word(state)}{why}"
 
 
-def _under_way(run: RunView, task: TaskView) -> str:
+def _under_way(run: RunView, task: TaskView, history: History) -> str:
     if run.interrupted:
         return f"has not ended: its run was interrupted, `tidemill retry {run.number}` goes on"
     if task.state is TaskState.RUNNING:
@@ -163,7 +156,8 @@ def _under_way(run: RunView, task: TaskView) -> str:
     if task.state is TaskState.DELEGATED:
         return f"is running, as run {task.child}: `tidemill status {task.child}` shows it"
     after = f" after a failed attempt ({words.reason(task)})" if task.attempt else ""
-    return f"may run, and waits for its turn{after}"
+    waits = history.waits(run.number, task.key) or "it waits for its turn"
+    return f"may run{after}, and has not started: {waits}"
 
 
 def _roots(task: TaskView, tasks: Sequence[TaskView]) -> str:

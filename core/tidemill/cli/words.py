@@ -9,7 +9,7 @@ from typing import Final
 from tidemill.cli.text import clean
 from tidemill.cli.times import moment
 from tidemill.model.states import RunState, TaskState
-from tidemill.model.views import ApprovalView, TaskView
+from tidemill.model.views import LATE_WORDS, ApprovalView, RunView, TaskView
 
 GOOD: Final = frozenset({TaskState.SUCCEEDED, TaskState.SKIPPED})
 BAD: Final = frozenset({TaskState.FAILED, TaskState.TIMED_OUT, TaskState.LOST})
@@ -110,3 +110,12 @@ def _meaning(code: int) -> str:
         except ValueError:
             return ""
     return ""
+
+
+def late(run: RunView) -> str:
+    """What there is to say of a run's own deadline, in a word or two: it is missed, or was at
+    risk last."""
+    events = [found.event for found in run.late if not found.key]
+    if "deadline_missed" in events:
+        return "missed its deadline"
+    return "" if not events or run.state.ended else LATE_WORDS[events[-1]]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tidemill.engine.deadlines import PASSED
 from tidemill.engine.durations import Took
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.retry import event_of, retry_delay
@@ -155,7 +156,12 @@ class Booking:
         self._attempt_lost(task, detail)
         self.ledger.move(task, TaskEvent.RETRY if again else TaskEvent.LOSE, detail=detail)
 
-    def cancel(self, tasks: Iterable[TaskRow], grace: float = GRACE) -> None:
+    def cancel(
+        self,
+        tasks: Iterable[TaskRow],
+        grace: float = GRACE,
+        detail: str = "the run was cancelled",
+    ) -> None:
         """Ends what is not at work, and has stopped what is. What was handed over ends
         with its run."""
         for task in tasks:
@@ -164,12 +170,14 @@ class Booking:
             elif task.state is not TaskState.DELEGATED and not task.state.ended:
                 if task.state is TaskState.QUEUED:
                     self.voids.append(task)
-                self.ledger.move(task, TaskEvent.CANCEL, detail="the run was cancelled")
+                self.ledger.move(task, TaskEvent.CANCEL, detail=detail)
 
     def _end(self, task: TaskRow, event: TaskEvent, **fields: Any) -> None:
         """Retries where the step says so, or ends the task."""
         if self.ledger.run(task.run).state is RunState.CANCELLING:
             event = event if event is TaskEvent.SUCCEED else TaskEvent.CANCEL
+        elif task.ref in self.ledger.stopping and event is not TaskEvent.SUCCEED:
+            event, fields["detail"] = TaskEvent.CANCEL, PASSED
         else:
             step = self.plan_of(task.run).steps[task.step].step
             delay = retry_delay(step, task.attempt, event)

@@ -16,6 +16,7 @@ from tidelang.definition import Definition, Step, Subrun
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidemill.engine.booking import GRACE, Booking
 from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.deadlines import know_stopping
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.plans import Plans, plan_of
 from tidemill.engine.progress import Progress
@@ -93,6 +94,7 @@ class Children:
             "root": run.family,
             "pooled": task.pool is not None,
             "told": run.told,
+            "raised": run.raised,
         }
         before = self._before(run, task)
         if before is not None and before.state in _RETRIED and _same(before, digest, params):
@@ -162,6 +164,7 @@ class Children:
         if missing:
             self.ledger.add_runs(tx.runs(missing))
         self.plans.refresh(tx, [self.ledger.run(number) for number in runs])
+        know_stopping(self.ledger, self.plans, tx, by_parent)
         for ref, child in by_parent.items():
             task = self.ledger.task(ref)
             if task is not None and task.child == child.number and not task.state.ended:

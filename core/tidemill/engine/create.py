@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tidelang import values
 from tidelang.definition import Approval, Subrun
 from tidelang.reify import literal
+from tidemill.engine.deadlines import hush, watch_run
 from tidemill.engine.fan_out import NOT_SELECTED, tasks_in_words
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.notices import note_events
@@ -17,6 +18,7 @@ from tidemill.engine.progress import Progress
 from tidemill.engine.scopes import Outputs
 from tidemill.engine.standing import Standing
 from tidemill.errors import UsageError
+from tidemill.model.deadlines import passes_at, starts_at
 from tidemill.model.messages import PRIORITIES
 from tidemill.model.plan import Plan, PlannedStep
 from tidemill.model.rows import (
@@ -41,7 +43,8 @@ class NewRun:
     that take part of late fan-outs of which not all do. `parent` is the task whose work it
     is, in the run `root` or one below it. The tasks of
     a `pooled` run are offered to the pools of their steps, by any scheduler; others are
-    driven by the process that makes the run. People are `told` of it."""
+    driven by the process that makes the run. People are `told` of it. Its steps' priority is
+    `raised` by so many ranks."""
 
     plan: Plan
     digest: str
@@ -60,6 +63,7 @@ class NewRun:
     due_at: float | None = None
     queued: bool = False
     told: bool = False
+    raised: int = 0
 
     @property
     def excluded(self) -> frozenset[int]:
@@ -145,7 +149,10 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
         queued=new.queued,
         pooled=new.pooled,
         told=new.told,
+        raised=new.raised,
     )
+    if plan.definition.deadline is not None:
+        run = run._replace(deadline_at=passes_at(plan.definition.deadline, starts_at(run)))
     run = run._replace(number=tx.new_run(run))
     ledger = Ledger(now, lease=0)
     ledger.add_runs([run])
@@ -172,6 +179,8 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
     plans.add(run.number, plan)
     Progress(ledger, plans, outputs, tx, standing or Standing()).begin(run.number)
     ledger.record("run", run.number, None, state=run.state.value)
+    watch_run(ledger, plan, run, tx)
+    hush(ledger, plans, tx)
     note_events(ledger, plans, tx)
     stages, tasks = ledger.take_new()
     tx.insert(stages, tasks)

@@ -17,7 +17,7 @@ from tidemill.engine.policing import described
 from tidemill.engine.roster import Capacity
 from tidemill.engine.scopes import Outputs, read_refs
 from tidemill.engine.standing import Standing
-from tidemill.model.line import aged
+from tidemill.model.line import aged, rank_of
 from tidemill.model.messages import Order
 from tidemill.model.pools import LONG, SHORT
 from tidemill.model.rows import NO_WORKER, Load, Queue, RunRow, StageRef, TaskRow
@@ -323,9 +323,10 @@ class Dispatch:
             return False
         if self._is_vetoed(run, offered, order):
             return False
-        order = replace(order, priority=aged(task.priority, self.ledger.now - _since(task)))
+        rank = rank_of(task.priority, run.raised)
+        order = replace(order, priority=aged(rank, self.ledger.now - _since(task)))
         self._take(task)
-        self.standing.offered(task, self.plans.of(task.run))
+        self.standing.offered(task, rank, self.plans.of(task.run))
         if self.places is not None and not target:
             self.places.placing.served(self._queue(task).pool, task.place)
         self.orders.append(order)

@@ -27,6 +27,11 @@ class Took(NamedTuple):
     seconds: float
 
 
+def expected(tx: Turn, pipeline: str) -> Mapping[str, float]:
+    """The seconds that the steps of a pipeline take by what is known now, by name."""
+    return {row.step: row.mean for row in tx.durations([pipeline])}
+
+
 class Durations:
     """What a scheduler knows, by pipeline and step."""
 

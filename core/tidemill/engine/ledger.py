@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from tidemill.model.rows import (
+    WHOLE,
+    AlarmRow,
     AttemptRow,
     EventRow,
     ExpansionRow,
+    LateRow,
     Load,
     Queue,
     RunRow,
@@ -46,6 +49,19 @@ class Ledger:
         self.changed: dict[TaskRef, TaskRow] = {}
         """Every task that changed, for those who watch; in order of the first change."""
         self.changed_runs: dict[int, RunRow] = {}
+        self.made: list[int] = []
+        """Runs that were made in this transaction."""
+        self.hushed: list[TaskRef] = []
+        """What ended that may have alarms, which have not been looked at yet."""
+        self.stopping: set[TaskRef] = set()
+        """Tasks that were told to stop because their deadline has passed."""
+        self.late: list[LateRow] = []
+        """What happened to deadlines, in order; the first so many are `noted` already."""
+        self.noted = 0
+        self.alarm_times: list[float] = []
+        """When alarms are to ring that were set in this transaction."""
+        self._alarms: dict[_AlarmKey, AlarmRow] = {}
+        self._dropped: dict[_AlarmKey, AlarmRow] = {}
         self._tasks: dict[TaskRef, TaskRow] = {}
         self._before: dict[TaskRef, TaskRow] = {}
         self._stages: dict[StageRef, StageRow] = {}
@@ -208,6 +224,38 @@ class Ledger:
         """It stands in line, or stands there anew: see `Standing.stand`."""
         self._put(row, row._replace(**stands))
 
+    def raise_task(self, row: TaskRow, seconds: float) -> None:
+        """Its priority is one rank higher, as far as there is a higher one."""
+        row = self._tasks.get(row.ref, row)
+        if row.priority > self._runs[row.run].raised:
+            place = row.place - seconds if row.state in IN_LINE_STATES else row.place
+            self._put(row, row._replace(priority=row.priority - 1, place=place))
+
+    def move_up(self, runs: Mapping[int, int], seconds: float) -> None:
+        """As `Turn.move_up`, for the rows that are held here; those that are stored have been
+        moved."""
+        for ref, row in self._tasks.items():
+            if ref.run in runs and row.state in IN_LINE_STATES and row.priority > runs[ref.run]:
+                self._tasks[ref] = row._replace(place=row.place - seconds)
+                if ref in self.changed:
+                    self.changed[ref] = self._tasks[ref]
+
+    def set_alarm(self, row: AlarmRow) -> None:
+        self._alarms[row[:3]] = row
+        self._dropped.pop(row[:3], None)
+        self.alarm_times.append(row.at)
+
+    def drop_alarm(self, row: AlarmRow) -> None:
+        self._alarms.pop(row[:3], None)
+        self._dropped[row[:3]] = row
+
+    def alarms_of(self, refs: Collection[TaskRef], stored: Iterable[AlarmRow]) -> list[AlarmRow]:
+        """The alarms of these as they are by now: of those that are stored, and those that are
+        to be."""
+        found = {row[:3]: row for row in stored if row[:3] not in self._dropped}
+        found |= {key: row for key, row in self._alarms.items() if row.ref in refs}
+        return list(found.values())
+
     def push_timer(self, row: TaskRow) -> None:
         """Believes a dispatch for another lease."""
         self._put(row, row._replace(run_at=self.now + self.lease))
@@ -220,6 +268,8 @@ class Ledger:
         after = self.set_run(run._replace(state=state, **fields))
         if state.ended and after.parent is not None:
             self.ended_children.append(after)
+        if state.ended and after.deadline_at is not None:
+            self.hushed.append(TaskRef(number, WHOLE))
         self.moved_runs.append(after)
         said = {"detail": after.detail} if after.detail else {}
         self.record("run", number, None, state=state.value, **said)
@@ -245,6 +295,7 @@ class Ledger:
     def add_made(self, run: RunRow, tasks: Iterable[TaskRow]) -> None:
         """A run that was made and stored in this transaction: news to those who watch."""
         self._runs[run.number] = self.changed_runs[run.number] = run
+        self.made.append(run.number)
         if run.state.ended:
             self.ended_children.append(run)
         for task in tasks:
@@ -271,6 +322,7 @@ class Ledger:
             events, self._events = self._events, []
             if events:
                 tx.record(events)
+            self._save_alarms(tx)
 
     def _expand(self, tx: Turn) -> None:
         """Inserts tasks that were made."""
@@ -280,6 +332,14 @@ class Ledger:
             tx.expand(expansions, [self._tasks[ref] for ref in new])
         for ref in new:
             self._before.pop(ref, None)
+
+    def _save_alarms(self, tx: Turn) -> None:
+        alarms, self._alarms = self._alarms, {}
+        dropped, self._dropped = self._dropped, {}
+        if dropped:
+            tx.drop_alarms(list(dropped.values()))
+        if alarms:
+            tx.set_alarms(list(alarms.values()))
 
     def _save_tasks(self, tx: Turn) -> None:
         before, self._before = self._before, {}
@@ -311,6 +371,11 @@ def _by_place(row: TaskRow) -> tuple[float, TaskRef]:
 
 ACTIVE_STATES = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})
 """Those that take up room."""
+
+IN_LINE_STATES = frozenset({TaskState.READY, *ACTIVE_STATES})
+"""Those that stand in line, or come back to where they stood."""
+
+_AlarmKey = tuple[int, int, str]
 
 FAILED_STATES = frozenset(
     {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.LOST, TaskState.CANCELLED}

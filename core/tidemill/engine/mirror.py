@@ -21,10 +21,11 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any
 
-from tidemill.engine.ledger import ACTIVE_STATES
+from tidemill.engine.ledger import ACTIVE_STATES, IN_LINE_STATES
 from tidemill.engine.ready import ReadyTasks
 from tidemill.model.pools import SHORT
 from tidemill.model.rows import (
+    AlarmRow,
     AttemptRow,
     DecisionRow,
     DurationRow,
@@ -61,6 +62,7 @@ class Mirror:
         self._active: dict[TaskRef, TaskRow] = {}
         self._awaiting: dict[TaskRef, TaskRow] = {}
         self._ready = ReadyTasks()
+        self._alarms: dict[tuple[int, int, str], AlarmRow] = {}
         self._changed: dict[TaskRef, TaskRow] = {}
         self._changed_stages: set[StageRef] = set()
         self._runs_before: dict[int, RunRow] = {}
@@ -184,6 +186,7 @@ class Mirror:
     def next_due(self, now: float) -> float | None:
         timers = [t.run_at for t in self._timed() if t.run_at is not None]
         timers += self._ready.timers()
+        timers += [row.at for row in self._alarms.values()]
         return min((at for at in timers if at > now), default=None)
 
     def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
@@ -213,6 +216,18 @@ class Mirror:
 
     def lock(self, kind: str, names: Sequence[str]) -> None:
         """Whoever drives a run alone looks at no other."""
+
+    def due_alarms(self, now: float, limit: int) -> list[AlarmRow]:
+        due = [row for row in self._alarms.values() if row.at <= now]
+        return sorted(due, key=lambda row: row.at)[:limit]
+
+    def alarms(self, refs: Iterable[TaskRef]) -> list[AlarmRow]:
+        wanted = set(refs)
+        return [row for row in self._alarms.values() if row.ref in wanted]
+
+    def alarms_of(self, runs: Iterable[int]) -> list[AlarmRow]:
+        wanted = set(runs)
+        return [row for row in self._alarms.values() if row.run in wanted]
 
     def open_runs_of(self, schedule: int) -> list[int]:
         return self._tx.open_runs_of(schedule)
@@ -264,6 +279,23 @@ class Mirror:
             if (task.fence, task.worker) == (fence, worker):
                 self.save_tasks([(task, task._replace(run_at=until))])
 
+    def set_alarms(self, rows: Sequence[AlarmRow]) -> None:
+        self._alarms.update({row[:3]: row for row in rows})
+        self._tx.set_alarms(rows)
+
+    def drop_alarms(self, rows: Sequence[AlarmRow]) -> None:
+        """Few are set, and many end: most of these are not there."""
+        found = [row for row in rows if self._alarms.pop(row[:3], None) is not None]
+        if found:
+            self._tx.drop_alarms(found)
+
+    def move_up(self, runs: Mapping[int, int], seconds: float) -> None:
+        """What the ledger holds is moved there, and written with the rest."""
+        for run, raised in runs.items():
+            tasks = [t for t in self.open_tasks(run) if t.state in IN_LINE_STATES]
+            moved = [(t, t._replace(place=t.place - seconds)) for t in tasks if t.priority > raised]
+            self.save_tasks(moved)
+
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         self._attempts.extend(rows)
 
@@ -276,6 +308,7 @@ class Mirror:
         for run in self._tx.family(self._number):
             self._runs[run.number] = run
             self._take(self._tx.stages_of(run.number), self._tx.all_tasks(run.number))
+        self._alarms = {row[:3]: row for row in self._tx.alarms_of(self._runs)}
         self._loaded = True
 
     def _take(self, stages: Iterable[StageRow], tasks: Iterable[TaskRow]) -> None:

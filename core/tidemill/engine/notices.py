@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from tidelang.definition import Notification
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.plans import Plans
-from tidemill.model.rows import NoticeRow, RunRow, TaskRow
+from tidemill.model.rows import LateRow, NoticeRow, RunRow, TaskRow
 from tidemill.model.states import RunState
 from tidemill.ports import Turn
 
@@ -27,7 +27,13 @@ def note_events(ledger: Ledger, plans: Plans, tx: Turn) -> None:
     rows = [
         *(row for run in ledger.moved_runs for row in _of_run(run, plans, tx)),
         *(row for task in ledger.asked for row in _of_task(task, ledger, plans, tx)),
+        *(
+            row
+            for late in ledger.late[ledger.noted :]
+            for row in _of_deadline(late, ledger, plans, tx)
+        ),
     ]
+    ledger.noted = len(ledger.late)
     ledger.moved_runs.clear()
     ledger.asked.clear()
     if rows:
@@ -66,6 +72,13 @@ def _of_task(task: TaskRow, ledger: Ledger, plans: Plans, tx: Turn) -> Iterator[
                 task.detail,
                 due_at=ledger.now,
             )
+
+
+def _of_deadline(late: LateRow, ledger: Ledger, plans: Plans, tx: Turn) -> Iterator[NoticeRow]:
+    for number, block in enumerate(_blocks(ledger.run(late.run), plans, tx)):
+        if late.event in block.on:
+            row = NoticeRow(0, late.run, number, late.event, late.at, late.state, due_at=late.at)
+            yield row._replace(step=late.key, detail=late.detail)
 
 
 def _blocks(run: RunRow, plans: Plans, tx: Turn) -> Sequence[Notification]:

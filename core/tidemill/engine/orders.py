@@ -12,6 +12,7 @@ from tidelang.shell import FillError, called, check_argv, check_environment, fil
 from tidemill.engine.scopes import Outputs, task_scope
 from tidemill.engine.settings import work_out
 from tidemill.model.fingerprint import digest_of
+from tidemill.model.line import rank_of
 from tidemill.model.messages import CacheRule, FileInput, Order
 from tidemill.model.outputs import file_inputs
 from tidemill.model.placement import wants_of
@@ -58,7 +59,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             step=step.name,
             attempt=task.attempt,
             pool=task.pool or POOL,
-            priority=task.priority,
+            priority=rank_of(task.priority, run.raised),
             idempotency_key=env["TIDE_IDEMPOTENCY_KEY"],
             script=script,
             argv=argv,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tidelang import values
 from tidelang.definition import Approval
 from tidelang.evaluate import EvaluationError, evaluate
+from tidemill.engine.deadlines import watch_task
 from tidemill.engine.fan_out import FanOut
 from tidemill.engine.ledger import FAILED_STATES, Ledger
 from tidemill.engine.plans import Plans
@@ -77,6 +78,8 @@ class Progress:
             self.ledger.set_stage(stage)
             if not stage.open and not stage.waiting_on:
                 closed.append(stage)
+            if self.plans.of(ref.run).steps[ref.step].step.deadline is not None:
+                self.ledger.hushed.extend(task.ref for task in tasks)
         return closed
 
     def _free(self, closed: Sequence[StageRow]) -> list[StageRow]:
@@ -161,6 +164,7 @@ class Progress:
             run, plan = self.ledger.run(task.run), self.plans.of(task.run)
             stands = self.standing.stand(self.tx, task, run, plan, self.ledger.now)
             self.ledger.move(task, TaskEvent.UNBLOCK, **stands)
+            watch_task(self.ledger, task, step)
 
     def _ask_people(self, task: TaskRow, step: PlannedStep, action: Approval) -> None:
         plan, run, now = self.plans.of(task.run), self.ledger.run(task.run), self.ledger.now

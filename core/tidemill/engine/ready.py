@@ -86,5 +86,9 @@ class ReadyTasks:
         return [ref for _, ref in found]
 
     def _drop_stale(self, stage: list[_Entry]) -> None:
-        while stage and (stage[0][1] not in self._tasks or stage[0][1] in self._later):
+        while stage and self._is_stale(*stage[0]):
             heapq.heappop(stage)
+
+    def _is_stale(self, place: float, ref: TaskRef) -> bool:
+        task = self._tasks.get(ref)
+        return task is None or ref in self._later or task.place != place

@@ -27,7 +27,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.pools import Pool
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.ports import (
     Clock,
     Inbox,
@@ -54,6 +54,9 @@ class Watcher(Protocol):
     """Told what a committed transaction changed."""
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None: ...
+
+    def late(self, found: Sequence[LateRow]) -> None:
+        """Deadlines that were missed, or will be."""
 
 
 class Scheduler:
@@ -152,6 +155,8 @@ class Scheduler:
             await self._broker.control([*todo.stops, *todo.cordons])
         if todo.runs or todo.tasks:
             self._watcher.changed(todo.runs, todo.tasks)
+        if todo.late:
+            self._watcher.late(todo.late)
         for run in todo.runs:
             if run.state.ended:
                 self.work.forget(run.number)

@@ -37,8 +37,8 @@ class Standing:
         return self.pools.get(name, _ANY)
 
     def stand(self, tx: Turn, task: TaskRow, run: RunRow, plan: Plan, now: float) -> dict[str, Any]:
-        """The fields of a task that becomes ready: since when, with which rank, where in line
-        and in which lane."""
+        """The fields of a task that becomes ready: since when, where in line and in which
+        lane."""
         name = plan.definition.name
         self.durations.load(tx, [name], now)
         step = plan.steps[task.step].step.name
@@ -50,7 +50,6 @@ class Standing:
         slack = self.durations.ways(run.number, plan).slack(task.step)
         return {
             "ready_at": now,
-            "priority": rank,
             "place": place_of(start, rank, slack),
             "lane": self._lane(task, run, plan, expected),
         }
@@ -63,9 +62,9 @@ class Standing:
         placed = lane_of(plan.steps[task.step].step)
         return self.pool(task.pool).lane(expected) if placed is None else placed
 
-    def offered(self, task: TaskRow, plan: Plan) -> None:
+    def offered(self, task: TaskRow, rank: int, plan: Plan) -> None:
         slack = self.durations.ways(task.run, plan).slack(task.step)
-        self._line(task).served(task.priority, start_of(task.place, task.priority, slack))
+        self._line(task).served(rank, start_of(task.place, rank, slack))
 
     def empty(self, pool: str | None) -> None:
         """Nobody waits in this pool's line any more."""

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tidemill.engine.alarms import AT_ONCE, Alarms
 from tidemill.engine.booking import GRACE, Booking
 from tidemill.engine.children import Children
+from tidemill.engine.deadlines import has_deadlines, hush, know_stopping
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.firing import Firing
 from tidemill.engine.foresight import foresee
@@ -36,7 +38,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.pools import Pool
-from tidemill.model.rows import Load, RunRow, StageRef, TaskRef, TaskRow
+from tidemill.model.rows import AlarmRow, LateRow, Load, RunRow, StageRef, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
 from tidemill.ports import (
@@ -75,6 +77,7 @@ class Todo:
     cordons: list[Cordon] = field(default_factory=list)
     runs: list[RunRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
+    late: list[LateRow] = field(default_factory=list)
     next_due: float | None = None
     must_last: bool = False
     """Whether it must outlast a loss of power before anything follows from it."""
@@ -149,7 +152,11 @@ class Turns:
         children = Children(progress, booking)
         active = self._take_in_hand(tx, ledger, reports)
         due = self._due(tx, ledger)
+        alarms = Alarms(tx, children, self._lease, self.grace)
+        rings = self._due_alarms(tx, ledger)
         self._load(tx, ledger, reports, due)
+        if rings:
+            alarms.load(rings)
         self._start_runs(ledger)
         self._wish(ledger, wishes)
         renewed = self._book(tx, children, reports)
@@ -158,6 +165,9 @@ class Turns:
         capacity = self._capacity(ledger.now)
         self.standing.slots = {pool: known.slots for pool, known in capacity.items()}
         children.settle()
+        if rings:
+            alarms.ring(rings)
+            children.settle()
         firing = None if every is None else Firing(every, children)
         if firing is not None and self._timer_passed(ledger):
             firing.fire(ledger.now)
@@ -171,12 +181,14 @@ class Turns:
         if gate is not None:
             gate.call([run for run in ledger.moved_runs if run.state.ended])
         self._learn(tx, ledger, booking)
+        hush(ledger, self.plans, tx)
         note_events(ledger, self.plans, tx)
         ledger.flush(tx)
         todo.orders = dispatch.orders
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
-        more = dispatch.more or (firing is not None and firing.more)
+        todo.late = ledger.late
+        more = dispatch.more or len(rings) == AT_ONCE or (firing is not None and firing.more)
         more = more or (gate is not None and gate.called)
         nudged = any(isinstance(report, Nudge) for report in reports)
         known = None if nudged and every is not None else self.next_due
@@ -257,6 +269,7 @@ class Turns:
         unread = [ref for ref in refs if ledger.task(ref) is None]
         if unread:
             ledger.add_tasks(tx.tasks(unread))
+        know_stopping(ledger, self.plans, tx, [*refs, *(task.ref for task in due)])
 
     def _timer_passed(self, ledger: Ledger) -> bool:
         return self.next_due is not None and ledger.now >= self.next_due
@@ -266,14 +279,27 @@ class Turns:
             return []
         return tx.due(ledger.now)
 
+    def _due_alarms(self, tx: Turn, ledger: Ledger) -> list[AlarmRow]:
+        """A deadline that passed while nobody was there is judged when all who are at work
+        have had the time to be heard: it may have been kept."""
+        if not self._timer_passed(ledger) or ledger.now < self.judge_from:
+            return []
+        return tx.due_alarms(ledger.now, AT_ONCE)
+
+    def _sets_alarms(self, ledger: Ledger) -> bool:
+        """Whether alarms were set of which nothing is known here, or that are due."""
+        made = (self.plans.of(number).definition for number in ledger.made)
+        return any(at <= ledger.now for at in ledger.alarm_times) or any(map(has_deadlines, made))
+
     def _timer(self, tx: Turn, ledger: Ledger, known: float | None) -> float | None:
         """When to wake at the latest. Asks the database only when the known time has
         passed, or none is known; until then what changed here can only bring it nearer."""
-        if known is None or known <= ledger.now:
+        if known is None or known <= ledger.now or self._sets_alarms(ledger):
             known = tx.next_due(ledger.now)
             if known is not None and known <= ledger.now:  # others have it in hand, or nobody
                 known = ledger.now + (SOON if ledger.now >= self.judge_from else UNJUDGED)
         timers = [row.run_at for row in ledger.changed.values()]
+        timers += ledger.alarm_times
         future = [at for at in timers if at is not None and at > ledger.now]
         future += [self.judge_from] if self.judge_from > ledger.now else []
         if self.placing.next_at is not None:

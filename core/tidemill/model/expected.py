@@ -3,11 +3,13 @@ graph, and how much later than at once a step may start."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tidelang.definition import Approval
 from tidemill.model.plan import Plan, PlannedStep
+from tidemill.model.rows import TaskRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,40 @@ def ways(plan: Plan, durations: Mapping[str, float], unknown: float = 0.0) -> Wa
     return Ways(tuple(before), tuple(after))
 
 
-def remaining(found: Ways, open_steps: Collection[int]) -> float:
-    """The longest expected way to the run's end from any step that has not ended."""
-    return max((found.after[step] for step in open_steps), default=0.0)
+def time_left(
+    plan: Plan, durations: Mapping[str, float], open_tasks: Iterable[TaskRow], now: float
+) -> float:
+    """The longest expected way, in seconds, through the tasks of a run that have not ended.
+    What is at work has been so since it started; a step without history counts for nothing."""
+    by_step: dict[int, list[TaskRow]] = defaultdict(list)
+    for task in open_tasks:
+        by_step[task.step].append(task)
+    left: dict[int, float] = {}
+    for step in reversed(plan.topological()):
+        tasks = by_step.get(step.index)
+        if tasks:
+            rest = max((left.get(dependent, 0.0) for dependent in step.dependents), default=0.0)
+            left[step.index] = _seconds_left(step, durations, tasks, now) + rest
+    return max(left.values(), default=0.0)
+
+
+def _seconds_left(
+    step: PlannedStep, durations: Mapping[str, float], tasks: list[TaskRow], now: float
+) -> float:
+    going = min(now - task.started_at if task.started_at else 0.0 for task in tasks)
+    return max(_together(step, len(tasks), durations, 0.0) - max(going, 0.0), 0.0)
 
 
 def _seconds(step: PlannedStep, durations: Mapping[str, float], unknown: float) -> float:
+    return _together(step, len(step.counted), durations, unknown)
+
+
+def _together(
+    step: PlannedStep, count: int, durations: Mapping[str, float], unknown: float
+) -> float:
+    """So many tasks of a step, as many side by side as it lets."""
     if isinstance(step.step.action, Approval):
         return 0.0  # nobody can tell how long people take
     seconds = durations.get(step.step.name, unknown)
     limit = step.step.max_parallel
-    return seconds * -(-len(step.counted) // limit) if limit else seconds
+    return seconds * -(-count // limit) if limit else seconds

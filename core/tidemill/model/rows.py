@@ -239,6 +239,40 @@ class HeldRow(NamedTuple):
     tasks: int
 
 
+class AlarmRow(NamedTuple):
+    """That something has to be looked at, at a moment: of a task, or of its run (`WHOLE`).
+    `kind` is one of `tidemill.model.deadlines.AlarmKind`. A `pooled` one is heard by any
+    scheduler, others by the one that drives the run."""
+
+    run: int
+    ordinal: int
+    kind: str
+    at: float
+    pooled: bool
+
+    @property
+    def ref(self) -> TaskRef:
+        return TaskRef(self.run, self.ordinal)
+
+
+WHOLE = -1
+"""The ordinal of what is a whole run's."""
+
+
+class LateRow(NamedTuple):
+    """What happened to the deadline of a run, or of a task (`ordinal`): `event` is
+    `deadline_at_risk` or `deadline_missed`. `key` is the task's, empty where it is the run;
+    `state` the run's when it happened."""
+
+    at: float
+    event: str
+    run: int
+    ordinal: int
+    key: str
+    detail: str
+    state: RunState
+
+
 class DurationRow(NamedTuple):
     """How long the succeeded attempts of a step have taken lately (seconds): a moving mean, and
     one of how far they were from it."""

@@ -59,10 +59,28 @@ class TaskView:
     child: int | None = None
 
 
+LATE_WORDS = {
+    "deadline_at_risk": "may miss its deadline",
+    "deadline_missed": "has missed its deadline",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LateView:
+    """What happened to the deadline of a run, or of its task `key`. `event` is one of
+    `LATE_WORDS`."""
+
+    at: float
+    event: str
+    key: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class RunView:
     """One run. `interrupted` is set where its process died and nobody drives it now.
-    `parent` is the run of which it does a step's work."""
+    `parent` is the run of which it does a step's work. `deadline_at` is by when it is to have
+    ended; `late` what happened to its deadline and those of its tasks, in order."""
 
     number: int
     pipeline: str
@@ -77,6 +95,8 @@ class RunView:
     interrupted: bool = False
     detail: str = ""
     parent: int | None = None
+    deadline_at: float | None = None
+    late: tuple[LateView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +126,9 @@ class Observer(Protocol):
         in an order in which no task stands before one it needs; those of a fan-out whose
         list is known later come later, with what stood for them as `expanded`, and so do
         those of the runs below it, as `step/task`."""
+
+    def late(self, found: LateView) -> None:
+        """A deadline was missed, or may be; not told of those of the runs below."""
 
     def output(self, key: str, attempt: int, text: str) -> None:
         """A step wrote a line (no line end in it; very long lines come in pieces)."""

@@ -17,6 +17,7 @@ from tidemill.ports.plugins import (
     Templates,
 )
 from tidemill.ports.store import (
+    Alarms,
     BadEnd,
     Events,
     Hand,
@@ -32,6 +33,7 @@ from tidemill.ports.store import (
 )
 
 __all__ = [
+    "Alarms",
     "Artifacts",
     "BadEnd",
     "Broker",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tidemill.errors import TidemillError
 from tidemill.model.rows import (
+    AlarmRow,
     AttemptRow,
     CordonRow,
     DecisionRow,
@@ -49,7 +50,30 @@ class Hand(NamedTuple):
     active: dict[StageRef, Load]
 
 
-class Turn(Protocol):
+class Alarms(Protocol):
+    """What deadlines need: see `tidemill.model.deadlines`. Each call is one statement."""
+
+    def due_alarms(self, now: float, limit: int) -> list[AlarmRow]:
+        """Alarms whose moment has come, the first one first, of families that nobody else has
+        in hand; they are kept to the end of the transaction."""
+
+    def alarms(self, refs: Iterable[TaskRef]) -> list[AlarmRow]:
+        """Those of tasks, and of whole runs (with the ordinal `WHOLE`)."""
+
+    def alarms_of(self, runs: Iterable[int]) -> list[AlarmRow]:
+        """All of these runs."""
+
+    def set_alarms(self, rows: Sequence[AlarmRow]) -> None:
+        """Sets them, or moves those that are set."""
+
+    def drop_alarms(self, rows: Sequence[AlarmRow]) -> None: ...
+
+    def move_up(self, runs: Mapping[int, int], seconds: float) -> None:
+        """Moves the tasks of these runs forward in line that stand there and are not critical
+        already, their runs being raised by so many ranks each."""
+
+
+class Turn(Alarms, Protocol):
     """What a scheduler's turn needs of a transaction: of all runs, or of a run and those
     below it, where somebody drives these alone. Reads lock what they return against
     other schedulers; writes are compare-and-set on state and fence. Each call is a
@@ -114,7 +138,7 @@ class Turn(Protocol):
 
     def next_due(self, now: float) -> float | None:
         """The first timer: of a task at work, also one that has passed; of one that is
-        ready, after `now`; of a schedule."""
+        ready, after `now`; of a schedule; of an alarm."""
 
     def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
         """Of each stage of these runs, or of all, how much of it is at work or offered."""
@@ -353,6 +377,12 @@ class Transaction(Turn, Placement, Purging, Notices, Events, Protocol):
     def pipelines(self) -> list[PipelineRow]: ...
 
     def save_pipeline(self, row: PipelineRow) -> None: ...
+
+    def lock_pipelines(self) -> None:
+        """Nobody else applies any before the end of the transaction."""
+
+    def drop_pipeline(self, name: str) -> None:
+        """With its schedules."""
 
     def schedules_of(self, pipeline: str) -> list[ScheduleRow]: ...
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Engine, and_, exists, or_
 from sqlmodel import Session, col, select
 
 from tidemill.model.rows import (
+    WHOLE,
     AttemptRow,
     CordonRow,
     ExpansionRow,
+    LateRow,
     PipelineRow,
     RunRow,
     TaskRef,
     TaskRow,
     WorkerRow,
 )
+from tidemill.model.states import RunState
+from tidemill.model.views import LATE_WORDS
 from tidemill.store.row_values import run_row, task_row
 from tidemill.store.tables import (
     Attempt,
     Condemned,
     Cordon,
     Expansion,
+    Outbox,
     Pipeline,
     Run,
     Task,
@@ -30,11 +36,12 @@ from tidemill.store.tables import (
     Worker,
 )
 from tidemill.store.trouble import said_in_words
+from tidemill.store.waiting import Waiting
 
 _SEEN = ~exists().where(col(Condemned.run) == Run.number)
 
 
-class SqlHistory:
+class SqlHistory(Waiting):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
@@ -88,6 +95,29 @@ class SqlHistory:
         """The lists of fan-outs that became known while the run went on."""
         rows = self._all(select(Expansion).where(Expansion.run == number))
         return [ExpansionRow(row.run, row.step, row.first, row.items) for row in rows]
+
+    def late(self, numbers: Collection[int]) -> list[LateRow]:
+        """What happened to deadlines in these runs, in order."""
+        same = and_(col(Task.run) == Outbox.run, col(Task.ordinal) == Outbox.ordinal)
+        query = (
+            select(Outbox, Task.key, Run.state)
+            .join(Run, col(Run.number) == Outbox.run)
+            .outerjoin(Task, same)
+            .where(col(Outbox.run).in_(numbers), col(Outbox.kind).in_(LATE_WORDS))
+            .order_by(col(Outbox.seq))
+        )
+        return [
+            LateRow(
+                row.at,
+                row.kind,
+                row.run,
+                WHOLE if row.ordinal is None else row.ordinal,
+                key or "",
+                str(row.data.get("detail", "")),
+                RunState(state),
+            )
+            for row, key, state in self._all(query)
+        ]
 
     def definition(self, digest: str) -> bytes | None:
         """None where it was purged just now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 
 from tidemill.model.rows import (
     PipelineRow,
@@ -29,6 +29,13 @@ class Pipelines(Access):
 
     def save_pipeline(self, row: PipelineRow) -> None:
         self._connection.execute(self._sql.save_pipeline, row._asdict())
+
+    def lock_pipelines(self) -> None:
+        if self._connection.dialect.name != "sqlite":  # its writers come one by one
+            self._connection.execute(text("LOCK TABLE pipeline IN SHARE ROW EXCLUSIVE MODE"))
+
+    def drop_pipeline(self, name: str) -> None:
+        self._connection.execute(delete(PIPELINE).where(PIPELINE.c.name == name))
 
     def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
         found = select(SCHEDULE).where(SCHEDULE.c.pipeline == pipeline).order_by(SCHEDULE.c.number)

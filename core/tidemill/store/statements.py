@@ -10,12 +10,13 @@ from sqlalchemy import (
     Dialect,
 )
 
+from tidemill.store.alarm_statements import AlarmStatements
 from tidemill.store.driver import Prepared, prepare
 from tidemill.store.reading import Reading
 from tidemill.store.writing import Writing
 
 
-class Statements(Reading, Writing):
+class Statements(Reading, Writing, AlarmStatements):
     """Who changes anything of a run first locks the head of its family: those it was told of
     by `lock`, which waits, and those it looks for by what skips. All other reads are then
     of rows that nobody else changes, and lock nothing."""

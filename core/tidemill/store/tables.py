@@ -39,6 +39,7 @@ TIMED = (
     " AND run_at IS NOT NULL AND pool IS NOT NULL"
 )
 OPEN = "ended_at IS NULL"
+SET = "pooled"
 WAITING = "due_at IS NOT NULL"
 DEAD = "due_at IS NULL AND error <> ''"
 """Conditions of partial indexes: a statement that is to use one says the same words."""
@@ -246,6 +247,19 @@ class Task(SQLModel, table=True):
         Index("task_step", "run", "step"),
         {"sqlite_with_rowid": False},
     )
+
+
+class Alarm(SQLModel, table=True):
+    """That something of a run has to be looked at, at a moment: written where there is a
+    deadline, and gone with what it is of. The index holds those that any scheduler hears."""
+
+    run: int = Field(primary_key=True, foreign_key="run.number", ondelete="CASCADE")
+    ordinal: int = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    at: float
+    pooled: bool
+
+    __table_args__ = (_partial("alarm_at", "at", where=SET), {"sqlite_with_rowid": False})
 
 
 class Duration(SQLModel, table=True):

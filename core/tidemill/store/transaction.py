@@ -22,6 +22,7 @@ from tidemill.model.rows import (
     TaskRow,
 )
 from tidemill.ports import Hand, Lease, StaleError
+from tidemill.store.alarms import Alarms
 from tidemill.store.batch import as_json, fold
 from tidemill.store.columns import (
     APPROVAL,
@@ -43,7 +44,7 @@ from tidemill.store.row_values import task_row, task_values
 from tidemill.store.workers import Workers
 
 
-class SqlTransaction(Order, Pipelines, Workers, Placing, Purging, Notices, Events):
+class SqlTransaction(Order, Pipelines, Workers, Placing, Purging, Notices, Events, Alarms):
     """See `tidemill.ports.Transaction`."""
 
     @contextmanager
@@ -187,6 +188,7 @@ class SqlTransaction(Order, Pipelines, Workers, Placing, Purging, Notices, Event
             *self._fetch("next_timer"),
             *self._fetch("next_ready", now=now),
             *self._fetch("next_schedule"),
+            *self._fetch("next_alarm"),
         ]
         return min((float(at) for (at,) in timers if at is not None), default=None)
 

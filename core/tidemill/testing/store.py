@@ -25,6 +25,7 @@ from tidemill.model.rows import (
 )
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import StaleError, Transaction
+from tidemill.testing.alarms import AlarmsConformance
 from tidemill.testing.notices import NoticesConformance
 from tidemill.testing.observers import ObserversConformance
 from tidemill.testing.purging import PurgingConformance
@@ -33,7 +34,9 @@ from tidemill.testing.store_rows import AWKWARD, RUN, DirectStore, fill, task
 __all__ = ["AWKWARD", "RUN", "DirectStore", "StoreConformance", "fill", "task"]
 
 
-class StoreConformance(PurgingConformance, NoticesConformance, ObserversConformance):
+class StoreConformance(
+    PurgingConformance, NoticesConformance, ObserversConformance, AlarmsConformance
+):
     """Subclass it as `Test…`, and supply a fixture `store`: empty, with its tables."""
 
     def test_everything_comes_back_as_it_was_written(self, store: DirectStore) -> None:
@@ -306,3 +309,21 @@ class StoreConformance(PurgingConformance, NoticesConformance, ObserversConforma
             ("c", None),
             ("d", 99.0),
         ]
+
+    def test_a_pipeline_goes_with_its_schedules_and_its_runs_stay(self, store: DirectStore) -> None:
+        def apply(tx: Transaction) -> None:
+            tx.lock_pipelines()
+            tx.add_definition("d1", "p", b"{}", 1.0)
+            for name in ("p", "q"):
+                tx.save_pipeline(PipelineRow(name, "d1", "p.tide", 1.0, "anna", "c0ffee"))
+                tx.add_schedule(ScheduleRow(0, name, "a", {"cron": "x"}, 9.0, 9.0))
+
+        store.transact_now(apply)
+        (gone,) = store.transact_now(lambda tx: tx.schedules_of("p"))
+        run = store.transact_now(lambda tx: tx.new_run(RUN._replace(schedule=gone.number)))
+        store.transact_now(lambda tx: tx.drop_pipeline("p"))
+        assert store.transact_now(lambda tx: tx.pipeline("p")) is None
+        (left,) = store.transact_now(lambda tx: tx.due_schedules(10.0, 9))
+        assert left.pipeline == "q"
+        assert [r.number for r in store.transact_now(lambda tx: tx.runs([run]))] == [run]
+        assert [r.commit for r in store.transact_now(lambda tx: tx.pipelines())] == ["c0ffee"]

@@ -7,8 +7,9 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from tidemill.app import artifacts as stores
 from tidemill.app import reach
@@ -17,6 +18,7 @@ from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.observers import observing
 from tidemill.app.policies import policies_of
+from tidemill.app.pools import pools
 from tidemill.app.processes.beside import (
     collecting,
     delivering_notices,
@@ -35,8 +37,10 @@ from tidemill.engine.scheduler import LEASE, Scheduler
 from tidemill.engine.turns import HEARTBEATS
 from tidemill.engine.waiting import end
 from tidemill.errors import UsageError
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.pools import Pool
+from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.model.states import TaskState
+from tidemill.model.views import LATE_WORDS
 from tidemill.plugins import Plugins
 from tidemill.project import Project
 from tidemill.store.database import (
@@ -64,6 +68,24 @@ class RunLog:
             if task.state.ended:
                 log.debug("%s of run %d %s", task.key, task.run, task.state.value)
 
+    def late(self, found: Sequence[LateRow]) -> None:
+        self._woken.wake()
+        for row in found:
+            what = f"{row.key} of run {row.run}" if row.key else f"run {row.run}"
+            log.warning("%s %s: %s", what, LATE_WORDS[row.event], row.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerOptions:
+    """`replicas` are those of JetStream's streams; a dispatch, a claim or a heartbeat is
+    believed for `lease` seconds; `pools` is what is configured of them; a step waits
+    `region_wait` seconds for each region that it prefers to others."""
+
+    replicas: int = 1
+    lease: float = LEASE
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    region_wait: float = REGION_WAIT
+
 
 async def run_scheduler(
     project: Project,
@@ -88,6 +110,7 @@ async def run_scheduler(
             "--postgres URL --nats URL, or `tidemill up` for both on this machine",
         )
     url, stop, place = where.postgres, Stop(), stores.place(project, where)
+    options = SchedulerOptions(replicas, lease, pools(project), region_wait)
     with stop.listening():
         opened = await patiently(lambda: asyncio.to_thread(open_postgres, url), stop)
         if opened is None:
@@ -97,9 +120,7 @@ async def run_scheduler(
         async with (
             collected_seldom(clean.clock),
             delivering_notices(project, store_beside(url)) as delivery,
-            scheduling(
-                store, found, replicas, lease, health, stop, delivery, plugins, region_wait
-            ) as driving,
+            scheduling(store, found, options, health, stop, delivery, plugins) as driving,
             purging(clean),
             collecting(project, where, place, keep),
             observing(plugins, store_beside(url), SystemClock()),
@@ -113,15 +134,14 @@ async def run_scheduler(
 async def scheduling(
     store: SqlStore,
     found: NatsAccess,
-    replicas: int,
-    lease: float,
+    options: SchedulerOptions,
     health: Health,
     stop: Stop,
     delivery: Delivery,
     plugins: Plugins,
-    region_wait: float = REGION_WAIT,
 ) -> AsyncIterator[asyncio.Task[None] | None]:
     """A scheduler at work; None where it was stopped before it could begin."""
+    lease = options.lease
     ahead = await patiently(lambda: asyncio.to_thread(store.clock_ahead), stop)
     clock = SystemClock(ahead or 0.0)
     ends: list[JetStreamSchedulerEnd] = []
@@ -137,12 +157,21 @@ async def scheduling(
         yield None
         return
     # What a scheduler has read and dies with must reach another one within the lease.
-    broker = JetStreamSchedulerEnd(client, clock, replicas=replicas, report_wait=lease / HEARTBEATS)
+    broker = JetStreamSchedulerEnd(
+        client, clock, replicas=options.replicas, report_wait=lease / HEARTBEATS
+    )
     await broker.open()
     ends.append(broker)
     watcher, policy = RunLog(delivery), policies_of(plugins)
     scheduler = Scheduler(
-        store, broker, clock, watcher, lease=lease, policy=policy, region_wait=region_wait
+        store,
+        broker,
+        clock,
+        watcher,
+        lease=lease,
+        policy=policy,
+        pools=options.pools,
+        region_wait=options.region_wait,
     )
     health.check("nats", lambda: client.is_connected)
     health.check("database", lambda: not scheduler.outage.on)

@@ -19,6 +19,7 @@ from tidemill.app.fleet import Fleet
 from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.observers import observing
+from tidemill.app.pools import pools
 from tidemill.app.processes.beside import (
     collecting,
     delivering_notices,
@@ -26,7 +27,7 @@ from tidemill.app.processes.beside import (
     purging,
     store_beside,
 )
-from tidemill.app.processes.scheduler import scheduling
+from tidemill.app.processes.scheduler import SchedulerOptions, scheduling
 from tidemill.app.processes.waiting import Stop
 from tidemill.app.processes.worker import WorkerOptions, work, working
 from tidemill.app.purging import purge_of
@@ -103,9 +104,10 @@ async def _up(
     found = reach.access(where)
     if found is None:
         raise ValueError("no NATS was started")
+    driven = SchedulerOptions(lease=lease, pools=pools(project))
     async with (
         collected_seldom(SystemClock()),
-        scheduling(store, found, 1, lease, health, stop, delivery, plugins) as driving,
+        scheduling(store, found, driven, health, stop, delivery, plugins) as driving,
         working(project, where, place, options, lease, health, stop) as worker,
     ):
         if driving is None or worker is None:

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from tidemill.cli import console, exits
+from tidemill.cli import console, exits, words
 from tidemill.cli.latest import no_runs
 from tidemill.cli.shapes import run_shape
 from tidemill.cli.style import Paint
@@ -66,6 +66,7 @@ def _row(run: RunView, now: float) -> list[str]:
     started = moment(run.started_at or run.created_at)
     again = [f"part of {run.parent}"] if run.parent else []
     again += [f"retry of {run.retry_of}"] if run.retry_of else []
+    again += [late] if (late := words.late(run)) else []
     return [
         str(run.number),
         clean(run.pipeline),

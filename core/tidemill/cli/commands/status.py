@@ -15,9 +15,9 @@ from tidemill.cli.shapes import run_shape, task_shape
 from tidemill.cli.style import Paint
 from tidemill.cli.table import columns
 from tidemill.cli.text import clean
-from tidemill.cli.times import elapsed, moment
-from tidemill.model.states import RunState
-from tidemill.model.views import RunView, TaskView
+from tidemill.cli.times import duration, elapsed, moment
+from tidemill.model.states import RunState, TaskState
+from tidemill.model.views import LATE_WORDS, RunView, TaskView
 
 _HEAD = ["", "task", "state", "time", "attempt", "exit", "detail"]
 _RETRIED = frozenset({RunState.FAILED, RunState.CANCELLED})
@@ -72,8 +72,20 @@ def _about(run: RunView, paint: Paint, now: float) -> Iterator[str]:
     origin = f", part of run {run.parent}" if run.parent else ""
     origin += f", retry of run {run.retry_of}" if run.retry_of else ""
     yield f"file {clean(run.file)}, started {moment(run.started_at or run.created_at)}{origin}"
+    yield from _deadlines(run, paint, now)
     for name, value in run.params.items():
         yield f"  {name} = {_json(value)}"
+
+
+def _deadlines(run: RunView, paint: Paint, now: float) -> Iterator[str]:
+    if run.deadline_at is not None:
+        left = run.deadline_at - now
+        time_left = f", in {duration(left)}" if left > 0 and not run.state.ended else ""
+        yield f"deadline {moment(run.deadline_at)}{time_left}"
+    for late in run.late:
+        name = clean(late.key) or "the run"
+        what = paint.state(TaskState.TIMED_OUT, LATE_WORDS[late.event])
+        yield f"  {name} {what}: {clean(late.detail)} ({moment(late.at)})"
 
 
 def _table(tasks: list[TaskView], paint: Paint, now: float) -> Iterator[str]:

@@ -15,7 +15,7 @@ from tidemill.cli.console import say
 from tidemill.cli.display.board import Board
 from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.shapes import run_shape, task_shape
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import LateView, RunView, TaskView
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
@@ -56,6 +56,10 @@ class JsonDisplay:
         write, number = self._outlet.write, self._number
         for task in tasks:
             write(_line("task", {"run": number, **task_shape(task)}))
+
+    def late(self, found: LateView) -> None:
+        fields = {"run": self._number, "task": found.key, "detail": found.detail}
+        self._outlet.write(_line(found.event, fields))
 
     def output(self, key: str, attempt: int, text: str) -> None:
         fields = {"run": self._number, "task": key, "attempt": attempt, "text": text}

@@ -22,7 +22,7 @@ from tidemill.cli.display.glyphs import Glyphs
 from tidemill.cli.display.outlet import Outlet
 from tidemill.cli.display.plain import ending
 from tidemill.cli.style import Paint
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import LATE_WORDS, LateView, RunView, TaskView
 
 _BETWEEN: Final = 0.1
 _IDLE: Final = 1.0
@@ -68,6 +68,10 @@ class LiveDisplay:
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         self._board.apply(tasks)
         self._touch()
+
+    def late(self, found: LateView) -> None:
+        name = f"{found.key} " if found.key else "it "
+        self.notice(f"{name}{LATE_WORDS[found.event]}: {found.detail}")
 
     def output(self, key: str, attempt: int, text: str) -> None:
         self._board.output(key, attempt, text)

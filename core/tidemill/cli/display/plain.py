@@ -19,7 +19,7 @@ from tidemill.cli.style import Paint
 from tidemill.cli.text import clean, plural
 from tidemill.cli.times import duration
 from tidemill.model.states import RunState, TaskState
-from tidemill.model.views import RunView, TaskView
+from tidemill.model.views import LATE_WORDS, LateView, RunView, TaskView
 
 _SILENT: Final = frozenset({TaskState.BLOCKED, TaskState.READY, TaskState.QUEUED})
 
@@ -60,6 +60,11 @@ class PlainDisplay:
             if line:
                 self._outlet.write(line)
         self._board.apply(tasks)
+
+    def late(self, found: LateView) -> None:
+        name = self._name(found.key) if found.key else title(self._board.run)
+        what = self._paint.state(TaskState.TIMED_OUT, LATE_WORDS[found.event])
+        self._outlet.write(f"{name} {what}: {clean(found.detail)}\n")
 
     def output(self, key: str, attempt: int, text: str) -> None:
         if self._announced.get(key) != attempt:

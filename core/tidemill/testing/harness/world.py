@@ -17,7 +17,7 @@ from tidemill.engine.takeover import ask_to_cancel
 from tidemill.engine.worker import Worker
 from tidemill.errors import UsageError
 from tidemill.model.messages import Nudge, Output
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.spi import Outcome, Work
 from tidemill.store.sql import SqlStore
@@ -147,6 +147,9 @@ class World:
             if task.state is TaskState.AWAITING_APPROVAL and task.ref not in self._asked:
                 self._asked.add(task.ref)
                 self._asks(task)
+
+    def late(self, found: Sequence[LateRow]) -> None:
+        """Whoever asks finds it in the results."""
 
     def _asks(self, task: TaskRow) -> None:
         path = self.paths.of(task.run, task.key)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from tidemill.model.rows import ExpansionRow, RunRow, StageRow, TaskRow
+from tidemill.model.rows import EventRow, ExpansionRow, RunRow, StageRow, TaskRow
 from tidemill.ports import Transaction, UnavailableError
 from tidemill.store.database import InMemory
 from tidemill.store.sql import SqlStore
@@ -51,6 +51,7 @@ class Database:
         """A transaction of somebody for whom the database is always there."""
         written = _Written()
         done = self._store.transact_now(lambda tx: work(written.over(tx)))
+        self._promises.recorded(written.events)
         self._promises.committed(written.made_runs, written.made_tasks)
         return done
 
@@ -111,11 +112,13 @@ class _Written:
     def __init__(self) -> None:
         self.made_runs: list[RunRow] = []
         self.made_tasks: list[TaskRow] = []
+        self.events: list[EventRow] = []
         self._tx: Any = None
 
     def over(self, tx: Transaction) -> Transaction:
         self.made_runs.clear()
         self.made_tasks.clear()
+        self.events.clear()
         self._tx = tx
         return cast("Transaction", self)
 
@@ -126,6 +129,10 @@ class _Written:
         number = self._tx.new_run(run)
         self.made_runs.append(run._replace(number=number))
         return int(number)
+
+    def record(self, events: Sequence[EventRow]) -> None:
+        self._tx.record(events)
+        self.events.extend(events)
 
     def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None:
         self._tx.insert(stages, tasks)

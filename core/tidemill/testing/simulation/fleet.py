@@ -12,7 +12,7 @@ from typing import Any
 from tidemill.engine.delivery import Delivery
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.worker import Worker
-from tidemill.model.rows import RunRow, TaskRow
+from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.testing.simulation.database import Database
 from tidemill.testing.simulation.ends import (
     SimulatedSchedulerEnd,
@@ -45,6 +45,8 @@ class Unwatched:
     """What is committed is seen at the store: here it would come late, and out of order."""
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None: ...
+
+    def late(self, found: Sequence[LateRow]) -> None: ...
 
 
 class Fleet:

@@ -11,6 +11,7 @@ from tidelang import codec
 from tidelang.definition import (
     Approval,
     Argv,
+    Deadline,
     Definition,
     Loop,
     Notification,
@@ -127,6 +128,18 @@ TIMED = _pipeline(
 )
 """Time-outs, once and again."""
 
+HURRY = _pipeline(
+    "hurry",
+    deadline=Deadline(25_000, "cancel"),
+    steps=(
+        _step("dash", deadline=Deadline(8_000, "escalate")),
+        _step("brief", deadline=Deadline(4_000, "cancel"), allow_failure=True),
+        _step("called", action=Subrun("chain", codec.digest(CHAIN)), deadline=Deadline(9_000)),
+        _step("goal", "dash", "brief", "called"),
+    ),
+)
+"""Deadlines, of the run and of its steps, with all that may follow."""
+
 TICK = _pipeline(
     "tick",
     steps=(_step("tick", idempotent=False),),
@@ -160,7 +173,7 @@ PICKY = _pipeline(
 )
 """Steps that want something of their worker."""
 
-STARTED = (PICKY, WIDE, CHAIN, LATE, ASK, NEST, NARROW, TIMED)
+STARTED = (PICKY, WIDE, CHAIN, LATE, ASK, NEST, NARROW, TIMED, HURRY)
 """Those that people start."""
 
 SCHEDULED = (TURNS, SKIPS, NEWEST)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tidemill.model.rows import RunRow, TaskRef, TaskRow
+from tidemill.model.rows import WHOLE, EventRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.spi import Work
+from tidemill.testing.simulation.faults import SKEW
 from tidemill.testing.simulation.pipelines import (
     BY_NAME,
     LIMITS,
@@ -64,6 +65,8 @@ class Promises:
     open_runs: set[int] = field(default_factory=set)
     begun_runs: set[int] = field(default_factory=set)
     """Those that were seen to be running."""
+    missed: dict[TaskRef, float] = field(default_factory=dict)
+    """Deadlines that were said to be missed, of tasks and of whole runs: when."""
     ambush: Callable[[str], None] | None = None
     """Called once, when a step has begun on a node (by name)."""
 
@@ -154,6 +157,25 @@ class Promises:
         for run in made.values():  # what ended in the same transaction is in nobody's way
             self._made(run)
 
+    def recorded(self, events: Sequence[EventRow]) -> None:
+        for event in events:
+            if event.kind == "deadline_missed":
+                ref = TaskRef(event.run, WHOLE if event.ordinal is None else event.ordinal)
+                self._tell("missed", *ref)
+                if ref in self.missed:
+                    self._broken(f"the deadline of {ref} was missed twice")
+                self.missed[ref] = event.at
+
+    def _check_deadline(self, run: RunRow) -> None:
+        """It was missed, and that was recorded, or neither; clocks may differ."""
+        missed, by = self.missed.get(TaskRef(run.number, WHOLE)), run.deadline_at
+        if by is None or run.ended_at is None:
+            return
+        if missed is None and run.ended_at > by:
+            self._broken(f"run {run.number} missed its deadline, and nobody was told")
+        if missed is not None and max(missed, run.ended_at) < by - 2 * SKEW:
+            self._broken(f"run {run.number} was in time, and is said to have been late")
+
     def _changed(self, before: TaskRow | None, task: TaskRow) -> None:
         self._tell("task", task.run, task.key, task.state.value, task.fence, task.worker)
         name = f"{task.key} of run {task.run}"
@@ -186,6 +208,7 @@ class Promises:
         if run.state.ended:
             self.open_runs.discard(run.number)
             self._check_ended(run)
+            self._check_deadline(run)
         if run.state is RunState.RUNNING:
             self.begun_runs.add(run.number)
         if run.state is RunState.RUNNING and run.schedule is not None:

@@ -27,7 +27,27 @@ def upgrade() -> None:
         sa.Column("spread", sa.Float(), nullable=False),
         sqlite_with_rowid=False,
     )
+    _alarms()
     _cordons()
+
+
+def _alarms() -> None:
+    op.create_table(
+        "alarm",
+        sa.Column(
+            "run",
+            sa.Integer(),
+            sa.ForeignKey("run.number", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("ordinal", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.String(), primary_key=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("pooled", sa.Boolean(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    _index("alarm_at", "alarm", ["at"], "pooled")
 
 
 def _cordons() -> None:
