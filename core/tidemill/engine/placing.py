@@ -127,6 +127,7 @@ class Places:
         limits = dict.fromkeys(self._lines(), self._limit)
         if not limits or (self._loads is None and not self._begin()):
             return []
+        self.ledger.flush(self.tx)  # what is read is as it is by now
         found = self.tx.ready(self.ledger.now, limits, full, full_runs)
         counts = dict.fromkeys(limits, 0)
         for task in found:
