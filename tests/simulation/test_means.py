@@ -12,11 +12,13 @@ import pytest
 
 from tidemill.engine import booking as booking_module
 from tidemill.engine import deadlines as deadlines_module
+from tidemill.engine import worker as worker_module
 from tidemill.engine.booking import Booking
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.gate import Gate
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.overdue import Overdue
+from tidemill.engine.placing import Places
 from tidemill.engine.plans import Plans
 from tidemill.engine.reacting import Reacting
 from tidemill.engine.worker import Worker
@@ -128,6 +130,12 @@ def no_at_most_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(booking_module, "retry_delay", delay)
 
 
+def no_room(patch: pytest.MonkeyPatch) -> None:
+    """Nobody counts what a worker has to do already: no scheduler, and not the worker."""
+    patch.setattr(Places, "_count", lambda _: {})
+    patch.setattr(worker_module, "has_room", lambda *_: True)
+
+
 def no_limit_of_a_step(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dispatch, "_stage_full", lambda *_: False)
 
@@ -225,6 +233,7 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "doubt": (no_doubt, ("loss of claims", "crash of a worker")),
     "at most once": (no_at_most_once, ("crash of a worker",)),
     "limit of a step": (no_limit_of_a_step, ()),
+    "room": (no_room, ()),
     "limit of a run": (no_limit_of_a_run, ()),
     "queue": (no_queue, ()),
     "order of notices": (no_order_of_notices, ()),

@@ -17,7 +17,15 @@ from tidemill.engine.plans import plan_of
 from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import LateRow, PipelineRow, RunRow, TaskRef, TaskRow, WorkerRow
+from tidemill.model.rows import (
+    CordonRow,
+    LateRow,
+    PipelineRow,
+    RunRow,
+    TaskRef,
+    TaskRow,
+    WorkerRow,
+)
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError
@@ -152,8 +160,12 @@ class History:
         return run_view(row, interrupted=not owned, late=late)
 
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
-        """The workers that were heard of lately, with what they hold."""
+        """The workers that were heard of lately, with what they hold, and what was placed on
+        them and has not begun."""
         return self._sql.workers() if self._sql else []
+
+    def cordons(self) -> list[CordonRow]:
+        return self._sql.cordons() if self._sql else []
 
     def pipelines(self) -> list[PipelineRow]:
         """Those that were applied, by name."""

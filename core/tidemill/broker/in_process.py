@@ -8,17 +8,18 @@ nothing that the database does not know.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tidemill.model.messages import (
     PRIORITIES,
+    Control,
     Order,
     Output,
     Report,
     Started,
-    StopAttempt,
     Voided,
 )
 from tidemill.model.rows import TaskRef
@@ -62,14 +63,16 @@ class InProcessBroker:
         self._listener = listener
         self._ack_wait = ack_wait
         self._pools: dict[str, _Pool] = {}
+        self._own: dict[str, _Pool] = {}
+        """Orders that are for one worker alone, by its name."""
         self._published: set[tuple[TaskRef, int]] = set()
         self._claims: set[tuple[TaskRef, int]] = set()
         self._unacknowledged: dict[int, tuple[Order, Timer]] = {}
         self._reports: list[Report] = []
         self._reported = asyncio.Event()
         self._unconfirmed: dict[int, Sequence[Report]] = {}
-        self._stops: list[StopAttempt] = []
-        self._stopped = asyncio.Event()
+        self._controls: list[Control] = []
+        self._told = asyncio.Event()
         self._tag = 0
 
     # the scheduler's side
@@ -78,7 +81,7 @@ class InProcessBroker:
         for order in orders:
             if (order.ref, order.fence) not in self._published:
                 self._published.add((order.ref, order.fence))
-                self._pool(order.pool).put(order)
+                self._queue_of(order).put(order)
 
     async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
         del pool, epoch
@@ -91,9 +94,9 @@ class InProcessBroker:
     async def epoch(self) -> Epoch:
         return self.known_epoch()
 
-    async def stop(self, messages: Sequence[StopAttempt]) -> None:
-        self._stops.extend(messages)
-        self._stopped.set()
+    async def control(self, messages: Sequence[Control]) -> None:
+        self._controls.extend(messages)
+        self._told.set()
 
     async def inbox(self, until: float | None) -> Inbox:
         if not self._reports:
@@ -123,6 +126,12 @@ class InProcessBroker:
             await queue.signal.wait()
         return [self._deliver(order) for order in orders]
 
+    async def take_own(self, worker: str) -> list[Delivery]:
+        queue = self._own.setdefault(worker, _Pool())
+        while not (orders := queue.take(sys.maxsize)):
+            await queue.signal.wait()
+        return [self._deliver(order) for order in orders]
+
     async def claim(self, order: Order, worker: str, at: float) -> bool:
         return self._claim(order.ref, order.fence, Started(order.ref, order.fence, worker, at))
 
@@ -134,10 +143,10 @@ class InProcessBroker:
     async def report(self, report: Report) -> None:
         self._add(report)
 
-    async def stops(self) -> Sequence[StopAttempt]:
-        await self._stopped.wait()
-        self._stopped.clear()
-        messages, self._stops = self._stops, []
+    async def controls(self) -> Sequence[Control]:
+        await self._told.wait()
+        self._told.clear()
+        messages, self._controls = self._controls, []
         return messages
 
     def last_contact(self) -> float:
@@ -160,6 +169,11 @@ class InProcessBroker:
             self._pools[name] = _Pool()
         return self._pools[name]
 
+    def _queue_of(self, order: Order) -> _Pool:
+        if order.target:
+            return self._own.setdefault(order.target, _Pool())
+        return self._pool(order.pool)
+
     def _deliver(self, order: Order) -> Delivery:
         self._tag += 1
         tag = self._tag
@@ -171,7 +185,7 @@ class InProcessBroker:
 
     def _offer_again(self, tag: int) -> None:
         order, _ = self._unacknowledged.pop(tag)
-        self._pool(order.pool).put(order)
+        self._queue_of(order).put(order)
 
     def _claim(self, ref: TaskRef, fence: int, report: Report) -> bool:
         if (ref, fence) in self._claims:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Sequence
+from typing import cast
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -16,9 +17,11 @@ from nats.js.errors import Error as JetStreamError
 from tidemill.broker import subjects
 from tidemill.broker.codec import NotUnderstoodError, decode, encode
 from tidemill.broker.connection import settle
+from tidemill.broker.own_queue import OwnQueue
 from tidemill.broker.publishing import Message, Publisher, Refused, Stored
 from tidemill.broker.queues import PoolQueues
 from tidemill.model.messages import (
+    Control,
     Heartbeat,
     Nudge,
     Order,
@@ -26,7 +29,6 @@ from tidemill.model.messages import (
     Report,
     Result,
     Started,
-    StopAttempt,
 )
 from tidemill.model.rows import TaskRef
 from tidemill.ports import Clock, Delivery
@@ -49,6 +51,8 @@ and its readers are told."""
 
 SPARE = 4096
 
+_CONTROL = cast("type[Control]", Control)
+
 
 class JetStreamWorkerEnd:
     """Call `open` first, and `reconnected` whenever the client has connected again."""
@@ -61,12 +65,13 @@ class JetStreamWorkerEnd:
         self._pool = pool
         self._publisher = Publisher(client)
         self._queues: dict[str, PoolQueues] = {}
+        self._own: OwnQueue | None = None
         self._answers = ""
         self._beats = 0
         self._sent: dict[str, float] = {}
         self._contact = clock.now()
-        self._stops: list[StopAttempt] = []
-        self._stopped = asyncio.Event()
+        self._controls: list[Control] = []
+        self._told_something = asyncio.Event()
         self._output: deque[Message] = deque()
         self._waiting = 0
         self._spoken = asyncio.Event()
@@ -84,6 +89,8 @@ class JetStreamWorkerEnd:
     async def reconnected(self) -> None:
         for queues in self._queues.values():
             queues.forget()
+        if self._own is not None:
+            self._own.forget()
 
     # what the engine calls
 
@@ -93,15 +100,26 @@ class JetStreamWorkerEnd:
             queues = self._queues[pool] = PoolQueues(self._client, pool)
             await queues.open()
         while True:
-            deliveries = []
-            for message in await queues.take(slots):
-                try:
-                    deliveries.append(Delivery(decode(Order, message.data), message))
-                except NotUnderstoodError as error:
-                    log.error("NATS: %s on %s", error, message.subject)
-                    await message.term()
-            if deliveries:
+            if deliveries := await self._read(await queues.take(slots)):
                 return deliveries
+
+    async def take_own(self, worker: str) -> list[Delivery]:
+        if self._own is None:
+            self._own = OwnQueue(self._client, worker)
+            await self._own.open()
+        while True:
+            if deliveries := await self._read(await self._own.take()):
+                return deliveries
+
+    async def _read(self, messages: Sequence[Msg]) -> list[Delivery]:
+        deliveries = []
+        for message in messages:
+            try:
+                deliveries.append(Delivery(decode(Order, message.data), message))
+            except NotUnderstoodError as error:
+                log.error("NATS: %s on %s", error, message.subject)
+                await message.term()
+        return deliveries
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
         subject = subjects.claim(order.epoch, order.pool, order.ref, order.fence)
@@ -132,10 +150,10 @@ class JetStreamWorkerEnd:
         else:
             raise TypeError(f"a worker reports no {type(report).__name__}")
 
-    async def stops(self) -> Sequence[StopAttempt]:
-        await self._stopped.wait()
-        self._stopped.clear()
-        messages, self._stops = self._stops, []
+    async def controls(self) -> Sequence[Control]:
+        await self._told_something.wait()
+        self._told_something.clear()
+        messages, self._controls = self._controls, []
         return messages
 
     def last_contact(self) -> float:
@@ -153,6 +171,8 @@ class JetStreamWorkerEnd:
             self._speaking.cancel()
         for queues in self._queues.values():
             await queues.close()
+        if self._own is not None:
+            await self._own.close()
 
     # inside
 
@@ -240,10 +260,10 @@ class JetStreamWorkerEnd:
 
     async def _told(self, message: Msg) -> None:
         try:
-            self._stops.append(decode(StopAttempt, message.data))
+            self._controls.append(decode(_CONTROL, message.data))
         except NotUnderstoodError as error:
             log.warning("NATS: %s on %s", error, message.subject)
-        self._stopped.set()
+        self._told_something.set()
 
     async def _speak(self) -> None:
         while True:

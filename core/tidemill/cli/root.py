@@ -37,7 +37,7 @@ COMMANDS: Final = {
     "trigger": "Start a run of a pipeline that was applied.",
     "emit": "Send an event to the fleet.",
     "triggers": "Show the triggers of the fleet, or of a PIPELINE.",
-    "workers": "Show the workers of the fleet.",
+    "workers": "Show the workers of the fleet, and cordon them.",
     "notify": "See to it that people are told.",
     "up": "Start a scheduler, a worker and a NATS server here.",
     "scheduler": "Schedule the fleet's runs.",

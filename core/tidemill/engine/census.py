@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tidemill.engine.booking import GRACE
 from tidemill.engine.roster import worker_row
-from tidemill.model.messages import Heartbeat, Started, StopAttempt
+from tidemill.model.messages import Cordon, Heartbeat, Started, StopAttempt
 from tidemill.model.states import RunState, TaskState
 from tidemill.ports import Transaction
 
@@ -23,10 +23,12 @@ FORGET_AFTER = 3600.0
 
 @dataclass(slots=True)
 class News:
-    """What heartbeats bring to light. `started` are attempts whose start was not heard of."""
+    """What heartbeats bring to light. `started` are attempts whose start was not heard of;
+    `cordons` are for workers that believe something else of themselves than was decided."""
 
     started: list[Started] = field(default_factory=list)
     stops: list[StopAttempt] = field(default_factory=list)
+    cordons: list[Cordon] = field(default_factory=list)
 
 
 def renew(tx: Transaction, beats: Sequence[Heartbeat], now: float, lease: float) -> News:
@@ -34,7 +36,11 @@ def renew(tx: Transaction, beats: Sequence[Heartbeat], now: float, lease: float)
     tx.save_workers([worker_row(beat, now) for beat in beats])
     tx.forget_workers(now - FORGET_AFTER)
     holders = {(held.ref, held.fence): beat.worker for beat in beats for held in beat.held}
-    news = News()
+    cordoned = {row.worker for row in tx.cordons()}
+    differ = {
+        beat.worker: beat.cordoned for beat in beats if beat.cordoned != (beat.worker in cordoned)
+    }
+    news = News(cordons=[Cordon(worker, lifted=lifted) for worker, lifted in differ.items()])
     if not holders:
         return news
     tx.renew([(ref, fence, worker) for (ref, fence), worker in holders.items()], now + lease)

@@ -214,6 +214,12 @@ class Ledger:
         self.record("task", row.run, row.ordinal, state=state.value, attempt=after.attempt, **said)
         return after
 
+    def say(self, row: TaskRow, detail: str) -> None:
+        """Why it can go nowhere, or that it can."""
+        self._put(row, row._replace(detail=detail))
+        if detail:
+            self.record("unplaceable", row.run, row.ordinal, detail=detail)
+
     def place(self, row: TaskRow, stands: Mapping[str, Any]) -> None:
         """It stands in line, or stands there anew: see `Standing.stand`."""
         self._put(row, row._replace(**stands))

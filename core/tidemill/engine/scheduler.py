@@ -15,6 +15,7 @@ from typing import Protocol
 from tidemill.engine.census import News, renew
 from tidemill.engine.orders import POOL
 from tidemill.engine.outage import Outage
+from tidemill.engine.placing import REGION_WAIT
 from tidemill.engine.turns import GATHER, HEARTBEATS, Todo, Turns
 from tidemill.model.messages import (
     Heartbeat,
@@ -72,6 +73,7 @@ class Scheduler:
         run: int | None = None,
         lease: float = LEASE,
         policy: Policy | None = None,
+        region_wait: float = REGION_WAIT,
         pools: Mapping[str, Pool] | None = None,
     ) -> None:
         self._store = store
@@ -80,7 +82,9 @@ class Scheduler:
         self._watcher = watcher
         self._run = run
         self._lease = lease
-        self.work = Turns(clock, run=run, lease=lease, policy=policy, pools=pools)
+        self.work = Turns(
+            clock, run=run, lease=lease, policy=policy, pools=pools, region_wait=region_wait
+        )
         """What is done in a turn, and what is remembered between turns."""
         self._publishing: asyncio.Future[None] | None = None
         self._offered = 0
@@ -147,8 +151,8 @@ class Scheduler:
         await self._publish(todo.orders)
         for task in todo.voids:
             await self._broker.void(task.ref, task.fence, task.pool or POOL, task.epoch)
-        if todo.stops:
-            await self._broker.stop(todo.stops)
+        if todo.stops or todo.cordons:
+            await self._broker.control([*todo.stops, *todo.cordons])
         if todo.runs or todo.tasks:
             self._watcher.changed(todo.runs, todo.tasks)
         if todo.late:
@@ -193,6 +197,7 @@ class Scheduler:
         news = await self._census(beats) if beats and self._run is None else News()
         todo = await self._transact([*reports, *news.started])
         todo.stops += news.stops
+        todo.cordons += news.cordons
         return todo
 
     async def _census(self, beats: Sequence[Heartbeat]) -> News:

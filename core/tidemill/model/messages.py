@@ -105,6 +105,10 @@ class Order:
     epoch: str = ""
     """Which claims count for it: a broker that has lost them all begins another epoch, in
     which nothing of an earlier one can be claimed."""
+    target: str = ""
+    """The worker that it is for; empty where any of the pool may take it."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """What the step takes up there."""
 
     @property
     def claimed(self) -> Claimed:
@@ -153,8 +157,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A worker is there, has this many slots in all, and holds these attempts. One that is
-    `draining` takes nothing new."""
+    """A worker is there, has this many slots and resources in all, and holds these attempts.
+    One that is `draining`, or `cordoned`, takes nothing new."""
 
     worker: str
     pool: str
@@ -163,6 +167,8 @@ class Heartbeat:
     region: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     draining: bool = False
+    resources: Mapping[str, float] = field(default_factory=dict)
+    cordoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,19 @@ class StopAttempt:
     fence: int
     grace: float
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cordon:
+    """To a worker: take nothing new from now on, or (`lifted`) take work again. What it holds
+    goes on."""
+
+    worker: str
+    lifted: bool
+
+
+Control = StopAttempt | Cordon
+"""What a worker is told."""
 
 
 @dataclass(frozen=True, slots=True)

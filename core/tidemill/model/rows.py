@@ -135,7 +135,7 @@ class TaskRow(NamedTuple):
     `NO_WORKER` where no worker takes part. `worker` is who has claimed it last,
     `epoch` that of the broker in which it was offered last. `ready_at` is since when it can
     be offered, `place` where it stands in the line of its pool and `lane` (0 short, 1 long):
-    see `tidemill.model.line`. `target` is the worker that it is offered to, empty where it is
+    see `tidemill.model.line`. `target` is the worker that it was placed on, empty where it is
     offered to all of its pool."""
 
     run: int
@@ -217,6 +217,26 @@ class WorkerRow(NamedTuple):
     draining: bool
     heard_at: float
     resources: Mapping[str, float] = MappingProxyType({})
+
+
+class CordonRow(NamedTuple):
+    """A worker that is to take nothing new, for the `reason` that somebody gave."""
+
+    worker: str
+    at: float
+    by: str
+    reason: str = ""
+
+
+class DutyRow(NamedTuple):
+    """How many tasks of a stage a worker has: those that were `placed` there, offered or at
+    work, or those that it took out of its pool's queue."""
+
+    worker: str
+    run: int
+    step: int
+    placed: bool
+    tasks: int
 
 
 class AlarmRow(NamedTuple):

@@ -10,8 +10,10 @@ from tidemill.errors import TidemillError
 from tidemill.model.rows import (
     AlarmRow,
     AttemptRow,
+    CordonRow,
     DecisionRow,
     DurationRow,
+    DutyRow,
     EventLook,
     EventRow,
     ExpansionRow,
@@ -362,7 +364,29 @@ class Triggers(Protocol):
         """Forgets keys that need not be remembered after this time."""
 
 
-class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
+class Placement(Protocol):
+    """What placing steps on workers needs."""
+
+    def may_place(self) -> bool:
+        """Whether nobody else places now; then nobody does before the end of the
+        transaction."""
+
+    def lines(self) -> list[Queue]:
+        """Those that ready tasks stand in."""
+
+    def duties(self) -> list[DutyRow]:
+        """What workers have to do."""
+
+    def cordons(self) -> list[CordonRow]: ...
+
+    def cordon(self, row: CordonRow) -> None:
+        """Stores it, in the place of an earlier one."""
+
+    def uncordon(self, workers: Iterable[str]) -> int:
+        """How many of them were cordoned."""
+
+
+class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 

@@ -18,6 +18,7 @@ from tidemill.store.tables import (
     Arrival,
     Attempt,
     Condemned,
+    Cordon,
     Duration,
     Expansion,
     Held,
@@ -50,6 +51,7 @@ WORKER: Table = Worker.__table__  # type: ignore[attr-defined]
 TRIGGER: Table = Trigger.__table__  # type: ignore[attr-defined]
 ARRIVAL: Table = Arrival.__table__  # type: ignore[attr-defined]
 HELD: Table = Held.__table__  # type: ignore[attr-defined]
+CORDON: Table = Cordon.__table__  # type: ignore[attr-defined]
 
 TASK_CHANGES = {
     "state": str,

@@ -7,17 +7,21 @@ from typing import Any
 
 from sqlalchemy import (
     Select,
+    TextClause,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
     literal_column,
     or_,
     select,
+    text,
 )
 
 from tidemill.model.states import RunState, TaskState
+from tidemill.store import tables
 from tidemill.store.batch import unfold
 from tidemill.store.columns import (
     ACTIVE,
@@ -41,6 +45,20 @@ from tidemill.store.columns import (
     words_of,
 )
 from tidemill.store.dialected import Dialected
+
+_LINES = """
+WITH RECURSIVE line(pool, lane) AS (
+    SELECT * FROM (SELECT pool, lane FROM task WHERE READY ORDER BY pool, lane LIMIT 1) AS first
+    UNION ALL
+    SELECT
+        (SELECT pool FROM task WHERE READY AND (pool, lane) > (line.pool, line.lane)
+            ORDER BY pool, lane LIMIT 1),
+        (SELECT lane FROM task WHERE READY AND (pool, lane) > (line.pool, line.lane)
+            ORDER BY pool, lane LIMIT 1)
+    FROM line WHERE line.pool IS NOT NULL
+)
+SELECT pool, lane FROM line WHERE pool IS NOT NULL
+"""
 
 
 class Reading(Dialected):
@@ -213,6 +231,22 @@ class Reading(Dialected):
             statement = statement.where(~exists(full), ~exists(full_run))
         statement = statement.order_by(TASK.c.place, TASK.c.run, TASK.c.ordinal)
         return self._skipping(statement.limit(bindparam("limit")))
+
+    @cached_property
+    def lines(self) -> TextClause:
+        """Each pool and lane that something ready stands in. From one to the next over the
+        index of the order of dispatch: what it costs is the number of lines, however long
+        they are."""
+        return text(_LINES.replace("READY", tables.READY))
+
+    @cached_property
+    def duties(self) -> Select[Any]:
+        """What workers have to do, by stages."""
+        placed = TASK.c.target != literal_column("''")
+        worker = case((placed, TASK.c.target), else_=TASK.c.worker)
+        columns = (worker.label("holder"), TASK.c.run, TASK.c.step, placed.label("placed"))
+        found = select(*columns, func.count()).where(ACTIVE, worker != literal_column("''"))
+        return found.group_by(*columns)
 
     @cached_property
     def standing(self) -> Select[Any]:

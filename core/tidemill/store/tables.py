@@ -236,6 +236,18 @@ class Worker(SQLModel, table=True):
     resources: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
+class Cordon(SQLModel, table=True):
+    """A worker that is to take nothing new, until that is lifted. Apart from `Worker`, which
+    is forgotten when the worker is silent for long."""
+
+    worker: str = Field(primary_key=True)
+    at: float
+    by: str
+    reason: str
+
+    __table_args__ = {"sqlite_with_rowid": False}
+
+
 class Stage(SQLModel, table=True):
     """A step within a run: how much of it is left, and what it waits for."""
 

@@ -38,13 +38,16 @@ from tidemill.store.events import Events
 from tidemill.store.notices import Notices
 from tidemill.store.order import Order
 from tidemill.store.pipelines import Pipelines
+from tidemill.store.placing import Placing
 from tidemill.store.purging import Purging
 from tidemill.store.row_values import task_row, task_values
 from tidemill.store.triggers import Triggers
 from tidemill.store.workers import Workers
 
 
-class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms, Triggers):
+class SqlTransaction(
+    Order, Pipelines, Workers, Placing, Purging, Notices, Events, Alarms, Triggers
+):
     """See `tidemill.ports.Transaction`."""
 
     @contextmanager

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from tidemill.engine.waiting import sleep
 from tidemill.model.messages import (
+    Control,
     Heartbeat,
     Nudge,
     Order,
@@ -18,7 +19,6 @@ from tidemill.model.messages import (
     Report,
     Result,
     Started,
-    StopAttempt,
     Voided,
 )
 from tidemill.model.rows import TaskRef
@@ -39,12 +39,12 @@ Confirm = Callable[[], None]
 
 @dataclass(slots=True)
 class Wire:
-    """The network and the server; who listens to heartbeats, and who to orders to stop."""
+    """The network and the server; who listens to heartbeats, and who to what workers are told."""
 
     network: Network
     server: Server
     listeners: dict[Node, Callable[[Report, Confirm], None]] = field(default_factory=dict)
-    controls: dict[str, tuple[Node, Callable[[StopAttempt], None]]] = field(default_factory=dict)
+    controls: dict[str, tuple[Node, Callable[[Control], None]]] = field(default_factory=dict)
 
     def beat(self, sender: Node, beat: Heartbeat, confirmed: Confirm) -> None:
         for node, hear in self.listeners.items():
@@ -147,7 +147,7 @@ class SimulatedSchedulerEnd:
         if epoch != self._epoch:
             self._epoch, self._since = epoch, self._node.clock.now()
 
-    async def stop(self, messages: Sequence[StopAttempt]) -> None:
+    async def control(self, messages: Sequence[Control]) -> None:
         for message in messages:
             if message.worker in self._wire.controls:
                 node, told = self._wire.controls[message.worker]
@@ -215,12 +215,16 @@ class SimulatedWorkerEnd:
         self._wire, self._node = wire, node
         self._network, self._server = wire.network, wire.server
         self._contact = node.clock.now()
-        self._stops: list[StopAttempt] = []
-        self._stopped = asyncio.Event()
+        self._controls: list[Control] = []
+        self._told_something = asyncio.Event()
         wire.controls[node.name] = (node, self._told)
 
     async def take(self, pool: str, slots: int) -> list[Delivery]:
         parcels = await _Puller(self._wire, self._node, self._server.pool(pool)).pull(slots)
+        return [Delivery(parcel.content, parcel) for parcel in parcels]
+
+    async def take_own(self, worker: str) -> list[Delivery]:
+        parcels = await _Puller(self._wire, self._node, self._server.own(worker)).pull(BATCH)
         return [Delivery(parcel.content, parcel) for parcel in parcels]
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
@@ -238,7 +242,7 @@ class SimulatedWorkerEnd:
         return await self._network.ask(self._node, find) == claim
 
     async def acknowledge(self, delivery: Delivery) -> None:
-        stream = self._server.pool(delivery.order.pool)
+        stream = self._server.queue_of(delivery.order)
         self._network.tell(self._node, partial(stream.acknowledge, delivery.tag))
 
     async def report(self, report: Report) -> None:
@@ -255,15 +259,15 @@ class SimulatedWorkerEnd:
     def _confirmed(self, sent: float) -> None:
         self._contact = max(self._contact, sent)
 
-    async def stops(self) -> Sequence[StopAttempt]:
-        await self._stopped.wait()
-        self._stopped.clear()
-        messages, self._stops = self._stops, []
+    async def controls(self) -> Sequence[Control]:
+        await self._told_something.wait()
+        self._told_something.clear()
+        messages, self._controls = self._controls, []
         return messages
 
-    def _told(self, message: StopAttempt) -> None:
-        self._stops.append(message)
-        self._stopped.set()
+    def _told(self, message: Control) -> None:
+        self._controls.append(message)
+        self._told_something.set()
 
     def last_contact(self) -> float:
         return self._contact

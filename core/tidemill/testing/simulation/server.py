@@ -110,12 +110,14 @@ class Stream(Generic[T]):
 
 @dataclass(slots=True)
 class Server:
-    """Streams of work (by pool), of claims and of results, and who has claimed what.
+    """Streams of work (by pool, and by the worker that it is for alone), of claims and of
+    results, and who has claimed what.
     Claims belong to an `epoch`, which ends when they are lost."""
 
     network: Network
     epoch: int = 0
     work: dict[str, Stream[Order]] = field(default_factory=dict)
+    own_work: dict[str, Stream[Order]] = field(default_factory=dict)
     claims: Stream[Started | Voided] = field(init=False)
     results: Stream[Result] = field(init=False)
     claimed: dict[Claim, Started] = field(default_factory=dict)
@@ -135,12 +137,20 @@ class Server:
             self.work[name] = Stream(self.network, ACK_WAIT, len(PRIORITIES))
         return self.work[name]
 
+    def own(self, worker: str) -> Stream[Order]:
+        if worker not in self.own_work:
+            self.own_work[worker] = Stream(self.network, ACK_WAIT, len(PRIORITIES))
+        return self.own_work[worker]
+
+    def queue_of(self, order: Order) -> Stream[Order]:
+        return self.own(order.target) if order.target else self.pool(order.pool)
+
     def publish(self, order: Order) -> bool:
         """Once for each task and fence."""
         name = (order.ref, order.fence)
         if name not in self.published:
             self.published.add(name)
-            self.pool(order.pool).add(order, order.priority)
+            self.queue_of(order).add(order, order.priority)
         return True
 
     def claim(self, claim: Started, epoch: str) -> bool | None:
@@ -181,5 +191,5 @@ class Server:
 
     def forget_work(self) -> None:
         self.published.clear()
-        for stream in self.work.values():
+        for stream in (*self.work.values(), *self.own_work.values()):
             stream.forget()

@@ -30,6 +30,7 @@ def upgrade() -> None:
     )
     _alarms()
     _triggers()
+    _cordons()
 
 
 def _alarms() -> None:
@@ -49,6 +50,17 @@ def _alarms() -> None:
         sqlite_with_rowid=False,
     )
     _index("alarm_at", "alarm", ["at"], "pooled")
+
+
+def _cordons() -> None:
+    op.create_table(
+        "cordon",
+        sa.Column("worker", sa.String(), primary_key=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _runs() -> None:
