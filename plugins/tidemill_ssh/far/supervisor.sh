@@ -4,8 +4,11 @@
 #   fd 0  orders, one a line; behind "run" comes a text of shell, which starts the step
 #   fd 1  what the step writes, then the sign that this was all
 #   fd 2  what is told to the executor, in lines that start with the mark
+#
+# It is given the mark, the number of its steps, who waits for them, as which limit they bear the
+# number, and begin.sh, which becomes a step.
 known_as "$1" "$2"
-waits=$3
+waits=$3 flag=$4 begin=$5
 say() { echo "$m $*" >&2; }
 # Ends the step in the works. One that has not begun sees the file, once it bears the number.
 end() {
@@ -127,27 +130,27 @@ clear() { rm -rf "$d" 2>/dev/null || { chmod -R u+rwx "$d"; rm -rf "$d"; } 2>/de
 flags() { { read -r x x; read -r x flags; } </proc/self/fdinfo/1; } 2>/dev/null
 
 usage() { times >"$d/times"; { read -r x x; read -r user system; } <"$d/times"; }
-# One step, from its order to the word of its end.
-# "kept" is told where another may follow it here: nothing was left, nobody had to end it, and
-# the output is as it was (who sets it not to block does so for all that come after).
-step() {
-  collect=$1 until=$2 end_sign=$3
-  kept=1 status=0
-  newest
-  before=$last
-  now
-  began=$now
-  if [ "$until" = 0 ] || [ "$now" -lt "$until" ]; then
+# The shell of the next step, until that has ended. Word comes to it first, then the rest of that
+# line of orders is for us; where it was killed while it waited, the word is, and so another starts.
+ahead() {
+  word=
+  until [ "$word" = run ]; do
     case $waits in
       setsid) set -- setsid -f -w ;;
       time) set -- env time -o "$d/said" setsid ;;
       *) set -- setsid ;;
     esac
-    "$@" sh "$d/order" 4>&2 2>"$d/said" </dev/null
+    "$@" sh -c "$begin" "$d/order" "$m" "$n" "$flag" "$word" 4>&2 2>"$d/said"
     status=$?
-  else
-    : >"$d/over"
-  fi
+    read -r word collect end_sign before began || return 1
+  done
+}
+# One step, from its shell to the word of its end. It fails where no other may follow it.
+# "kept" is told where another may follow it here: nothing was left, nobody had to end it, and
+# the output is as it was (who sets it not to block does so for all that come after).
+step() {
+  kept=1
+  ahead || return
   usage
   if [ -e "$d/asked" ]; then
     kept=0
@@ -170,37 +173,36 @@ step() {
   was=$flags
   flags
   [ "$flags" = "$was" ] || kept=0
-  i=0
-  until printf %s "$end_sign" 2>/dev/null || [ $i = 100 ]; do
-    i=$((i + 1))
-    sleep 0.05 2>/dev/null || sleep 1
-  done
   if [ "$values" != 0 ]; then
     say values $values
     head -c 1048577 "$d/output" >&2
   fi
   if [ "$collect" = 0 ] || [ "$status" != 0 ]; then
+    collect=0
     [ $kept = 0 ] || fresh || again || kept=0
     [ $kept = 1 ] || clear
   fi
+  i=0
+  until printf %s "$end_sign" 2>/dev/null || [ $i = 100 ]; do
+    i=$((i + 1))
+    sleep 0.05 2>/dev/null || sleep 1
+  done
   say ended "$status" $used "$user" "$system" "${peak:-0}" $kept "$line"
+  if [ "$collect" = 1 ]; then
+    read -r word && [ "$word" = done ] || return
+    kept=1
+    fresh || again || kept=0
+    say fresh $kept
+  fi
   usage
   used="$user $system"
+  [ $kept = 1 ]
 }
 steps() {
   trap : HUP INT TERM PIPE
   usage
   used="$user $system"
-  while read -r word value rest; do
-    case $word in
-      run) step $value $rest ;;
-      done)
-        kept=1
-        fresh || again || kept=0
-        say fresh $kept
-        ;;
-    esac
-  done
+  while step; do :; done
 }
 
 # The order of a step is put into a file; a short one without a program that would do so.
@@ -211,7 +213,9 @@ take() {
     head -c "$1" <&3
   fi >"$d/order"
   renew "$3"
-  echo "run $2 $3 $4"
+  if [ "$3" != 0 ] && [ "$now" -ge "$3" ]; then : >"$d/over"; : >"$d/cut"; fi
+  newest
+  printf "begin\nrun %s\n" "$2 $4 $last $now"
 }
 ask() {
   look
