@@ -1,8 +1,9 @@
 # Becomes a step. It is started ahead, and waits for the word that an order is there: so all that
 # a step waits for is its own program. See supervisor.sh. No apostrophes in what is sent.
 #
-#   $0  the file of the order          $2 $3  the number that the step bears, and as which limit
-#   $1  the mark                       $4     the word, where it has been heard already
+#   $0  the file of the order          $4  the memory that a shell needs, in kB
+#   $1  the mark                       $5  the word, where it has been heard already
+#   $2 $3  the number that the step bears, and as which limit
 #
 #   fd 0  the word; its end says that no step comes     fd 4  what is told to the executor
 #
@@ -14,10 +15,8 @@ begins() {
   echo $1 started \$\$ >&4
   trap \": >${0%order}failed\" EXIT
 }"
-while read -r k v x; do
-  if [ "$k" = VmHWM: ]; then echo "$v $$" >"${0%order}peak"; break; fi
-done </proc/$$/status
-[ -n "$4" ] || read -r x || exit 1
+echo "$4 $$" >"${0%order}peak"
+[ -n "$5" ] || read -r x || exit 1
 trap "echo $1 refused order >&4" EXIT
 exec 2>&1 </dev/null
 [ "$2" = 0 ] || ulimit -S "-$3" "$2" || refuse order

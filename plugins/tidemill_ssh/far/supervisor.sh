@@ -15,6 +15,12 @@ end() {
   : >"$d/cut"
   sweep
 }
+# Of a few the shell looks by itself, byte by byte: with more grep is sooner there.
+any_borne() {
+  if [ $# -gt 3 ]; then grep -qs -e "$sign" "$@"; return; fi
+  for f; do if borne <"$f"; then return; fi; done
+  return 1
+}
 # Whether nothing is left of a short step, without a look at all processes: what it started has
 # a later number than the newest one before it. In a second nobody gets through all numbers.
 none_left() {
@@ -24,9 +30,13 @@ none_left() {
   newest
   while [ "$p" -lt "$last" ]; do
     [ $((last - before)) -le 100 ] || return 1
-    p=$((p + 1))
-    if [ -e /proc/$p/limits ] && borne </proc/$p/limits; then return 1; fi
-    [ "$p" -lt "$last" ] || newest
+    set --
+    while [ "$p" -lt "$last" ]; do
+      p=$((p + 1))
+      [ ! -e /proc/$p/limits ] || set -- "$@" /proc/$p/limits
+    done
+    if any_borne "$@"; then return 1; fi
+    newest
   done
   [ "$last" -ge "$before" ]
 } 2>/dev/null
@@ -105,8 +115,7 @@ peak() {
 
 # All that there is in the folders of a step.
 names() {
-  set -- "$d"/* "$d"/.[!.]* "$d"/..?* "$d"/inputs/* "$d"/inputs/.[!.]* "$d"/inputs/..?* \
-    "$d"/tmp/* "$d"/tmp/.[!.]* "$d"/tmp/..?* "$d"/work/* "$d"/work/.[!.]* "$d"/work/..?*
+  set -- "$d"/* "$d"/.* "$d"/inputs/* "$d"/inputs/.* "$d"/tmp/* "$d"/tmp/.* "$d"/work/* "$d"/work/.*
   list="$*"
 }
 # Whether they are as the first step found them: most steps leave nothing.
@@ -140,7 +149,8 @@ ahead() {
       time) set -- env time -o "$d/said" setsid ;;
       *) set -- setsid ;;
     esac
-    "$@" sh -c "$begin" "$d/order" "$m" "$n" "$flag" "$word" 4>&2 2>"$d/said"
+    "$@" sh -c "$begin" "$d/order" "$m" "$n" "$flag" "$least" "$word" \
+      4>&2 2>"$d/said"
     status=$?
     read -r word collect end_sign before began || return 1
   done
@@ -252,6 +262,7 @@ mkdir -m 700 "$d" && mkdir "$d/tmp" "$d/inputs" "$d/work" && echo $$ >"$d/main" 
 for f in nap order peak said times until; do : >"$d/$f"; done
 names
 clean=$list
+while read -r k least x; do if [ "$k" = VmHWM: ]; then break; fi; done </proc/self/status
 flags
 read -r u x </proc/uptime
 say ready "$u"
