@@ -3,6 +3,7 @@
 Whatever comes from the work is a quoted word in there, never code, and never on a command
 line. The order is a function that is called in the last line, so that of one that was cut
 nothing runs. It lies in the step's folder (`$0`), but not for long: it may hold secrets.
+What is the same for all steps is in `far/begin.sh`.
 """
 
 from __future__ import annotations
@@ -35,12 +36,10 @@ tidemill_begins
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a step runs: its own folder on the host, the mark that names it, and the
-    number that its processes bear as limit `flag` (of `ulimit`)."""
+    """Where a step runs: its own folder on the host, by the mark of its supervisor, or the
+    workdir of its settings."""
 
     mark: str
-    number: int
-    flag: str
     workdir: str | None
 
     @property
