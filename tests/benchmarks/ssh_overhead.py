@@ -4,9 +4,10 @@
 
 Each round runs the floor ten times in a row, then ours, and the ratio of a round is what counts:
 whatever else the machine does slows both, and what one leaves to do when it has told its end (ours
-starts the shell of the next step) is paid by the next one of its kind. Ours is the step `true` of the ssh executor,
-with a lease (as on a fleet) and without; the floor is asyncssh's `conn.run("true")`, which
-leaves nothing in the way of what a command starts. One after another, then four at a time.
+starts the shell of the next step) is paid by the next one of its kind. Ours is the step `true` of
+the ssh executor, with a lease (as on a fleet) and without; the floor is asyncssh's
+`conn.run("true")`, which leaves nothing in the way of what a command starts. One after another,
+then four at a time.
 """
 
 from __future__ import annotations
