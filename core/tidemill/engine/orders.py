@@ -77,6 +77,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             secret_env=secrets,
             secret_settings=tuple(secret_settings),
             epoch=task.epoch,
+            once=not step.idempotent,
             cache=_cache_rule(run, plan, planned, scope, outputs),
         )
     except FillError as error:

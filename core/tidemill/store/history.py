@@ -125,7 +125,9 @@ class SqlHistory(Waiting):
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
         """The workers that were heard of lately, with what they hold."""
         held: dict[str, list[TaskRow]] = {}
-        running = select(Task).where(Task.state == "running", col(Task.pool).is_not(None))
+        running = select(Task).where(
+            col(Task.state).in_(("reserved", "running")), col(Task.pool).is_not(None)
+        )
         for task in self._all(running.order_by(col(Task.run), col(Task.ordinal))):
             held.setdefault(task.worker, []).append(task_row(task.model_dump()))
         found = self._all(select(Worker).order_by(col(Worker.name)))

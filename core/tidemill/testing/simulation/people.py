@@ -12,6 +12,7 @@ from tidemill.engine.approvals import Answer, Person, record_decision
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
 from tidemill.engine.rerun import again
+from tidemill.engine.reserving import act_at
 from tidemill.engine.takeover import ask_to_cancel
 from tidemill.errors import UsageError
 from tidemill.model import schedules
@@ -76,7 +77,9 @@ class People:
         tx.save_pipeline(PipelineRow(name, digest, f"{name}.tide", now, "me"))
         spec = schedules.spec_of(definition.schedules[0], {})
         first = schedules.first_after(spec, now)
-        tx.add_schedule(ScheduleRow(0, name, schedules.identity_of(spec), spec, first, first))
+        tx.add_schedule(
+            ScheduleRow(0, name, schedules.identity_of(spec), spec, first, act_at(spec, first))
+        )
 
     def _end_schedules(self, tx: Transaction) -> None:
         for definition in (TICK, self._beside):
