@@ -153,7 +153,7 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
                 done.append(_apply(tx, d, _shown(project, file), now, who))
                 _note_commit(tx, d.name, commit[file])
         if sources.prune:
-            done += [_remove(tx, row) for row in gone]
+            done += [_remove(tx, row, now) for row in gone]
         plan = compared(before, snapshot(tx, names), [] if sources.prune else gone)
         return _Outcome(done, plan)
 
@@ -175,8 +175,8 @@ def _note_commit(tx: Transaction, name: str, commit: str) -> None:
         tx.save_pipeline(row._replace(commit=commit))
 
 
-def _remove(tx: Transaction, row: PipelineRow) -> Applied:
-    """Its schedules and triggers go with it; its runs go on."""
+def _remove(tx: Transaction, row: PipelineRow, now: float) -> Applied:
+    """Its schedules and triggers go with it; its runs go on, but for those that are yet to come."""
     for schedule in tx.schedules_of(row.name):
         withdraw(tx, schedule, now)
     tx.drop_pipeline(row.name)
