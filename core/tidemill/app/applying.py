@@ -24,6 +24,8 @@ from tidemill.clock import SystemClock
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
 from tidemill.engine.rerun import again
+from tidemill.engine.reserving import act_at
+from tidemill.engine.withdrawing import withdraw
 from tidemill.errors import UsageError
 from tidemill.model import causes, schedules
 from tidemill.model.plan import make_plan
@@ -152,7 +154,7 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
                 done.append(_apply(tx, d, _shown(project, file), now, who))
                 _note_commit(tx, d.name, commit[file])
         if sources.prune:
-            done += [_remove(tx, row) for row in gone]
+            done += [_remove(tx, row, now) for row in gone]
         plan = compared(before, snapshot(tx, names), [] if sources.prune else gone)
         return _Outcome(done, plan)
 
@@ -174,8 +176,10 @@ def _note_commit(tx: Transaction, name: str, commit: str) -> None:
         tx.save_pipeline(row._replace(commit=commit))
 
 
-def _remove(tx: Transaction, row: PipelineRow) -> Applied:
-    """Its schedules and triggers go with it; its runs go on."""
+def _remove(tx: Transaction, row: PipelineRow, now: float) -> Applied:
+    """Its schedules and triggers go with it; its runs go on, but for those that are yet to come."""
+    for schedule in tx.schedules_of(row.name):
+        withdraw(tx, schedule, now)
     tx.drop_pipeline(row.name)
     return Applied(row.name, "gone", row.digest, ())
 
@@ -191,15 +195,19 @@ def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: 
         spec = schedules.spec_of(schedule, _params(definition, schedule))
         wanted[schedules.identity_of(spec)] = spec
     for row in tx.schedules_of(definition.name):
-        if row.identity in wanted:
-            tx.save_schedule(row._replace(spec=wanted.pop(row.identity)))
-        else:
+        if row.identity not in wanted:
+            withdraw(tx, row, now)
             tx.drop_schedule(row.number)
+            continue
+        spec = wanted.pop(row.identity)
+        if spec != row.spec or (before is not None and before.digest != digest):
+            tx.save_schedule(withdraw(tx, row._replace(spec=spec), now))
     for identity, spec in wanted.items():
         first = schedules.first_after(spec, now)
         later = schedules.offset(spec, definition.name)
         due = None if first is None else first + later
-        tx.add_schedule(ScheduleRow(0, definition.name, identity, spec, due, due))
+        acts = act_at(spec, due)
+        tx.add_schedule(ScheduleRow(0, definition.name, identity, spec, due, acts))
     apply_triggers(tx, definition, digest)
     change = "new" if before is None else "unchanged" if before.digest == digest else "changed"
     rows = tx.schedules_of(definition.name)

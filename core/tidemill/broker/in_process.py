@@ -67,6 +67,7 @@ class InProcessBroker:
         """Orders that are for one worker alone, by its name."""
         self._published: set[tuple[TaskRef, int]] = set()
         self._claims: set[tuple[TaskRef, int]] = set()
+        self._begins: set[tuple[TaskRef, int]] = set()
         self._unacknowledged: dict[int, tuple[Order, Timer]] = {}
         self._reports: list[Report] = []
         self._reported = asyncio.Event()
@@ -83,9 +84,12 @@ class InProcessBroker:
                 self._published.add((order.ref, order.fence))
                 self._queue_of(order).put(order)
 
-    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+    async def void(
+        self, ref: TaskRef, fence: int, pool: str, epoch: str, *, reserved: bool = False
+    ) -> bool:
         del pool, epoch
-        return self._claim(ref, fence, Voided(ref, fence))
+        claims = self._begins if reserved else self._claims
+        return self._claim(claims, Voided(ref, fence, reserved))
 
     def known_epoch(self) -> Epoch:
         """It loses nothing but itself, and then its workers are gone too."""
@@ -133,7 +137,11 @@ class InProcessBroker:
         return [self._deliver(order) for order in orders]
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
-        return self._claim(order.ref, order.fence, Started(order.ref, order.fence, worker, at))
+        reserved = order.start_at is not None
+        return self._claim(self._claims, Started(order.ref, order.fence, worker, at, reserved))
+
+    async def begin(self, order: Order, worker: str, at: float) -> bool:
+        return self._claim(self._begins, Started(order.ref, order.fence, worker, at))
 
     async def acknowledge(self, delivery: Delivery) -> None:
         entry = self._unacknowledged.pop(delivery.tag, None)
@@ -152,6 +160,9 @@ class InProcessBroker:
     def last_contact(self) -> float:
         """Now: worker and broker live and die together."""
         return self._clock.now()
+
+    def clock_ahead(self) -> float | None:
+        return 0.0
 
     def emit(self, output: Output) -> None:
         if self._listener is not None:
@@ -187,10 +198,11 @@ class InProcessBroker:
         order, _ = self._unacknowledged.pop(tag)
         self._queue_of(order).put(order)
 
-    def _claim(self, ref: TaskRef, fence: int, report: Report) -> bool:
-        if (ref, fence) in self._claims:
+    def _claim(self, claims: set[tuple[TaskRef, int]], report: Started | Voided) -> bool:
+        name = (report.ref, report.fence)
+        if name in claims:
             return False
-        self._claims.add((ref, fence))
+        claims.add(name)
         self._add(report)
         return True
 

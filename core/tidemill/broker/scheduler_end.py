@@ -127,10 +127,13 @@ class JetStreamSchedulerEnd:
                 await self._too_large(order, len(messages.pop(order.claimed).payload), limit)
         await self._deliver(list(messages.values()))
 
-    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+    async def void(
+        self, ref: TaskRef, fence: int, pool: str, epoch: str, *, reserved: bool = False
+    ) -> bool:
+        subject = subjects.begin if reserved else subjects.claim
         claim = Message(
-            subjects.claim(epoch, pool, ref, fence),
-            encode(Started(ref, fence, "", self._clock.now())),
+            subject(epoch, pool, ref, fence),
+            encode(Started(ref, fence, "", self._clock.now(), reserved)),
             {"Nats-Expected-Last-Subject-Sequence": "0"},
         )
         (answer,) = await self._publisher.publish([claim])
@@ -176,7 +179,12 @@ class JetStreamSchedulerEnd:
     async def confirm(self, inbox: Inbox) -> None:
         for report, message in zip(inbox.reports, inbox.tag, strict=True):
             if message is not None:
-                await self._say(message.reply, b"" if isinstance(report, Heartbeat) else _ACK)
+                heard = isinstance(report, Heartbeat)
+                await self._say(message.reply, self._time() if heard else _ACK)
+
+    def _time(self) -> bytes:
+        """What a worker is answered: it goes by this clock."""
+        return repr(self._clock.now()).encode()
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -298,10 +306,11 @@ class JetStreamSchedulerEnd:
         started = self._read(Started, message)
         if started is None:
             return
-        self._remember(started)
         report: Report = started
+        if started.worker or not started.reserved:  # whose claim it is stays known
+            self._remember(started)
         if not started.worker:
-            report = Voided(started.ref, started.fence)
+            report = Voided(started.ref, started.fence, started.reserved)
         self._add(report, message)
 
     def _result(self, message: Msg) -> None:

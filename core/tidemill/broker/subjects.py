@@ -3,7 +3,9 @@
     tide.work.<pool>.<priority>                 orders, to whoever is free in the pool
     tide.work-for.<worker>                      orders that are for this worker alone
     tide.claim.<epoch>.<pool>.<run>.<task>.<fence>
-                                                the first message on it is the claim
+                                                the first message on it is the claim; with a
+                                                `b` behind the fence, that what was reserved
+                                                is begun
     tide.result.<pool>.<worker>                 how attempts ended
     tide.heartbeat.<pool>.<worker>              a request; a scheduler's answer is contact
     tide.control.<worker>                       stop this attempt; take nothing new
@@ -70,6 +72,11 @@ def next_message(stream: str, consumer: str) -> str:
 
 def claim(epoch: str, pool: str, ref: TaskRef, fence: int) -> str:
     return f"tide.claim.{epoch}.{token(pool)}.{ref.run}.{ref.ordinal}.{fence}"
+
+
+def begin(epoch: str, pool: str, ref: TaskRef, fence: int) -> str:
+    """Of what was reserved: of the form of a claim, so that it goes where claims go."""
+    return f"{claim(epoch, pool, ref, fence)}b"
 
 
 def claims_of(epoch: str) -> str:

@@ -20,6 +20,7 @@ from tidemill.broker.connection import settle
 from tidemill.broker.own_queue import OwnQueue
 from tidemill.broker.publishing import Message, Publisher, Refused, Stored
 from tidemill.broker.queues import PoolQueues
+from tidemill.model.clock_ahead import ClockAhead
 from tidemill.model.messages import (
     Control,
     Heartbeat,
@@ -70,6 +71,7 @@ class JetStreamWorkerEnd:
         self._beats = 0
         self._sent: dict[str, float] = {}
         self._contact = clock.now()
+        self._ahead = ClockAhead()
         self._controls: list[Control] = []
         self._told_something = asyncio.Event()
         self._output: deque[Message] = deque()
@@ -123,7 +125,16 @@ class JetStreamWorkerEnd:
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
         subject = subjects.claim(order.epoch, order.pool, order.ref, order.fence)
-        started = Started(order.ref, order.fence, worker, at)
+        reserved = order.start_at is not None
+        return await self._claim(
+            subject, Started(order.ref, order.fence, worker, at, reserved), order
+        )
+
+    async def begin(self, order: Order, worker: str, at: float) -> bool:
+        subject = subjects.begin(order.epoch, order.pool, order.ref, order.fence)
+        return await self._claim(subject, Started(order.ref, order.fence, worker, at), order)
+
+    async def _claim(self, subject: str, started: Started, order: Order) -> bool:
         claim = Message(subject, encode(started), {"Nats-Expected-Last-Subject-Sequence": "0"})
         for tried in range(CLAIM_TRIES):
             (answer,) = await self._publisher.publish([claim])
@@ -158,6 +169,9 @@ class JetStreamWorkerEnd:
 
     def last_contact(self) -> float:
         return self._contact
+
+    def clock_ahead(self) -> float | None:
+        return self._ahead.seconds
 
     def emit(self, output: Output) -> None:
         ref = TaskRef(output.run, output.ordinal)
@@ -257,6 +271,10 @@ class JetStreamWorkerEnd:
         sent = self._sent.pop(message.subject.rpartition(".")[2], None)
         if sent is not None:
             self._contact = max(self._contact, sent)
+        try:
+            self._ahead.heard(float(message.data), self._clock.now())
+        except ValueError:
+            log.debug("a scheduler of an older release answers without its time")
 
     async def _told(self, message: Msg) -> None:
         try:

@@ -2,8 +2,9 @@
 what workers and database believe of each other is brought together again.
 
 News may be lost on the way (the broker may lose everything), heartbeats come again: a
-worker that holds what counts as offered has started it; one that holds what is not its
-own any more is told to stop; one whose run is being cancelled is told so once more.
+worker that holds what counts as offered has started it, or reserved a slot for it; one that
+holds what is not its own any more is told to stop; one whose run is being cancelled is told so
+once more.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def renew(tx: Transaction, beats: Sequence[Heartbeat], now: float, lease: float)
     """Moves the leases of all that these workers hold."""
     tx.save_workers([worker_row(beat, now) for beat in beats])
     tx.forget_workers(now - FORGET_AFTER)
+    reserved = {(held.ref, held.fence) for beat in beats for held in beat.reserved}
     holders = {(held.ref, held.fence): beat.worker for beat in beats for held in beat.held}
     cordoned = {row.worker for row in tx.cordons()}
     differ = {
@@ -51,8 +53,9 @@ def renew(tx: Transaction, beats: Sequence[Heartbeat], now: float, lease: float)
             news.stops.append(StopAttempt(ref, fence, 0, worker))
             continue
         task, run = standing[claim]
-        if task is TaskState.QUEUED:
-            news.started.append(Started(ref, fence, worker, now))
+        waits = claim in reserved
+        if task is TaskState.QUEUED or (task is TaskState.RESERVED and not waits):
+            news.started.append(Started(ref, fence, worker, now, waits))
         elif run is RunState.CANCELLING:
             news.stops.append(StopAttempt(ref, fence, GRACE, worker))
     return news

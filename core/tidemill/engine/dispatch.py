@@ -14,6 +14,7 @@ from tidemill.engine.orders import POOL, OrderError, make_order
 from tidemill.engine.placing import Places
 from tidemill.engine.plans import Plans
 from tidemill.engine.policing import described
+from tidemill.engine.reserving import as_it_will_be, is_ahead, started_at
 from tidemill.engine.roster import Capacity
 from tidemill.engine.scopes import Outputs, read_refs
 from tidemill.engine.standing import Standing
@@ -255,8 +256,11 @@ class Dispatch:
     def _is_running(self, number: int) -> bool:
         """Whether its steps may start. One that nobody has looked at yet starts here."""
         run = self.ledger.run(number)
+        if is_ahead(run, self.ledger.now):
+            return run.state in {RunState.PENDING, RunState.RUNNING}  # to be reserved
         if run.state is RunState.PENDING:
-            run = self.ledger.move_run(number, RunEvent.START, started_at=self.ledger.now)
+            at = started_at(run, self.ledger.now)
+            run = self.ledger.move_run(number, RunEvent.START, started_at=at)
         return run.state is RunState.RUNNING
 
     def _full(self) -> tuple[set[StageRef], set[int]]:
@@ -307,7 +311,7 @@ class Dispatch:
         """To a worker, or to its pool; whether it was offered."""
         if not self._is_running(task.run):
             return False
-        run = self.ledger.run(task.run)
+        run = as_it_will_be(self.ledger.run(task.run), self.ledger.now)
         detail = "" if task.detail.startswith(PREFIX) else task.detail
         offered = self.ledger.move(
             task._replace(detail=detail),
@@ -318,6 +322,8 @@ class Dispatch:
         )
         try:
             order = make_order(run, self.plans.of(task.run), offered, self.outputs)
+            if is_ahead(run, self.ledger.now):
+                order = replace(order, start_at=run.due_at)
         except OrderError as error:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
             return False

@@ -256,6 +256,10 @@ class Ledger:
         found |= {key: row for key, row in self._alarms.items() if row.ref in refs}
         return list(found.values())
 
+    def hold(self, row: TaskRow, until: float | None) -> None:
+        """It may not be dispatched before that time."""
+        self._put(row, row._replace(run_at=until))
+
     def push_timer(self, row: TaskRow) -> None:
         """Believes a dispatch for another lease."""
         self._put(row, row._replace(run_at=self.now + self.lease))
@@ -369,7 +373,9 @@ def _by_place(row: TaskRow) -> tuple[float, TaskRef]:
     return row.place, row.ref
 
 
-ACTIVE_STATES = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})
+ACTIVE_STATES = frozenset(
+    {TaskState.QUEUED, TaskState.RESERVED, TaskState.RUNNING, TaskState.DELEGATED}
+)
 """Those that take up room."""
 
 IN_LINE_STATES = frozenset({TaskState.READY, *ACTIVE_STATES})

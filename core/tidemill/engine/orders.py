@@ -80,6 +80,7 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             epoch=task.epoch,
             target=task.target,
             resources=_resources(step) if task.target else {},
+            once=not step.idempotent,
             cache=_cache_rule(run, plan, planned, scope, outputs),
         )
     except FillError as error:

@@ -28,6 +28,7 @@ from tidemill.model.messages import (
 )
 from tidemill.model.pools import Pool
 from tidemill.model.rows import LateRow, RunRow, TaskRow
+from tidemill.model.states import TaskState
 from tidemill.ports import (
     Clock,
     Inbox,
@@ -119,7 +120,7 @@ class Scheduler:
         for inbox in inboxes:
             for report in inbox.reports:
                 if isinstance(report, Started):
-                    offered -= 1
+                    offered -= not report.reserved
                 elif isinstance(report, Result):
                     results = True
                 else:
@@ -147,10 +148,16 @@ class Scheduler:
         self.work.kept()
         self.work.next_due = todo.next_due
         self._offered += len(todo.orders)
-        self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
+        self._offered -= sum(
+            isinstance(report, Voided) or (isinstance(report, Started) and not report.reserved)
+            for report in reports
+        )
         await self._publish(todo.orders)
         for task in todo.voids:
-            await self._broker.void(task.ref, task.fence, task.pool or POOL, task.epoch)
+            reserved = task.state is TaskState.RESERVED
+            await self._broker.void(
+                task.ref, task.fence, task.pool or POOL, task.epoch, reserved=reserved
+            )
         if todo.stops or todo.cordons:
             await self._broker.control([*todo.stops, *todo.cordons])
         if todo.runs or todo.tasks:

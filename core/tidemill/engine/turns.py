@@ -24,6 +24,7 @@ from tidemill.engine.placing import REGION_WAIT, Places, Placing
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.reacting import Reacting
+from tidemill.engine.reserving import is_ahead, started_at
 from tidemill.engine.roster import Capacity, Roster
 from tidemill.engine.scopes import Outputs
 from tidemill.engine.standing import Standing, is_gated
@@ -322,8 +323,11 @@ class Turns:
 
     def _start_runs(self, ledger: Ledger) -> None:
         for run in ledger.runs():
-            if run.state is RunState.PENDING and not is_gated(run, self.plans.of(run.number)):
-                ledger.move_run(run.number, RunEvent.START, started_at=ledger.now)
+            if run.state is not RunState.PENDING or is_ahead(run, ledger.now):
+                continue
+            if not is_gated(run, self.plans.of(run.number)):
+                at = started_at(run, ledger.now)
+                ledger.move_run(run.number, RunEvent.START, started_at=at)
 
     @staticmethod
     def _wish(ledger: Ledger, wishes: Sequence[int]) -> None:

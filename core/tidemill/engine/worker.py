@@ -84,8 +84,11 @@ class Worker:
             await end(*others)
 
     def drain(self) -> None:
-        """Takes no more work; `run` returns when all that is in hand has ended."""
+        """Takes no more work; `run` returns when all that is in hand has ended. What is not
+        begun yet is left to others."""
         self._draining = True
+        for attempt in self._held.values():
+            attempt.give_back()
         if self._taking is not None and not self._taking.done():
             self._taking.cancel()
             # A library may swallow it: see `tidemill.engine.waiting.end`.
@@ -249,13 +252,22 @@ class Worker:
             self.secrets,
             self.results,
             self.project,
+            self._may_begin,
         )
         self._held[order.ref, order.fence] = attempt
+        if self._draining:
+            attempt.give_back()
         try:
             result = await attempt.run()
             await self.broker.report(result)
         finally:
             del self._held[order.ref, order.fence]
+
+    def _may_begin(self) -> bool:
+        """What was reserved begins only while it is believed to be ours."""
+        if self.in_contact and self._extended_to <= self.clock.now():
+            self._extend()
+        return self.in_contact
 
     async def _beat(self) -> None:
         """Three times a lease; sooner where no scheduler has confirmed the last one."""
@@ -270,6 +282,7 @@ class Worker:
 
     async def _say(self, *, draining: bool) -> None:
         held = tuple(Claimed(ref, fence) for ref, fence in self._held)
+        reserved = tuple(a.order.claimed for a in self._held.values() if a.is_reserved)
         await self.broker.report(
             Heartbeat(
                 self.name,
@@ -281,6 +294,7 @@ class Worker:
                 draining,
                 self.resources,
                 self._cordoned,
+                reserved=reserved,
             )
         )
 

@@ -1,8 +1,9 @@
 """When a schedule is due: pure arithmetic on its `spec`, as the database keeps it.
 
 A spec is JSON: `cron` (five fields, or None) or `every` (milliseconds), `timezone`,
-`params` (values by name, bound), `overlap`, `catchup` and `jitter` (milliseconds). Its
-*nominal* times are those that it names; it fires each of them `offset` seconds later.
+`params` (values by name, bound), `overlap`, `catchup`, `jitter` and `prewarm` (milliseconds;
+what older releases stored has no `prewarm`). Its *nominal* times are those that it names; it
+fires each of them `offset` seconds later.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def spec_of(schedule: Schedule, params: Mapping[str, Any]) -> dict[str, Any]:
         "overlap": schedule.overlap,
         "catchup": schedule.catchup,
         "jitter": schedule.jitter,
+        "prewarm": schedule.prewarm,
     }
 
 

@@ -43,9 +43,12 @@ class SchedulerEnd(Protocol):
         """Offers orders to the workers of their pool, or to the one that they are for.
         Publishing a (task, fence) again does nothing."""
 
-    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+    async def void(
+        self, ref: TaskRef, fence: int, pool: str, epoch: str, *, reserved: bool = False
+    ) -> bool:
         """Claims an offer of this epoch in nobody's name, so that no worker can; reports `Voided`.
-        False if a worker has claimed it, or nobody can tell now."""
+        Of one that is `reserved`, its begin. False if a worker has claimed it (has begun), or
+        nobody can tell now."""
 
     def known_epoch(self) -> Epoch:
         """As far as is known here, without asking."""
@@ -82,6 +85,10 @@ class WorkerEnd(Protocol):
         """Tries to be the one that carries out this fence; the winner's `Started`
         report is on its way when this returns."""
 
+    async def begin(self, order: Order, worker: str, at: float) -> bool:
+        """Tells, durably, that it begins with what it has reserved: `Started` again. False if
+        the reservation was withdrawn before, or nobody can tell now."""
+
     async def acknowledge(self, delivery: Delivery) -> None: ...
 
     async def report(self, report: Report) -> None:
@@ -93,6 +100,10 @@ class WorkerEnd(Protocol):
     def last_contact(self) -> float:
         """When the last heartbeat was sent that a scheduler has confirmed, by the clock:
         from then on, at least, leases are believed."""
+
+    def clock_ahead(self) -> float | None:
+        """Seconds by which the schedulers' clock is ahead of this one, at least, as far as
+        was heard; None if nothing was."""
 
     def emit(self, output: Output) -> None:
         """Streams output; never blocks."""

@@ -181,7 +181,7 @@ class Turn(Alarms, Protocol):
         """Writes (before, after) pairs."""
 
     def renew(self, leases: Sequence[Lease], until: float) -> None:
-        """Moves on the timer of running tasks with these fences and workers."""
+        """Moves on the timer of running and reserved tasks with these fences and workers."""
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         """Inserts, or updates those that are there."""
@@ -395,7 +395,8 @@ class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Protocol)
     def standing(
         self, claims: Iterable[tuple[TaskRef, int]]
     ) -> Mapping[tuple[TaskRef, int], tuple[TaskState, RunState]]:
-        """Of attempts (by fence) those that are queued or running, with their run's state."""
+        """Of attempts (by fence) those that are queued, reserved or running, with their run's
+        state."""
 
     def save_workers(self, rows: Sequence[WorkerRow]) -> None: ...
 
@@ -444,6 +445,10 @@ class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Protocol)
         """Those that are due and that nobody else has in hand; they stay locked."""
 
     def is_fired(self, schedule: int, due_at: float) -> bool: ...
+
+    def take_ahead(self, schedule: int, now: float) -> list[RunRow]:
+        """The pending runs of a schedule whose due time is yet to come. They are of no
+        schedule from then on."""
 
     # people and the past
 

@@ -130,3 +130,7 @@ AWAITING: ColumnElement[bool] = literal_column(
 def words_of(states: Iterable[TaskState | RunState]) -> list[ColumnElement[str]]:
     """States as they stand in the text of a statement: they are no parameters."""
     return [literal_column(f"'{state.value}'") for state in states]
+
+
+LEASED = words_of((TaskState.RESERVED, TaskState.RUNNING))
+"""States in which a worker has a lease."""

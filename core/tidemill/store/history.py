@@ -129,7 +129,7 @@ class SqlHistory(Waiting):
         them and has not begun."""
         held: dict[str, list[TaskRow]] = {}
         waits = and_(col(Task.state) == "queued", col(Task.target) != "")
-        has = or_(col(Task.state) == "running", waits)
+        has = or_(col(Task.state).in_(("reserved", "running")), waits)
         running = select(Task).where(has, col(Task.pool).is_not(None))
         for task in self._all(running.order_by(col(Task.run), col(Task.ordinal))):
             held.setdefault(task.target or task.worker, []).append(task_row(task.model_dump()))

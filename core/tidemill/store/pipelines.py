@@ -6,11 +6,13 @@ from sqlalchemy import delete, insert, select, text, update
 
 from tidemill.model.rows import (
     PipelineRow,
+    RunRow,
     ScheduleRow,
 )
 from tidemill.store.access import Access
 from tidemill.store.columns import (
     PIPELINE,
+    RUN,
     SCHEDULE,
 )
 
@@ -68,6 +70,12 @@ class Pipelines(Access):
                 self._sql.open_runs_of, {"schedule": schedule}
             )
         ]
+
+    def take_ahead(self, schedule: int, now: float) -> list[RunRow]:
+        found = [self._read.run(row) for row in self._fetch("ahead", schedule=schedule, now=now)]
+        numbers = [run.number for run in found]
+        self._connection.execute(update(RUN).where(RUN.c.number.in_(numbers)).values(schedule=None))
+        return found
 
     def is_fired(self, schedule: int, due_at: float) -> bool:
         values = {"schedule": schedule, "due_at": due_at}

@@ -257,7 +257,7 @@ class Reading(Dialected):
             TASK.c.ordinal == rows.c.ordinal,
             TASK.c.fence == rows.c.fence,
         )
-        at_work = words_of((TaskState.QUEUED, TaskState.RUNNING))
+        at_work = words_of((TaskState.QUEUED, TaskState.RESERVED, TaskState.RUNNING))
         return (
             select(TASK.c.run, TASK.c.ordinal, TASK.c.fence, TASK.c.state, RUN.c.state)
             .select_from(TASK)
@@ -326,6 +326,16 @@ class Reading(Dialected):
     def durations(self) -> Select[Any]:
         rows = self._rows(name=str)
         return select(DURATION).join(rows, rows.c.name == DURATION.c.pipeline)
+
+    @cached_property
+    def ahead(self) -> Select[Any]:
+        """The runs of a schedule that are yet to come; they stay locked."""
+        found = select(*RUN_COLUMNS).where(
+            RUN.c.schedule == bindparam("schedule"),
+            RUN.c.state == RunState.PENDING.value,
+            RUN.c.due_at > bindparam("now"),
+        )
+        return found if self._dialect == "sqlite" else found.with_for_update(key_share=True)
 
     @cached_property
     def take_signals(self) -> Any:

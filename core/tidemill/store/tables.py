@@ -33,9 +33,9 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 
 READY = "state = 'ready' AND pool IS NOT NULL"
-ACTIVE = "state IN ('queued', 'running', 'delegated') AND pool IS NOT NULL"
+ACTIVE = "state IN ('queued', 'reserved', 'running', 'delegated') AND pool IS NOT NULL"
 TIMED = (
-    "state IN ('queued', 'running', 'delegated', 'awaiting_approval')"
+    "state IN ('queued', 'reserved', 'running', 'delegated', 'awaiting_approval')"
     " AND run_at IS NOT NULL AND pool IS NOT NULL"
 )
 OPEN = "ended_at IS NULL"

@@ -20,6 +20,7 @@ from tidemill.testing.simulation.pipelines import (
     RUN_LIMITS,
     name_of,
 )
+from tidemill.testing.simulation.time import EPOCH
 
 
 class BrokenPromiseError(AssertionError):
@@ -80,6 +81,7 @@ class Promises:
             self._broken(f"{_of(work)} was begun twice under one fence")
         if name in ONCE:
             self._check_once(work, ref)
+        self._check_due(work, self.runs[ref.run])
         self.starts.setdefault(ref, []).append(work.id)
         self._check_needs(work, ref, name)
         self.at_work[work.id] = AtWork(ref, name, node)
@@ -91,6 +93,12 @@ class Promises:
             over = self.ends.get(before)
             if over is None or not over.code:
                 self._broken(f"{_of(work)} was begun again after {before}, which did not fail")
+
+    def _check_due(self, work: Work, run: RunRow) -> None:
+        """Never before it is due, by the clocks of schedulers, which may be ahead."""
+        early = 0.0 if run.due_at is None else run.due_at - (EPOCH + self.now() + SKEW)
+        if early > 1e-3:
+            self._broken(f"{_of(work)} was begun {early:.3f} s before it was due")
 
     def _check_needs(self, work: Work, ref: TaskRef, name: str) -> None:
         steps = BY_NAME[self.runs[ref.run].pipeline].steps

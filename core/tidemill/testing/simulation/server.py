@@ -121,6 +121,8 @@ class Server:
     claims: Stream[Started | Voided] = field(init=False)
     results: Stream[Result] = field(init=False)
     claimed: dict[Claim, Started] = field(default_factory=dict)
+    begun: dict[Claim, Started] = field(default_factory=dict)
+    """Of what was reserved."""
     published: set[Claim] = field(default_factory=set)
     reconnect: list[Callable[[], None]] = field(default_factory=list)
     """Called when it comes up with nothing."""
@@ -156,15 +158,25 @@ class Server:
     def claim(self, claim: Started, epoch: str) -> bool | None:
         """The first claim of a task and fence wins. None where there are no claims of
         this epoch (any more)."""
+        return self._claim(self.claimed, claim, epoch, "has claimed")
+
+    def begin(self, claim: Started, epoch: str) -> bool | None:
+        """The same of the begin of what was reserved."""
+        return self._claim(self.begun, claim, epoch, "begins with")
+
+    def _claim(
+        self, claimed: dict[Claim, Started], claim: Started, epoch: str, does: str
+    ) -> bool | None:
         if epoch != str(self.epoch):
             return None
         name = (claim.ref, claim.fence)
-        if name in self.claimed:
+        if name in claimed:
             return False
-        self.claimed[name] = claim
+        claimed[name] = claim
         if self.told is not None:
-            self.told(f"{claim.worker or 'nobody'} has claimed {claim.ref} {claim.fence}")
-        self.claims.add(claim if claim.worker else Voided(claim.ref, claim.fence))
+            self.told(f"{claim.worker or 'nobody'} {does} {claim.ref} {claim.fence}")
+        voided = Voided(claim.ref, claim.fence, claim.reserved)
+        self.claims.add(claim if claim.worker else voided)
         if claim.worker and self.ambush is not None:
             ambush, self.ambush = self.ambush, None
             ambush(claim.worker)
@@ -187,6 +199,7 @@ class Server:
     def forget_claims(self) -> None:
         self.epoch += 1
         self.claimed.clear()
+        self.begun.clear()
         self.claims.forget()
 
     def forget_work(self) -> None:

@@ -11,12 +11,18 @@ _READY = "state = 'ready' AND pool IS NOT NULL"
 _DUE = "act_at IS NOT NULL"
 _OPEN = "ended_at IS NULL"
 _WIDE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_ACTIVE = "state IN ('queued', 'reserved', 'running', 'delegated') AND pool IS NOT NULL"
+_TIMED = (
+    "state IN ('queued', 'reserved', 'running', 'delegated', 'awaiting_approval')"
+    " AND run_at IS NOT NULL AND pool IS NOT NULL"
+)
 
 
 def upgrade() -> None:
     _runs()
     _tasks()
     _schedules()
+    _reservations()
     op.add_column("pipeline", sa.Column("commit", sa.String(), nullable=False, server_default=""))
     op.add_column("worker", sa.Column("resources", sa.JSON(), nullable=False, server_default="{}"))
     op.create_table(
@@ -152,6 +158,15 @@ def _triggers() -> None:
     )
     _index("held_due", "held", ["due_at"], "due_at IS NOT NULL")
     _index("held_until", "held", ["until"], "until IS NOT NULL")
+
+
+def _reservations() -> None:
+    for name, columns, where in (
+        ("task_active", ["run", "step"], _ACTIVE),
+        ("task_timer", ["run_at"], _TIMED),
+    ):
+        op.drop_index(name, "task")
+        _index(name, "task", columns, where)
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:
