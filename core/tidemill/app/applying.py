@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from tidelang import codec, values
 from tidelang.definition import Definition, Schedule
 from tidelang.evaluate import Scope, evaluate
 from tidelang.params import ParamError, bind
+from tidemill.app.calendars import Calendars
 from tidemill.app.commits import Commits
 from tidemill.app.constants import constant
 from tidemill.app.fleet import fleet, writing_store
@@ -138,6 +141,7 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
     now, who, commits = SystemClock().now(), this_person().name, Commits()
     commit = {file: commits.of(file) for file in seen.values()}
     under = [_shown(project, path) for path in sources.paths]
+    today = datetime.fromtimestamp(now, UTC).date()
 
     def work(tx: Transaction) -> _Outcome:
         tx.lock_pipelines()
@@ -146,10 +150,11 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
         before = snapshot(tx, names)
         done: list[Applied] = []
         for file, compilation in found:
+            calendars = Calendars(file.absolute().parent, project.root, today)
             for digest, called in compilation.called.items():
                 tx.add_definition(digest, called.name, codec.encode(called), now)
             for d in compilation.definitions:
-                done.append(_apply(tx, d, _shown(project, file), now, who))
+                done.append(_apply(tx, d, _shown(project, file), calendars, now, who))
                 _note_commit(tx, d.name, commit[file])
         if sources.prune:
             done += [_remove(tx, row) for row in gone]
@@ -180,7 +185,9 @@ def _remove(tx: Transaction, row: PipelineRow) -> Applied:
     return Applied(row.name, "gone", row.digest, ())
 
 
-def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: str) -> Applied:
+def _apply(
+    tx: Transaction, definition: Definition, file: str, calendars: Calendars, now: float, who: str
+) -> Applied:
     digest = codec.digest(definition)
     tx.add_definition(digest, definition.name, codec.encode(definition), now)
     before = tx.pipeline(definition.name)
@@ -188,11 +195,12 @@ def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: 
         tx.save_pipeline(PipelineRow(definition.name, digest, file, now, who))
     wanted: dict[str, dict[str, Any]] = {}
     for schedule in definition.schedules:
-        spec = schedules.spec_of(schedule, _params(definition, schedule))
+        excluded = calendars.left_out(schedule)
+        spec = schedules.spec_of(schedule, _params(definition, schedule), excluded)
         wanted[schedules.identity_of(spec)] = spec
     for row in tx.schedules_of(definition.name):
         if row.identity in wanted:
-            tx.save_schedule(row._replace(spec=wanted.pop(row.identity)))
+            tx.save_schedule(_changed(row, wanted.pop(row.identity), now))
         else:
             tx.drop_schedule(row.number)
     for identity, spec in wanted.items():
@@ -205,6 +213,17 @@ def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: 
     rows = tx.schedules_of(definition.name)
     times = sorted(row.next_due for row in rows if row.next_due is not None)
     return Applied(definition.name, change, digest, tuple(times))
+
+
+def _changed(row: ScheduleRow, spec: Mapping[str, Any], now: float) -> ScheduleRow:
+    """A schedule that was applied before. Where it is due at other times now, its next one is
+    found anew; what was missed before is still made up for."""
+    if row.next_due is None or not schedules.moved(row.spec, spec):
+        return row._replace(spec=spec)
+    nominal = row.next_due - schedules.offset(row.spec, row.pipeline)
+    first = schedules.first_after(spec, math.nextafter(min(nominal, now), -math.inf))
+    due = None if first is None else first + schedules.offset(spec, row.pipeline)
+    return row._replace(spec=spec, next_due=due, act_at=None if row.paused else due)
 
 
 def _params(definition: Definition, schedule: Schedule) -> dict[str, Any]:
