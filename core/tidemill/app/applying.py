@@ -198,7 +198,9 @@ def _apply(
         excluded = calendars.left_out(schedule)
         spec = schedules.spec_of(schedule, _params(definition, schedule), excluded)
         wanted[schedules.identity_of(spec)] = spec
-    for row in tx.schedules_of(definition.name):
+    rows = tx.schedules_of(definition.name)
+    at_rest = [row for row in rows if row.paused]
+    for row in rows:
         if row.identity in wanted:
             tx.save_schedule(_changed(row, wanted.pop(row.identity), now))
         else:
@@ -207,11 +209,14 @@ def _apply(
         first = schedules.first_after(spec, now)
         later = schedules.offset(spec, definition.name)
         due = None if first is None else first + later
-        tx.add_schedule(ScheduleRow(0, definition.name, identity, spec, due, due))
+        new = ScheduleRow(0, definition.name, identity, spec, due, due)
+        if at_rest and len(at_rest) == len(rows):  # the pipeline is, so what is new is too
+            new = new._replace(act_at=None, paused=True, reason=at_rest[0].reason)
+        tx.add_schedule(new)
     apply_triggers(tx, definition, digest)
     change = "new" if before is None else "unchanged" if before.digest == digest else "changed"
     rows = tx.schedules_of(definition.name)
-    times = sorted(row.next_due for row in rows if row.next_due is not None)
+    times = sorted(r.next_due for r in rows if r.next_due is not None and not r.paused)
     return Applied(definition.name, change, digest, tuple(times))
 
 

@@ -17,7 +17,15 @@ from tidemill.engine.plans import plan_of
 from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import LateRow, PipelineRow, RunRow, TaskRef, TaskRow, WorkerRow
+from tidemill.model.rows import (
+    LateRow,
+    PipelineRow,
+    RunRow,
+    ScheduleRow,
+    TaskRef,
+    TaskRow,
+    WorkerRow,
+)
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError
@@ -158,6 +166,20 @@ class History:
     def pipelines(self) -> list[PipelineRow]:
         """Those that were applied, by name."""
         return self._sql.pipelines() if self._sql else []
+
+    def schedules(self, pipeline: str | None = None) -> list[ScheduleRow]:
+        """The schedules of a pipeline that was applied, or of all.
+
+        Raises:
+            UsageError: there is no such pipeline.
+        """
+        if pipeline is not None:
+            known = [row.name for row in self._sql.pipelines()] if self._sql else []
+            if pipeline not in known:
+                from tidemill.app.applying import no_pipeline
+
+                raise no_pipeline(pipeline, known)
+        return self._sql.schedules(pipeline) if self._sql else []
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

@@ -14,7 +14,7 @@ from tidelang import codec, values
 from tidemill.engine.children import Children
 from tidemill.engine.create import NewRun, create_run
 from tidemill.errors import TidemillError
-from tidemill.model import schedules
+from tidemill.model import causes, schedules
 from tidemill.model.plan import make_plan
 from tidemill.model.rows import PipelineRow, ScheduleRow
 from tidemill.ports import Transaction
@@ -40,16 +40,26 @@ class Firing:
         for row in found:
             pipeline = self.tx.pipeline(row.pipeline)
             if pipeline is not None:
-                self._fire(row, pipeline, now)
+                after = self._fire(row, pipeline, now)
+                self.tx.save_schedule(after)
+                self.more |= after.act_at is not None and after.act_at <= now
 
-    def _fire(self, row: ScheduleRow, pipeline: PipelineRow, now: float) -> None:
+    def _fire(self, row: ScheduleRow, pipeline: PipelineRow, now: float) -> ScheduleRow:
+        """Makes the runs that are due, and counts what no run is made for."""
         later = schedules.offset(row.spec, row.pipeline)
         what = schedules.due(row.spec, (row.next_due or now) - later, now - later)
         then = None if what.then is None else what.then + later
-        self.tx.save_schedule(row._replace(next_due=then, act_at=then))
+        after = row._replace(next_due=then, act_at=then)
+        if what.missed:
+            after = after._replace(missed=row.missed + what.missed, missed_at=what.missed_at)
         for due_at in what.times:
-            if not self.tx.is_fired(row.number, due_at) and self._may_start(row):
-                self._start(row, pipeline, due_at, now)
+            if self.tx.is_fired(row.number, due_at):
+                continue
+            if self._may_start(row) and self._start(row, pipeline, due_at, now):
+                after = after._replace(fired_due=due_at, fired_at=now)
+            else:
+                after = after._replace(missed=after.missed + 1, missed_at=due_at)
+        return after
 
     def _may_start(self, row: ScheduleRow) -> bool:
         """What its `overlap` says where earlier runs of it are still going."""
@@ -68,7 +78,8 @@ class Firing:
         for number in runs:
             self.tx.signal(number, cancel=True)
 
-    def _start(self, row: ScheduleRow, pipeline: PipelineRow, due_at: float, now: float) -> None:
+    def _start(self, row: ScheduleRow, pipeline: PipelineRow, due_at: float, now: float) -> bool:
+        """False where no run can be made."""
         content = self.tx.definition(pipeline.digest)
         definition = codec.decode(content)
         types = {param.name: param.type for param in definition.params}
@@ -79,7 +90,7 @@ class Firing:
             plan = make_plan(definition, params)
         except TidemillError as error:
             log.error("schedule %s of %s cannot start: %s", row.number, row.pipeline, error)
-            return
+            return False
         new = NewRun(
             plan,
             pipeline.digest,
@@ -92,7 +103,9 @@ class Firing:
             schedule=row.number,
             due_at=due_at,
             queued=row.spec["overlap"] == "queue",
+            cause=causes.schedule(row.number, due_at),
         )
         run = create_run(self.tx, new, now, self.children.progress.standing)
         self.children.plans.replace(run.number, plan)
         self.children.ledger.add_made(run, self.tx.all_tasks(run.number))
+        return True

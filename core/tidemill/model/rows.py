@@ -176,7 +176,7 @@ class ScheduleRow(NamedTuple):
     """When runs of a pipeline start by themselves. `spec` is JSON: see
     `tidemill.model.schedules`. `next_due` is None where nothing is due any more; `act_at` is
     when something has to be done about it: ahead of it where workers get ready, None while it
-    is `paused`. `missed` counts due times that no run was made for, the last one at
+    is `paused`, for a `reason`. `missed` counts due times that no run was made for, the last one at
     `missed_at`; the last run was made for `fired_due`, at `fired_at`."""
 
     number: int
@@ -190,6 +190,7 @@ class ScheduleRow(NamedTuple):
     missed_at: float | None = None
     fired_due: float | None = None
     fired_at: float | None = None
+    reason: str = ""
 
 
 class PipelineRow(NamedTuple):

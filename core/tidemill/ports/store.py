@@ -408,7 +408,11 @@ class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
     def drop_pipeline(self, name: str) -> None:
         """With its schedules."""
 
-    def schedules_of(self, pipeline: str) -> list[ScheduleRow]: ...
+    def schedule(self, number: int) -> ScheduleRow | None:
+        """It stays locked: it does not fire meanwhile."""
+
+    def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
+        """They stay locked."""
 
     def add_schedule(self, row: ScheduleRow) -> None: ...
 

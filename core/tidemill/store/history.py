@@ -15,6 +15,7 @@ from tidemill.model.rows import (
     LateRow,
     PipelineRow,
     RunRow,
+    ScheduleRow,
     TaskRef,
     TaskRow,
     WorkerRow,
@@ -29,6 +30,7 @@ from tidemill.store.tables import (
     Outbox,
     Pipeline,
     Run,
+    Schedule,
     Task,
     Version,
     Worker,
@@ -130,6 +132,13 @@ class SqlHistory(Waiting):
             held.setdefault(task.worker, []).append(task_row(task.model_dump()))
         found = self._all(select(Worker).order_by(col(Worker.name)))
         return [(WorkerRow(**row.model_dump()), held.get(row.name, [])) for row in found]
+
+    def schedules(self, pipeline: str | None = None) -> list[ScheduleRow]:
+        """Of a pipeline, or of all, by their pipelines' names."""
+        query = select(Schedule).order_by(col(Schedule.pipeline), col(Schedule.number))
+        if pipeline is not None:
+            query = query.where(Schedule.pipeline == pipeline)
+        return [ScheduleRow(**row.model_dump()) for row in self._all(query)]
 
     def pipelines(self) -> list[PipelineRow]:
         found = self._all(select(Pipeline).order_by(col(Pipeline.name)))

@@ -140,6 +140,7 @@ class Schedule(SQLModel, table=True):
     missed_at: float | None = None
     fired_due: float | None = None
     fired_at: float | None = None
+    reason: str = ""
 
     __table_args__ = (
         _partial("schedule_due", "act_at", where="act_at IS NOT NULL"),

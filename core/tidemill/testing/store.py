@@ -254,6 +254,11 @@ class StoreConformance(
                 lambda tx: tx.new_run(RUN._replace(schedule=first.number, due_at=5.0))
             )
         store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        away = first._replace(paused=True, reason="moving", act_at=None, missed=2, fired_due=5.0)
+        store.transact_now(lambda tx: tx.save_schedule(away))
+        assert store.transact_now(lambda tx: tx.schedule(first.number)) == away
+        store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        assert store.transact_now(lambda tx: tx.schedule(99)) is None
         store.transact_now(lambda tx: tx.drop_schedule(due[1].number))
         left = store.transact_now(lambda tx: tx.schedules_of("p"))
         assert [(row.identity, row.next_due) for row in left] == [

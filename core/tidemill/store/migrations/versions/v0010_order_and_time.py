@@ -79,6 +79,7 @@ def _schedules() -> None:
     op.add_column("schedule", sa.Column("missed_at", sa.Float()))
     op.add_column("schedule", sa.Column("fired_due", sa.Float()))
     op.add_column("schedule", sa.Column("fired_at", sa.Float()))
+    op.add_column("schedule", sa.Column("reason", sa.String(), nullable=False, server_default=""))
     op.execute("UPDATE schedule SET act_at = next_due")
     op.drop_index("schedule_due", "schedule")
     _index("schedule_due", "schedule", ["act_at"], _DUE)
