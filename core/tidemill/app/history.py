@@ -18,6 +18,7 @@ from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
 from tidemill.model.rows import (
+    BackfillRow,
     LateRow,
     PipelineRow,
     RunRow,
@@ -180,6 +181,9 @@ class History:
 
                 raise no_pipeline(pipeline, known)
         return self._sql.schedules(pipeline) if self._sql else []
+
+    def backfills(self) -> list[BackfillRow]:
+        return self._sql.backfills() if self._sql else []
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "schedules": "Show the schedules of a pipeline that was applied, or of all.",
     "pause": "Pause the schedules of a pipeline, or one schedule.",
     "resume": "Let the paused schedules of a pipeline, or one, go on.",
+    "backfill": "Make the runs of a schedule for a time that has passed.",
     "workers": "Show the workers of the fleet.",
     "notify": "See to it that people are told.",
     "up": "Start a scheduler, a worker and a NATS server here.",

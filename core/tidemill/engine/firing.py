@@ -10,12 +10,10 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tidelang import codec, values
 from tidemill.engine.children import Children
-from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.nominal import begin, new_run
 from tidemill.errors import TidemillError
 from tidemill.model import causes, schedules
-from tidemill.model.plan import make_plan
 from tidemill.model.rows import PipelineRow, ScheduleRow
 from tidemill.ports import Transaction
 
@@ -80,32 +78,18 @@ class Firing:
 
     def _start(self, row: ScheduleRow, pipeline: PipelineRow, due_at: float, now: float) -> bool:
         """False where no run can be made."""
-        content = self.tx.definition(pipeline.digest)
-        definition = codec.decode(content)
-        types = {param.name: param.type for param in definition.params}
-        params = {
-            name: values.from_json(value, types[name]) for name, value in row.spec["params"].items()
-        }
         try:
-            plan = make_plan(definition, params)
+            new = new_run(
+                self.tx,
+                pipeline,
+                row.spec["params"],
+                schedule=row.number,
+                due_at=due_at,
+                queued=row.spec["overlap"] == "queue",
+                cause=causes.schedule(row.number, due_at),
+            )
         except TidemillError as error:
             log.error("schedule %s of %s cannot start: %s", row.number, row.pipeline, error)
             return False
-        new = NewRun(
-            plan,
-            pipeline.digest,
-            content,
-            pipeline.file,
-            chosen=frozenset(range(plan.size)),
-            carried={},
-            pooled=True,
-            told=True,
-            schedule=row.number,
-            due_at=due_at,
-            queued=row.spec["overlap"] == "queue",
-            cause=causes.schedule(row.number, due_at),
-        )
-        run = create_run(self.tx, new, now, self.children.progress.standing)
-        self.children.plans.replace(run.number, plan)
-        self.children.ledger.add_made(run, self.tx.all_tasks(run.number))
+        begin(self.tx, self.children, new, now)
         return True

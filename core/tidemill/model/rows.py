@@ -193,6 +193,29 @@ class ScheduleRow(NamedTuple):
     reason: str = ""
 
 
+class BackfillRow(NamedTuple):
+    """Runs for the due times that a schedule with this `spec` has up to `last`, with these
+    `params` (JSON by name), no more than `max_parallel` at a time, the oldest first. The next
+    one is for `next_due`; None once all are made, or no more are to be. `total` are all,
+    `made` those that were made so far. It is looked at when one of its runs ends, and at
+    `look_at`. It has ended when its runs have; `detail` says why where that is not all."""
+
+    number: int
+    pipeline: str
+    spec: Mapping[str, Any]
+    params: Mapping[str, Any]
+    next_due: float | None
+    last: float
+    total: int
+    max_parallel: int
+    created_at: float
+    created_by: str
+    look_at: float | None = None
+    made: int = 0
+    ended_at: float | None = None
+    detail: str = ""
+
+
 class PipelineRow(NamedTuple):
     """A pipeline that was applied: the version that new runs are made of. `commit` is the one of
     git that its file was at, empty where it was at none."""

@@ -10,6 +10,7 @@ from tidemill.errors import TidemillError
 from tidemill.model.rows import (
     AlarmRow,
     AttemptRow,
+    BackfillRow,
     DecisionRow,
     DurationRow,
     EventLook,
@@ -362,7 +363,25 @@ class Triggers(Protocol):
         """Forgets keys that need not be remembered after this time."""
 
 
-class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
+class Backfills(Protocol):
+    """What works off backfills."""
+
+    def add_backfill(self, row: BackfillRow) -> int:
+        """Stores one and returns its number; the row's own number is ignored."""
+
+    def backfills(self, numbers: Iterable[int]) -> list[BackfillRow]:
+        """These, by number. Waits until nobody else has them in hand; they stay locked."""
+
+    def due_backfills(self, now: float, limit: int) -> list[BackfillRow]:
+        """Those that are to be looked at and that nobody else has in hand; they stay locked."""
+
+    def save_backfill(self, row: BackfillRow) -> None: ...
+
+    def open_runs_of_backfill(self, number: int) -> list[int]:
+        """Its runs that have not ended, the first one first."""
+
+
+class Transaction(Turn, Purging, Notices, Events, Triggers, Backfills, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 

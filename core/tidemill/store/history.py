@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from tidemill.model.rows import (
     WHOLE,
     AttemptRow,
+    BackfillRow,
     ExpansionRow,
     LateRow,
     PipelineRow,
@@ -25,6 +26,7 @@ from tidemill.model.views import LATE_WORDS
 from tidemill.store.row_values import run_row, task_row
 from tidemill.store.tables import (
     Attempt,
+    Backfill,
     Condemned,
     Expansion,
     Outbox,
@@ -139,6 +141,10 @@ class SqlHistory(Waiting):
         if pipeline is not None:
             query = query.where(Schedule.pipeline == pipeline)
         return [ScheduleRow(**row.model_dump()) for row in self._all(query)]
+
+    def backfills(self) -> list[BackfillRow]:
+        found = self._all(select(Backfill).order_by(col(Backfill.number)))
+        return [BackfillRow(**row.model_dump()) for row in found]
 
     def pipelines(self) -> list[PipelineRow]:
         found = self._all(select(Pipeline).order_by(col(Pipeline.name)))

@@ -23,6 +23,7 @@ from tidemill.model.rows import (
 )
 from tidemill.ports import Hand, Lease, StaleError
 from tidemill.store.alarms import Alarms
+from tidemill.store.backfills import Backfills
 from tidemill.store.batch import as_json, fold
 from tidemill.store.columns import (
     APPROVAL,
@@ -44,7 +45,9 @@ from tidemill.store.triggers import Triggers
 from tidemill.store.workers import Workers
 
 
-class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms, Triggers):
+class SqlTransaction(
+    Order, Pipelines, Workers, Purging, Notices, Events, Alarms, Triggers, Backfills
+):
     """See `tidemill.ports.Transaction`."""
 
     @contextmanager
@@ -190,6 +193,7 @@ class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms
             *self._fetch("next_schedule"),
             *self._fetch("next_alarm"),
             *self._fetch("next_held"),
+            *self._fetch("next_backfill"),
         ]
         return min((float(at) for (at,) in timers if at is not None), default=None)
 

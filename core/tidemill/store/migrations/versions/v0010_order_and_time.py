@@ -17,6 +17,7 @@ def upgrade() -> None:
     _runs()
     _tasks()
     _schedules()
+    _backfills()
     op.add_column("pipeline", sa.Column("commit", sa.String(), nullable=False, server_default=""))
     op.add_column("worker", sa.Column("resources", sa.JSON(), nullable=False, server_default="{}"))
     op.create_table(
@@ -141,6 +142,28 @@ def _triggers() -> None:
     )
     _index("held_due", "held", ["due_at"], "due_at IS NOT NULL")
     _index("held_until", "held", ["until"], "until IS NOT NULL")
+
+
+def _backfills() -> None:
+    op.create_table(
+        "backfill",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("pipeline", sa.String(), nullable=False, index=True),
+        sa.Column("spec", sa.JSON(), nullable=False),
+        sa.Column("params", sa.JSON(), nullable=False),
+        sa.Column("next_due", sa.Float()),
+        sa.Column("last", sa.Float(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("max_parallel", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("look_at", sa.Float()),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.Float()),
+        sa.Column("detail", sa.String(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    _index("backfill_looked_at", "backfill", ["look_at"], "look_at IS NOT NULL")
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:
