@@ -18,10 +18,12 @@ from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
 from tidemill.model.rows import (
+    BackfillRow,
     CordonRow,
     LateRow,
     PipelineRow,
     RunRow,
+    ScheduleRow,
     TaskRef,
     TaskRow,
     WorkerRow,
@@ -170,6 +172,23 @@ class History:
     def pipelines(self) -> list[PipelineRow]:
         """Those that were applied, by name."""
         return self._sql.pipelines() if self._sql else []
+
+    def schedules(self, pipeline: str | None = None) -> list[ScheduleRow]:
+        """The schedules of a pipeline that was applied, or of all.
+
+        Raises:
+            UsageError: there is no such pipeline.
+        """
+        if pipeline is not None:
+            known = [row.name for row in self._sql.pipelines()] if self._sql else []
+            if pipeline not in known:
+                from tidemill.app.applying import no_pipeline
+
+                raise no_pipeline(pipeline, known)
+        return self._sql.schedules(pipeline) if self._sql else []
+
+    def backfills(self) -> list[BackfillRow]:
+        return self._sql.backfills() if self._sql else []
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

@@ -67,6 +67,7 @@ class NewRun:
     told: bool = False
     raised: int = 0
     cause: Cause = field(default_factory=dict)
+    backfill: int | None = None
 
     @property
     def excluded(self) -> frozenset[int]:
@@ -154,6 +155,7 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
         told=new.told,
         raised=new.raised,
         cause=new.cause,
+        backfill=new.backfill,
     )
     if plan.definition.deadline is not None:
         run = run._replace(deadline_at=passes_at(plan.definition.deadline, starts_at(run)))

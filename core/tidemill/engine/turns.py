@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidemill.engine.alarms import AT_ONCE, Alarms
+from tidemill.engine.backfilling import Backfilling
 from tidemill.engine.booking import GRACE, Booking
 from tidemill.engine.children import Children
 from tidemill.engine.deadlines import has_deadlines, hush, know_stopping
@@ -179,6 +180,9 @@ class Turns:
         triggering = None if every is None else Reacting(every, children)
         if triggering is not None:
             triggering.react(reports, arrived=arrived, timer_passed=self._timer_passed(ledger))
+        backfilling = None if every is None else Backfilling(every, children)
+        if backfilling is not None:
+            backfilling.fill(ledger.now, timer=self._timer_passed(ledger))
         gate = None if every is None else Gate(every, ledger, self.plans, self.standing)
         if gate is not None:
             gate.admit()
@@ -199,6 +203,7 @@ class Turns:
         todo.tasks = list(ledger.changed.values())
         todo.late = ledger.late
         more = dispatch.more or len(rings) == AT_ONCE or (firing is not None and firing.more)
+        more = more or (backfilling is not None and backfilling.more)
         more = more or (gate is not None and gate.called)
         more = more or (triggering is not None and triggering.more)
         nudged = any(isinstance(report, Nudge) for report in reports)

@@ -10,6 +10,7 @@ from tidemill.errors import TidemillError
 from tidemill.model.rows import (
     AlarmRow,
     AttemptRow,
+    BackfillRow,
     CordonRow,
     DecisionRow,
     DurationRow,
@@ -386,7 +387,25 @@ class Placement(Protocol):
         """How many of them were cordoned."""
 
 
-class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Protocol):
+class Backfills(Protocol):
+    """What works off backfills."""
+
+    def add_backfill(self, row: BackfillRow) -> int:
+        """Stores one and returns its number; the row's own number is ignored."""
+
+    def backfills(self, numbers: Iterable[int]) -> list[BackfillRow]:
+        """These, by number. Waits until nobody else has them in hand; they stay locked."""
+
+    def due_backfills(self, now: float, limit: int) -> list[BackfillRow]:
+        """Those that are to be looked at and that nobody else has in hand; they stay locked."""
+
+    def save_backfill(self, row: BackfillRow) -> None: ...
+
+    def open_runs_of_backfill(self, number: int) -> list[int]:
+        """Its runs that have not ended, the first one first."""
+
+
+class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Backfills, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 
@@ -433,7 +452,11 @@ class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Protocol)
     def drop_pipeline(self, name: str) -> None:
         """With its schedules."""
 
-    def schedules_of(self, pipeline: str) -> list[ScheduleRow]: ...
+    def schedule(self, number: int) -> ScheduleRow | None:
+        """It stays locked: it does not fire meanwhile."""
+
+    def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
+        """They stay locked."""
 
     def add_schedule(self, row: ScheduleRow) -> None: ...
 

@@ -17,6 +17,7 @@ from tidemill.store.tables import (
     Approval,
     Arrival,
     Attempt,
+    Backfill,
     Condemned,
     Cordon,
     Duration,
@@ -34,6 +35,7 @@ from tidemill.store.tables import (
     Worker,
 )
 
+BACKFILL: Table = Backfill.__table__  # type: ignore[attr-defined]
 VERSION: Table = Version.__table__  # type: ignore[attr-defined]
 RUN: Table = Run.__table__  # type: ignore[attr-defined]
 CONDEMNED: Table = Condemned.__table__  # type: ignore[attr-defined]

@@ -11,11 +11,13 @@ from sqlmodel import Session, col, select
 from tidemill.model.rows import (
     WHOLE,
     AttemptRow,
+    BackfillRow,
     CordonRow,
     ExpansionRow,
     LateRow,
     PipelineRow,
     RunRow,
+    ScheduleRow,
     TaskRef,
     TaskRow,
     WorkerRow,
@@ -25,12 +27,14 @@ from tidemill.model.views import LATE_WORDS
 from tidemill.store.row_values import run_row, task_row
 from tidemill.store.tables import (
     Attempt,
+    Backfill,
     Condemned,
     Cordon,
     Expansion,
     Outbox,
     Pipeline,
     Run,
+    Schedule,
     Task,
     Version,
     Worker,
@@ -139,6 +143,17 @@ class SqlHistory(Waiting):
     def cordons(self) -> list[CordonRow]:
         found = self._all(select(Cordon).order_by(col(Cordon.worker)))
         return [CordonRow(**row.model_dump()) for row in found]
+
+    def schedules(self, pipeline: str | None = None) -> list[ScheduleRow]:
+        """Of a pipeline, or of all, by their pipelines' names."""
+        query = select(Schedule).order_by(col(Schedule.pipeline), col(Schedule.number))
+        if pipeline is not None:
+            query = query.where(Schedule.pipeline == pipeline)
+        return [ScheduleRow(**row.model_dump()) for row in self._all(query)]
+
+    def backfills(self) -> list[BackfillRow]:
+        found = self._all(select(Backfill).order_by(col(Backfill.number)))
+        return [BackfillRow(**row.model_dump()) for row in found]
 
     def pipelines(self) -> list[PipelineRow]:
         found = self._all(select(Pipeline).order_by(col(Pipeline.name)))

@@ -39,8 +39,14 @@ class Pipelines(Access):
     def drop_pipeline(self, name: str) -> None:
         self._connection.execute(delete(PIPELINE).where(PIPELINE.c.name == name))
 
+    def schedule(self, number: int) -> ScheduleRow | None:
+        found = select(SCHEDULE).where(SCHEDULE.c.number == number).with_for_update()
+        row = self._connection.execute(found).mappings().first()
+        return None if row is None else ScheduleRow(**row)
+
     def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
         found = select(SCHEDULE).where(SCHEDULE.c.pipeline == pipeline).order_by(SCHEDULE.c.number)
+        found = found.with_for_update()  # a scheduler may be firing them
         return [ScheduleRow(**row) for row in self._connection.execute(found).mappings()]
 
     def add_schedule(self, row: ScheduleRow) -> None:

@@ -27,6 +27,7 @@ from tidemill.store.columns import (
     ACTIVE,
     APPROVAL,
     AWAITING,
+    BACKFILL,
     DURATION,
     EXPANSION,
     EXPANSION_COLUMNS,
@@ -283,6 +284,10 @@ class Reading(Dialected):
     @cached_property
     def next_held(self) -> Select[Any]:
         return select(func.min(HELD.c.due_at)).where(HELD.c.due_at.is_not(None))
+
+    @cached_property
+    def next_backfill(self) -> Select[Any]:
+        return select(func.min(BACKFILL.c.look_at)).where(BACKFILL.c.look_at.is_not(None))
 
     @cached_property
     def open_runs_of(self) -> Select[Any]:

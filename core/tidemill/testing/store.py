@@ -10,6 +10,7 @@ import pytest
 
 from tidemill.model.rows import (
     AttemptRow,
+    BackfillRow,
     CordonRow,
     DecisionRow,
     DutyRow,
@@ -278,6 +279,30 @@ class StoreConformance(
         assert store.transact_now(lambda tx: tx.uncordon(["w1", "w2"])) == 1
         assert store.transact_now(lambda tx: tx.cordons()) == []
 
+    def test_a_backfill_is_kept_with_how_far_it_has_come(self, store: DirectStore) -> None:
+        spec, params = {"every": 1000, "x": [[1, 2]]}, {"n": AWKWARD}
+        row = BackfillRow(1, "p", spec, params, 5.0, 9.0, 5, 2, 1.0, "anna", look_at=3.0)
+        assert store.transact_now(lambda tx: tx.add_backfill(row)) == 1
+        assert store.transact_now(lambda tx: tx.next_due(0.0)) == 3.0
+        assert store.transact_now(lambda tx: tx.due_backfills(2.9, 9)) == []
+        assert store.transact_now(lambda tx: tx.due_backfills(3.0, 9)) == [row]
+        later = row._replace(next_due=None, look_at=None, made=5, ended_at=9.5, detail="it's %s :x")
+        store.transact_now(lambda tx: tx.save_backfill(later))
+        assert store.transact_now(lambda tx: tx.backfills([1, 7])) == [later]
+        assert store.transact_now(lambda tx: tx.next_due(0.0)) is None
+
+    def test_a_backfill_makes_one_run_for_a_due_time(self, store: DirectStore) -> None:
+        def work(tx: Transaction) -> list[int]:
+            tx.add_definition("d1", "p", b"{}", 1.0)
+            for due_at in (5.0, 6.0):
+                tx.new_run(RUN._replace(backfill=1, due_at=due_at))
+            tx.new_run(RUN._replace(backfill=1, due_at=7.0, state=RunState.SUCCEEDED))
+            return tx.open_runs_of_backfill(1)
+
+        assert store.transact_now(work) == [1, 2]
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            store.transact_now(lambda tx: tx.new_run(RUN._replace(backfill=1, due_at=5.0)))
+
     def test_schedules_that_are_due_come_in_order_and_fire_a_time_once(
         self, store: DirectStore
     ) -> None:
@@ -307,6 +332,11 @@ class StoreConformance(
                 lambda tx: tx.new_run(RUN._replace(schedule=first.number, due_at=5.0))
             )
         store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        away = first._replace(paused=True, reason="moving", act_at=None, missed=2, fired_due=5.0)
+        store.transact_now(lambda tx: tx.save_schedule(away))
+        assert store.transact_now(lambda tx: tx.schedule(first.number)) == away
+        store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        assert store.transact_now(lambda tx: tx.schedule(99)) is None
         store.transact_now(lambda tx: tx.drop_schedule(due[1].number))
         left = store.transact_now(lambda tx: tx.schedules_of("p"))
         assert [(row.identity, row.next_due) for row in left] == [

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _tasks()
     _schedules()
     _reservations()
+    _backfills()
     op.add_column("pipeline", sa.Column("commit", sa.String(), nullable=False, server_default=""))
     op.add_column("worker", sa.Column("resources", sa.JSON(), nullable=False, server_default="{}"))
     op.create_table(
@@ -97,6 +98,7 @@ def _schedules() -> None:
     op.add_column("schedule", sa.Column("missed_at", sa.Float()))
     op.add_column("schedule", sa.Column("fired_due", sa.Float()))
     op.add_column("schedule", sa.Column("fired_at", sa.Float()))
+    op.add_column("schedule", sa.Column("reason", sa.String(), nullable=False, server_default=""))
     op.execute("UPDATE schedule SET act_at = next_due")
     op.drop_index("schedule_due", "schedule")
     _index("schedule_due", "schedule", ["act_at"], _DUE)
@@ -167,6 +169,28 @@ def _reservations() -> None:
     ):
         op.drop_index(name, "task")
         _index(name, "task", columns, where)
+
+
+def _backfills() -> None:
+    op.create_table(
+        "backfill",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("pipeline", sa.String(), nullable=False, index=True),
+        sa.Column("spec", sa.JSON(), nullable=False),
+        sa.Column("params", sa.JSON(), nullable=False),
+        sa.Column("next_due", sa.Float()),
+        sa.Column("last", sa.Float(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("max_parallel", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("look_at", sa.Float()),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.Float()),
+        sa.Column("detail", sa.String(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    _index("backfill_looked_at", "backfill", ["look_at"], "look_at IS NOT NULL")
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:
