@@ -38,6 +38,7 @@ class DockerExecutor:
     """Runs steps as containers of the engine on this machine."""
 
     self_fencing = True
+    recovers = False
 
     def __init__(self, context: ExecutorContext) -> None:
         self._id = secrets.token_hex(8)
@@ -114,7 +115,9 @@ class DockerExecutor:
         if _settings_of(work).workspace == "rw" and workdir is not None:
             await asyncio.to_thread(put_back, workdir, files)
 
-    async def recover(self, token: str) -> Handle | None:
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
         """Takes up a step of an executor that was killed. What it wrote meanwhile is gone,
         and what it writes from now on goes nowhere. To be called before the first start,
         which removes what is left of killed executors."""

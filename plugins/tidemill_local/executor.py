@@ -36,6 +36,7 @@ class LocalExecutor:
     """Runs steps as process trees on this machine."""
 
     self_fencing = True
+    recovers = False
 
     def __init__(self, context: ExecutorContext) -> None:
         self._keepers = Keepers(context.scratch, self._heard, self._gone, leased=context.leased)
@@ -87,7 +88,9 @@ class LocalExecutor:
         if _settings_of(work).workspace == "project":
             await asyncio.to_thread(put_back, work.project / work.workdir, files)
 
-    async def recover(self, token: str) -> Handle | None:
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
         """A step never outlives the executor that started it."""
         step = self._steps.get(token)
         return None if step is None or step.over.done() else Handle(token)

@@ -47,6 +47,7 @@ class ScriptedExecutor:
     """`on_stop` False makes steps that ignore being stopped."""
 
     self_fencing = False
+    recovers = False
 
     def __init__(self) -> None:
         self.started: dict[str, list[Started]] = {}
@@ -82,8 +83,10 @@ class ScriptedExecutor:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.source.read_bytes())
 
-    async def recover(self, token: str) -> Handle | None:
-        del token
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        del token, work, io
         return None
 
     async def close(self) -> None: ...
