@@ -130,7 +130,7 @@ async def test_what_a_worker_has_no_room_for_is_told(
 async def test_room_that_has_got_free_is_used_again(
     speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_end, "OUTPUT_KEPT", 1000)
+    monkeypatch.setattr(worker_end, "OUTPUT_KEPT", 1200)
     for _ in range(20):
         speaker.say(*('"\n' * 50 for _ in range(5)))
         await asyncio.sleep(0.02)

@@ -16,6 +16,7 @@ from tidemill.ports.plugins import (
     TemplateError,
     Templates,
 )
+from tidemill.ports.records import Begun, Records, Unreadable
 from tidemill.ports.store import (
     Alarms,
     BadEnd,
@@ -35,6 +36,7 @@ __all__ = [
     "Alarms",
     "Artifacts",
     "BadEnd",
+    "Begun",
     "Broker",
     "CachedResult",
     "Clock",
@@ -50,6 +52,7 @@ __all__ = [
     "Observer",
     "Policy",
     "Purging",
+    "Records",
     "Results",
     "SchedulerEnd",
     "Secrets",
@@ -62,5 +65,6 @@ __all__ = [
     "Transaction",
     "Turn",
     "UnavailableError",
+    "Unreadable",
     "WorkerEnd",
 ]
