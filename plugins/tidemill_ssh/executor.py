@@ -103,6 +103,7 @@ class SshExecutor:
         self, token: str, work: Work | None = None, io: StepIO | None = None
     ) -> Handle | None:
         """A step never outlives the connection of the worker that started it."""
+        del work, io
         step = self._steps.get(token)
         return None if step is None or step.over.done() else Handle(token)
 
