@@ -74,8 +74,13 @@ class FileRecords:
 
     def found(self) -> Sequence[Begun | Unreadable]:
         """What is not of ours is left alone, and said."""
-        records = []
-        for path in sorted(self._folder.iterdir()):
+        records: list[Begun | Unreadable] = []
+        try:
+            paths = sorted(self._folder.iterdir())
+        except OSError as error:
+            log.warning("%s cannot be read: %s", self._folder, error.strerror)
+            return records
+        for path in paths:
             if path.suffix == ".new":
                 path.unlink()
             elif path.suffix == _END:
