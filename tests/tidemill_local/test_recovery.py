@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killed_host import start_and_die
 from local_processes import alive, children, eventually
 
 import tidemill_local
@@ -27,6 +26,7 @@ from tidemill.spi import (
     boot_time,
 )
 from tidemill.testing.executor.bench import RecordingIO
+from tidemill.testing.executor.recovery import start_and_die
 from tidemill_local import LocalSettings
 from tidemill_local.warden import door, relay
 
