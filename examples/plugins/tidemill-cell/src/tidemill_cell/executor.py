@@ -70,6 +70,7 @@ class CellExecutor:
         self, token: str, work: Work | None = None, io: StepIO | None = None
     ) -> Handle | None:
         """No step outlives the worker that started it: there is nothing to take up."""
+        del work, io
         step = self._steps.get(token)
         return None if step is None or step.over.done() else Handle(token)
 
