@@ -26,10 +26,12 @@ def fleet(engine: Engine, tmp_path: Path) -> Iterator[Fleet]:
     if programs is None:
         pytest.skip("PostgreSQL's programs are not installed")
     fleet = Fleet(tmp_path, programs, lease=recovery.LEASE)
-    (tmp_path / "t.tide").write_text(recovery.PIPELINE.format(executor=EXECUTOR))
-    fleet.tidemill("apply", "t.tide")
-    yield fleet
-    fleet.stop()
+    try:
+        (tmp_path / "t.tide").write_text(recovery.PIPELINE.format(executor=EXECUTOR))
+        fleet.tidemill("apply", "t.tide")
+        yield fleet
+    finally:
+        fleet.stop()
 
 
 @pytest.mark.parametrize("seed", range(2))
