@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_processes import alive, children, eventually
+from local_processes import alive, eventually
 
 import tidemill_local
 from tidemill.spi import (
@@ -259,24 +259,17 @@ async def test_a_killed_keeper_costs_its_step(host: Host) -> None:
     work = host.work("echo ready; setsid sleep 1000 & sleep 1000")
     (token,) = host.killed_over(work)
     executor, handle, _ = await host.take_up(token, work)
-    (keeper,) = keepers()
-    os.kill(keeper, signal.SIGKILL)
+    step, *_ = alive(host.mark)
+    os.kill(keeper_of(int(step.split()[0])), signal.SIGKILL)
     assert (await executor.wait(handle)).reason is Reason.LOST
     assert eventually(lambda: not alive(host.mark))
     await executor.close()
 
 
-def keepers() -> list[int]:
-    """Of wardens whose executors are gone: they are init's children now."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            orphan = "\nPPid:\t1\n" in (folder / "status").read_text()
-            if orphan and (folder / "comm").read_text() == "tide-warden\n":
-                found += children(int(folder.name), "tide-keeper")
-        except OSError:
-            continue
-    return found
+def keeper_of(pid: int) -> int:
+    while Path(f"/proc/{pid}/comm").read_text() != "tide-keeper\n":
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid
 
 
 async def test_a_flood_while_nobody_listens_does_not_hold_the_step_up(host: Host) -> None:
