@@ -220,6 +220,8 @@ class _Seen:
         missing = number - 1 - (last if last < number else 0)
         if fence and at <= upto:  # with the next byte, or told again, some of it or all
             missing, text = 0, _behind(text, upto - at)
+        elif fence:  # where two processes have told it, the numbers are not those of one
+            missing = max(missing, 1)
         self._last[name] = number, max(at + size, upto)
         return Piece(ref, int(attempt), text, missing) if text or missing else None
 
