@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tidemill.spi import StartError
 from tidemill_docker import owner
-from tidemill_docker.engine import Engine
+from tidemill_docker.engine import Engine, EngineGone, Refused
 from tidemill_docker.fence import Fence
-from tidemill_docker.reaping import Leftovers, reap
+from tidemill_docker.reaping import Leftovers, reap, remove_all
 
 
 class Connection:
@@ -23,6 +25,8 @@ class Connection:
         self._folder = folder
         self._fence = fence
         self._taken = taken
+        self._known: dict[str, Path] = {}
+        """Executors that were killed and taken over, and their folders."""
         self._ready: asyncio.Task[None] | None = None
         self.engine: Engine | None = None
         self.left = Leftovers(lambda: self.engine)
@@ -43,7 +47,7 @@ class Connection:
         engine = await self.reach()
         if self._ready is None or (self._ready.done() and self._ready.exception()):
             await asyncio.to_thread(_make_private, self._folder)
-            self._ready = asyncio.ensure_future(reap(engine, self._taken()))
+            self._ready = asyncio.ensure_future(reap(engine, self._taken(), self._known))
         await asyncio.shield(self._ready)
         if self._fence is not None:
             self._fence.watch(engine.url, self._label, self._folder)
@@ -53,8 +57,24 @@ class Connection:
         if self.engine is not None:
             self.engine.give_up_pulls()
 
+    def take_over(self, engine: Engine, executor: str, folder: Path) -> None:
+        """What a killed executor left is looked after by this one.
+
+        Raises:
+            StartError: it cannot be.
+        """
+        if self._fence is not None:
+            self._fence.take_over(engine.url, f"{owner.EXECUTOR}={executor}", folder)
+        self._known[executor] = folder
+
     async def close(self) -> None:
         await self.left.close()
+        for executor, folder in self._known.items():
+            if self.engine is not None:
+                with contextlib.suppress(EngineGone, Refused):  # their helper is gone then
+                    await remove_all(self.engine, f"{owner.EXECUTOR}={executor}")
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        self._known.clear()
         if self._fence is not None:
             self._fence.close()
         if self.engine is not None:

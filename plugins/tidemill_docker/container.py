@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tidemill.spi import Work
-from tidemill_docker import program
+from tidemill.spi import OUTPUT_KEPT, Work
+from tidemill_docker import owner, program
 from tidemill_docker.settings import DockerSettings, ImageSettings, Service, own_user
 
+_NOWHERE: tuple[str, Mapping[str, str]] = ("none", {})
+_KEPT = ("local", {"max-size": f"{OUTPUT_KEPT + (4 << 20)}", "max-file": "2", "compress": "false"})
+"""All that the engine is asked for is in the first file, and nobody else may read it."""
 _NANO = 1_000_000_000
 SHELL = "sh"
 NO_ADDRESS = "com.docker.network.bridge.inhibit_ipv4"
@@ -27,7 +30,8 @@ def user_of(settings: ImageSettings) -> str:
 def configuration(
     settings: DockerSettings, work: Work, folder: Path, labels: Mapping[str, str], network: str
 ) -> dict[str, Any]:
-    """The arguments of `create_container` for a step."""
+    """The arguments of `create_container` for a step. The output of one that may be taken up
+    is kept by the engine, in bounds; else nowhere: a flood of it fills no disk."""
     from docker.types import Mount
 
     mounts = [Mount(program.HOME, str(folder), type="bind")]
@@ -35,13 +39,14 @@ def configuration(
     mounts.append(
         Mount(program.WORKSPACE, str(source), type="bind", read_only=settings.workspace == "ro")
     )
+    kept = _KEPT if labels.get(owner.RECOVERABLE) == "yes" else _NOWHERE
     return {
         **_common(settings, labels),
         "entrypoint": [SHELL],
         "command": [],
         "working_dir": "/",
         "stdin_open": True,
-        "host_config": _host(settings, network, mounts=mounts, alone=is_alone(settings)),
+        "host_config": _host(settings, network, mounts=mounts, log=kept, alone=is_alone(settings)),
     }
 
 
@@ -114,11 +119,10 @@ def _host(
     *,
     mounts: Sequence[Any] = (),
     tmpfs: Mapping[str, str] | None = None,
-    log: tuple[str, dict[str, str]] = ("none", {}),
+    log: tuple[str, Mapping[str, str]] = _NOWHERE,
     alone: bool = False,
 ) -> Any:
-    """What holds both steps and services. The output of a step is streamed and kept
-    nowhere: a flood of it fills no disk."""
+    """What holds both steps and services."""
     from docker.types import HostConfig, LogConfig
 
     return HostConfig(
@@ -137,7 +141,7 @@ def _host(
         memswap_limit=settings.memory,
         tmpfs={program.TMP: _in_memory(settings), **(tmpfs or {})},
         mounts=list(mounts),
-        log_config=LogConfig(type=log[0], config=log[1]),
+        log_config=LogConfig(type=log[0], config=dict(log[1])),
         restart_policy={"Name": "no"},
     )
 

@@ -22,11 +22,12 @@ from tidemill.spi import (
 from tidemill.spi.files import put_back
 from tidemill_docker import images, owner
 from tidemill_docker.connection import Connection
-from tidemill_docker.engine import Engine, EngineGone, Refused
+from tidemill_docker.engine import Engine, EngineGone, Missing, Refused
 from tidemill_docker.fence import Fence
 from tidemill_docker.files import StepFolder, workdir_in
 from tidemill_docker.life import Life
-from tidemill_docker.reaping import containers
+from tidemill_docker.reaping import containers, remove_all
+from tidemill_docker.replay import Replay
 from tidemill_docker.settings import DockerSettings
 from tidemill_docker.step import Step
 from tidemill_docker.stopping import kill, terminate
@@ -38,11 +39,12 @@ class DockerExecutor:
     """Runs steps as containers of the engine on this machine."""
 
     self_fencing = True
+    recovers = True
 
     def __init__(self, context: ExecutorContext) -> None:
         self._id = secrets.token_hex(8)
         self._folder = context.scratch / f"docker-{self._id}"
-        self._fence = Fence() if context.leased else None
+        self._fence = Fence(recoverable=context.recoverable) if context.leased else None
         self._connection = Connection(self._id, self._folder, self._fence, self._steps_taken)
         self._steps: dict[str, Step] = {}
         self._work: set[str] = set()
@@ -114,26 +116,26 @@ class DockerExecutor:
         if _settings_of(work).workspace == "rw" and workdir is not None:
             await asyncio.to_thread(put_back, workdir, files)
 
-    async def recover(self, token: str) -> Handle | None:
-        """Takes up a step of an executor that was killed. What it wrote meanwhile is gone,
-        and what it writes from now on goes nowhere. To be called before the first start,
-        which removes what is left of killed executors."""
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        """Its container went on without its worker, and the engine has kept its output."""
         known = self._steps.get(token)
         if known is not None:
             return None if known.over.done() else Handle(token)
-        if self._closed or self._fence is not None:
+        if self._closed or self._fence is None or not self._fence.recoverable:
             return None
+        engine = await self._connection.reach()
         try:
-            engine = await self._connection.reach()
             found = await containers(engine, f"{owner.TOKEN}={token}")
-        except (StartError, EngineGone, Refused):
+            for item in found:
+                if owner.SERVICE not in item["Labels"]:
+                    return await self._take_up(engine, token, item, work, io)
+            await remove_all(engine, f"{owner.TOKEN}={token}")
+        except Missing:
             return None
-        for item in found:
-            labels = item["Labels"]
-            if owner.SERVICE in labels:
-                continue
-            if owner.is_dead_ones(labels) and labels.get(owner.RECOVERABLE) == "yes":
-                return self._take_up(engine, token, item)
+        except (EngineGone, Refused) as error:
+            raise StartError(f"the Docker engine does not tell of the step: {error}") from error
         return None
 
     async def close(self) -> None:
@@ -172,13 +174,22 @@ class DockerExecutor:
             work, settings, self._id
         )
 
-    def _take_up(self, engine: Engine, token: str, item: dict[str, Any]) -> Handle:
-        step = Step(token, StepFolder(Path(item["Labels"][owner.FOLDER])), None, None)
+    async def _take_up(
+        self, engine: Engine, token: str, item: dict[str, Any], work: Work | None, io: StepIO | None
+    ) -> Handle:
+        labels = item["Labels"]
+        if not owner.is_dead_ones(labels):
+            raise StartError("the worker that started the step still lives")
+        step = Step(token, StepFolder(Path(labels[owner.FOLDER])), work, io)
+        self._connection.take_over(engine, labels[owner.EXECUTOR], step.folder.path.parent)
         step.container = item["Id"]
         step.has_services = True
+        step.streams = await Replay.of(engine, step.container)
         step.begun.set_result(None)
         self._steps[token] = step
-        self._spawn(Life(engine, step, None, self._connection.left.add).follow())
+        if work is not None:
+            self._work.add(work.id)
+        self._spawn(Life(engine, step, self._fence, self._connection.left.add).follow())
         return Handle(token)
 
     def _drop(self, step: Step) -> None:

@@ -1,8 +1,9 @@
-"""The helper process of a `Fence`: `fence_helper.py TIMER URL LABEL FOLDER`.
+"""The helper process of a `Fence`: `fence_helper.py TIMER URL LABEL FOLDER AFTER`.
 
 It shares a timer with the worker, and kills the containers that have the label when that
 goes off, and again and again until it is set anew. When the worker has died (standard
-input ends) it removes them, their networks and the folder, and ends. It is a program of
+input ends) it removes them, their networks and the folder, and ends; with `wait` for AFTER
+it does so only when time is over, unless another worker has taken over. It is a program of
 its own, on the standard library alone: it has to be small, and to work while the worker
 stands still.
 """
@@ -101,11 +102,13 @@ def clear_up(url: str, label: str) -> None:
         time.sleep(_AGAIN)
 
 
-def main(timer: int, url: str, label: str, folder: str) -> None:
+def main(timer: int, url: str, label: str, folder: str, after: str) -> None:
     worker = sys.stdin.fileno()
     while True:
         ready = select.select([timer, worker], [], [])[0]
         if worker in ready:
+            if after == "wait":
+                select.select([timer], [], [])
             clear_up(url, label)
             shutil.rmtree(folder, ignore_errors=True)
             return
@@ -115,4 +118,4 @@ def main(timer: int, url: str, label: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:5])
+    main(int(sys.argv[1]), *sys.argv[2:6])

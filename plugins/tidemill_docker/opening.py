@@ -58,8 +58,10 @@ class Opening:
 
     async def _create(self, executor: str) -> str:
         step, settings, engine = self._step, self._settings, self._engine
-        leased = self._fence is not None
-        labels = owner.labels(self._work, executor, step.token, step.folder.path, leased=leased)
+        recoverable = self._fence is not None and self._fence.recoverable
+        labels = owner.labels(
+            self._work, executor, step.token, step.folder.path, recoverable=recoverable
+        )
         if not settings.service:
             made = self._configuration(labels, settings.network)
             return await images.create(engine, settings, made)

@@ -19,19 +19,21 @@ OWNER = "tidemill.owner"
 FOLDER = "tidemill.folder"
 TOKEN = "tidemill.token"  # noqa: S105 -- a label's name
 RECOVERABLE = "tidemill.recoverable"
+HELPER = "helper"
+"""A file in an executor's folder that names its helper process."""
 SERVICE = "tidemill.service"
 """The name of what runs beside a step; the step's own container has no such label."""
 
 
-def labels(work: Work, executor: str, token: str, folder: Path, *, leased: bool) -> dict[str, str]:
-    """A step with files to collect, or on a lease, cannot be taken up by a later executor:
-    nobody would know of the files, and it is given to somebody else."""
+def labels(
+    work: Work, executor: str, token: str, folder: Path, *, recoverable: bool
+) -> dict[str, str]:
     return {
         EXECUTOR: executor,
         OWNER: own(),
         FOLDER: str(folder),
         TOKEN: token,
-        RECOVERABLE: "no" if leased or work.outputs else "yes",
+        RECOVERABLE: "yes" if recoverable else "no",
         "tidemill.work": work.id,
         "tidemill.run": str(work.run),
         "tidemill.step": work.step,
@@ -46,7 +48,11 @@ def network_of(labels: Mapping[str, str]) -> str:
 
 
 def own() -> str:
-    return f"{_boot()} {_namespace()} {os.getpid()} {_started(os.getpid())}"
+    return of_process(os.getpid())
+
+
+def of_process(pid: int) -> str:
+    return f"{_boot()} {_namespace()} {pid} {_started(pid)}"
 
 
 def is_dead(owner: str) -> bool:
@@ -58,6 +64,23 @@ def is_dead(owner: str) -> bool:
     if boot != _boot():
         return True  # the engine is on this machine, and so was whoever made it
     return namespace == _namespace() and _started(int(pid)) != started
+
+
+def is_kept(labels: Mapping[str, str]) -> bool:
+    """Whether its executor was killed, and a helper of it keeps the step until its worker is
+    there again, or its time is over."""
+    if labels.get(RECOVERABLE) != "yes" or not labels.get(FOLDER):
+        return False
+    return not is_dead(helper_of(Path(labels[FOLDER]).parent))
+
+
+def helper_of(folder: Path) -> str:
+    """The helper process of the executor with this folder, as in a label; of nobody's, if
+    it never had one."""
+    try:
+        return (folder / HELPER).read_text()
+    except OSError:
+        return "- - 0 -"
 
 
 def is_dead_ones(labels: Mapping[str, str]) -> bool:

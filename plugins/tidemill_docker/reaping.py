@@ -39,15 +39,19 @@ async def remove_all(engine: Engine, label: str) -> None:
             await engine.call("remove_network", network["Id"])
 
 
-async def reap(engine: Engine, taken: Collection[str]) -> None:
-    """Removes what killed executors left, but for the steps with these tokens.
+async def reap(engine: Engine, taken: Collection[str], known: Collection[str]) -> None:
+    """Removes what killed executors left, but for the steps with these tokens, and those
+    that wait for another worker. `known` are executors that have been taken over: what of
+    theirs has not been taken by now never will be.
 
     Raises:
         StartError: the engine does not answer.
     """
 
     def is_left(labels: Mapping[str, str]) -> bool:
-        return owner.is_dead_ones(labels) and labels.get(owner.TOKEN) not in taken
+        if labels.get(owner.TOKEN) in taken or not owner.is_dead_ones(labels):
+            return False
+        return labels.get(owner.EXECUTOR) in known or not owner.is_kept(labels)
 
     try:
         found = await containers(engine, owner.OWNER)
@@ -58,7 +62,9 @@ async def reap(engine: Engine, taken: Collection[str]) -> None:
                 await remove_all(engine, f"{owner.TOKEN}={token}")
             folder = Path(each["Labels"].get(owner.FOLDER, ""))
             if folder.parent.name.startswith("docker-"):
-                await asyncio.to_thread(shutil.rmtree, folder.parent, ignore_errors=True)
+                shared = each["Labels"].get(owner.EXECUTOR) in known
+                gone = folder if shared else folder.parent
+                await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
     except (EngineGone, Refused) as error:
         raise StartError(f"the Docker engine does not answer: {error}") from error
 

@@ -7,11 +7,12 @@ import asyncio
 from tidemill.spi import Outcome, StepIO, Work
 from tidemill_docker.attach import Streams
 from tidemill_docker.files import StepFolder
+from tidemill_docker.replay import Replay
 
 
 class Step:
     """`begun` is done when the step runs, or with why it does not; `over` is done with the
-    outcome, when nothing is left of it. A step that was taken up has neither work nor io."""
+    outcome, when nothing is left of it. One that is only to be ended has neither work nor io."""
 
     def __init__(
         self, token: str, folder: StepFolder, work: Work | None, io: StepIO | None
@@ -26,7 +27,7 @@ class Step:
         self.container = ""
         self.has_services = False
         """Or may have: what is theirs has the step's token on it."""
-        self.streams: Streams | None = None
+        self.streams: Streams | Replay | None = None
         self.given_up = False
         """Its time was over: whatever it comes to, it is lost."""
         self.unwanted = False

@@ -15,6 +15,10 @@ socket that closes or a pidfd, and clears up. Each is in a session of its own, s
 Ctrl-C nor a signal to tidemill's process group reaches it. The executor is reached
 by messages alone and reads the step's output from a pipe of its own.
 
+Where a worker is `recoverable`, its steps do outlive it: their keepers and the warden stay until
+another executor of this scratch folder takes them up, or their time is over (see
+`tidemill_local.warden.door`).
+
 What it cannot do: end processes of another user (`sudo`) or ones that hang in the kernel
 (the outcome is then `lost`, and names them); end what is left when tidemill, warden and
 keeper are all killed by SIGKILL in the same instant, before the next executor starts a

@@ -19,13 +19,13 @@ from tidemill.spi import (
     lost,
 )
 from tidemill.spi.files import collect, put_back
-from tidemill_local import files, launch
+from tidemill_local import files, launch, taking_up
 from tidemill_local.environment import inherited
 from tidemill_local.keeper_link import KeeperLink
 from tidemill_local.keepers import PATIENCE, Keepers
 from tidemill_local.pipe import OutputPipe
 from tidemill_local.settings import LocalSettings
-from tidemill_local.step import Step, outcome_of
+from tidemill_local.step import Nowhere, Step, nothing_known, outcome_of
 from tidemill_local.warden import protocol
 from tidemill_local.warden.protocol import Ended
 
@@ -37,10 +37,19 @@ class LocalExecutor:
     """Runs steps as process trees on this machine."""
 
     self_fencing = True
+    recovers = True
 
     def __init__(self, context: ExecutorContext) -> None:
-        self._keepers = Keepers(context.scratch, self._heard, self._gone, leased=context.leased)
+        self._keepers = Keepers(
+            context.scratch,
+            self._heard,
+            self._gone,
+            leased=context.leased,
+            lasting=context.recoverable,
+        )
         self._steps: dict[str, Step] = {}
+        self._tokens: dict[str, str] = {}
+        """The names in `_steps` by the tokens of steps that outlive this process."""
         self._environments: dict[tuple[str, ...], dict[str, str]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -65,7 +74,12 @@ class LocalExecutor:
             if step.keeper is None:
                 del self._steps[work.id]
             raise
-        return Handle(work.id)
+        return self._handle(step)
+
+    def _handle(self, step: Step) -> Handle:
+        if step.token:
+            self._tokens[step.token] = step.work.id
+        return Handle(step.token or step.work.id)
 
     async def wait(self, handle: Handle) -> Outcome:
         over = self._find(handle).over
@@ -88,10 +102,30 @@ class LocalExecutor:
         if _settings_of(work).workspace == "project":
             await asyncio.to_thread(put_back, work.project / work.workdir, files)
 
-    async def recover(self, token: str) -> Handle | None:
-        """A step never outlives the executor that started it."""
-        step = self._steps.get(token)
-        return None if step is None or step.over.done() else Handle(token)
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        """Its keeper has gone on without its worker, and has kept its output."""
+        step = self._steps.get(self._tokens.get(token, token))
+        if step is not None:
+            return None if step.over.done() else Handle(token)
+        if not self._keepers.lasting or self._closed:
+            return None
+        loop = asyncio.get_running_loop()
+        keeper = await self._keepers.take_up(token, loop)
+        if keeper is None:
+            return None
+        step = Step(work or nothing_known(token), io or Nowhere(), loop)
+        step.token, step.keeper, keeper.step = token, keeper, step
+        step.pipe = OutputPipe(step.io.write)
+        if work is not None:
+            step.layout = self._layout(work, keeper)
+        self._steps[step.work.id] = step
+        with contextlib.suppress(OSError):  # it has died: `_gone` is called
+            keeper.join(step.pipe.writer, self._keepers.switch)
+        step.pipe.handed_over()
+        step.pipe.follow(loop)
+        return self._handle(step)
 
     async def close(self) -> None:
         self._closed = True
@@ -104,7 +138,7 @@ class LocalExecutor:
 
     def _find(self, handle: Handle) -> Step:
         try:
-            return self._steps[handle.token]
+            return self._steps[self._tokens.get(handle.token, handle.token)]
         except KeyError:
             raise SpiError(f"no step was started as {handle.token!r}") from None
 
@@ -142,25 +176,29 @@ class LocalExecutor:
         self, step: Step, keeper: KeeperLink, settings: LocalSettings
     ) -> tuple[tuple[str, ...], dict[str, str]]:
         work = step.work.located(keeper.inputs)
-        layout = files.Layout(
-            keeper.folder,
-            work,
-            script=launch.needs_file(work),
-            private=settings.workspace == "private",
-        )
-        step.layout = layout
+        step.layout = layout = self._layout(step.work, keeper)
         if layout.made:
             await self._lay_out(step, keeper, layout)
         argv = launch.argv_of(work, layout.script)
         env = self._environment(work, settings, keeper, layout)
         bounds = self._keepers.bounder.bounds(settings, keeper.number)
         order = launch.order(str(layout.workdir), argv, env, bounds.packed)
-        if bounds.note:
-            step.io.write(bounds.note.encode())
+        note = bounds.note.encode()
+        if self._keepers.lasting:
+            door = taking_up.new_door()
+            keeper.keep(door, note)
+            step.token = taking_up.token_of(keeper.folder, door)
+        elif note:
+            step.io.write(note)
         step.pipe = OutputPipe(step.io.write)
         keeper.give(order, step.pipe.writer)
         step.pipe.handed_over()
         return argv, env
+
+    def _layout(self, given: Work, keeper: KeeperLink) -> files.Layout:
+        work = given.located(keeper.inputs)
+        private = _settings_of(work).workspace == "private"
+        return files.Layout(keeper.folder, work, script=launch.needs_file(work), private=private)
 
     async def _lay_out(self, step: Step, keeper: KeeperLink, layout: files.Layout) -> None:
         making = asyncio.ensure_future(asyncio.to_thread(layout.make))
@@ -265,7 +303,9 @@ class LocalExecutor:
             step.pipe.drain()
         keeper.step = step.keeper = None
         step.has_begun()
-        values = files.take_values(keeper.folder) if ended.flags & protocol.HAS_OUTPUT else b""
+        values = b""
+        if ended.flags & protocol.HAS_OUTPUT:
+            values = files.take_values(keeper.folder, leave=keeper.lasting)
         outcome = outcome_of(ended, values, _settings_of(step.work))
         layout = step.layout
         worn = bool(ended.flags & protocol.WORN)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tidemill_local.step import Step
 from tidemill_local.warden import folders, protocol
-from tidemill_local.warden_link import WardenLink
+from tidemill_local.warden_link import ForeignWarden, WardenLink
 
 
 class KeeperLink:
@@ -23,7 +23,7 @@ class KeeperLink:
         self,
         number: int,
         folder: Path,
-        warden: WardenLink,
+        warden: WardenLink | ForeignWarden,
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
         heard: Callable[[KeeperLink, bytes], None],
@@ -36,6 +36,8 @@ class KeeperLink:
         self.inputs = str(folder / folders.INPUTS)
         self.step: Step | None = None
         self.open = True
+        self.lasting = False
+        """Whether it waits for another worker, unless it is released."""
         self._socket = sock
         self._loop = loop
         self._heard = heard
@@ -55,6 +57,24 @@ class KeeperLink:
             file.seek(0)
             self._send(protocol.LONG_ORDER, writer, file.fileno())
 
+    def keep(self, door: str, begin: bytes) -> None:
+        """The next step is to outlive this process; `begin` is put before its output.
+
+        Raises:
+            OSError: the keeper has died.
+        """
+        self._socket.send(protocol.KEEP + door.encode() + b"\0" + begin)
+        self.lasting = True
+
+    def join(self, writer: int, switch: int) -> None:
+        """Takes up its step.
+
+        Raises:
+            OSError: the keeper has died.
+        """
+        self.lasting = True
+        self._send(protocol.JOIN, writer, switch)
+
     def terminate(self) -> None:
         self._tell(protocol.TERMINATE)
 
@@ -67,6 +87,8 @@ class KeeperLink:
     def release(self) -> None:
         """The keeper ends, and whatever it has running."""
         if self.open:
+            if self.lasting:
+                self._tell(protocol.RELEASE)
             self.open = False
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()

@@ -12,9 +12,10 @@ from tidemill.spi import StartError
 from tidemill_local.bounds import Bounder
 from tidemill_local.keeper_link import KeeperLink
 from tidemill_local.switch import Switch
+from tidemill_local.taking_up import find
 from tidemill_local.tenancy import Tenancy, wait_for_the_dead
 from tidemill_local.warden import protocol
-from tidemill_local.warden_link import WardenLink
+from tidemill_local.warden_link import ForeignWarden, WardenLink
 
 PATIENCE = 30.0
 """Seconds that the helper processes are given to end when the executor closes, or when
@@ -33,7 +34,10 @@ class Keepers:
         gone: Callable[[KeeperLink, str], None],
         *,
         leased: bool,
+        lasting: bool,
     ) -> None:
+        self.lasting = lasting
+        """Whether steps outlive this process, until another one takes them up."""
         self._folder = scratch / f"local-{secrets.token_hex(6)}"
         self._tenancy: Tenancy | None = None
         self._settled = False
@@ -62,6 +66,7 @@ class Keepers:
                 self._buried,
                 self._refused,
                 self._warden_lost,
+                lasting=self.lasting,
             )
         return self._warden
 
@@ -99,9 +104,31 @@ class Keepers:
         self._all[keeper.number] = keeper
         return keeper
 
+    async def take_up(self, token: str, loop: asyncio.AbstractEventLoop) -> KeeperLink | None:
+        """The keeper that an executor which was killed had given this token; None if it has
+        ended. Its first packet is yet to come.
+
+        Raises:
+            StartError: it is there, and does not answer.
+        """
+        found = await find(self._folder.parent, token)
+        if found is None:
+            return None
+        self._count += 1
+        folder, sock = found
+        keeper = KeeperLink(-self._count, folder, ForeignWarden(), sock, loop, self._heard)
+        self._all[keeper.number] = keeper
+        return keeper
+
+    @property
+    def switch(self) -> int:
+        return -1 if self._switch is None else self._switch.descriptor
+
     def give_back(self, keeper: KeeperLink) -> None:
         keeper.step = None
-        if keeper.open:
+        if keeper.number < 0:
+            keeper.release()
+        elif keeper.open:
             self._idle.append(keeper)
 
     def retire(self, keeper: KeeperLink) -> None:
@@ -131,7 +158,7 @@ class Keepers:
             return self._folder, self._tenancy
         try:
             self._folder.mkdir(mode=0o700, parents=True)
-            tenancy = Tenancy(self._folder)
+            tenancy = Tenancy(self._folder, lasting=self.lasting)
         except OSError as error:
             raise StartError(
                 f"cannot make a folder for temporary files in {self._folder.parent}: "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidemill.spi import Outcome, StepIO, Usage, Work, exited, killed
+from tidemill.spi import ArgvAction, Outcome, StepIO, Usage, Work, exited, killed
 from tidemill_local.files import Layout
 from tidemill_local.pipe import OutputPipe
 from tidemill_local.settings import LocalSettings
@@ -32,6 +33,8 @@ class Step:
         self.pipe: OutputPipe | None = None
         self.layout: Layout | None = None
         self.keeper: KeeperLink | None = None
+        self.token = ""
+        """By which another executor may take it up."""
         self.given_up = False
         self._killer: asyncio.TimerHandle | None = None
 
@@ -84,6 +87,19 @@ class Step:
     def _kill(self) -> None:
         if self.keeper is not None:
             self.keeper.kill()
+
+
+class Nowhere:
+    """The `StepIO` of a step that is only to be ended."""
+
+    def write(self, data: bytes) -> None: ...
+
+    async def save_file(self, output: str, name: str, source: Path) -> None: ...
+
+
+def nothing_known(token: str) -> Work:
+    """The work of a step of which only the token is known."""
+    return Work(token, 0, "", 0, 0, ArgvAction(()), Path("/"))
 
 
 def outcome_of(ended: Ended, values: bytes, settings: LocalSettings) -> Outcome:

@@ -19,16 +19,21 @@ from tidemill_local.warden import folders
 
 _OWNER = "owner"
 _HELPERS = "helpers"
+_LASTING = "lasting"
 _PAUSE = 0.01
 
 
 class Tenancy:
     """The locks of one executor's folder, held from the beginning on."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises:
-        OSError: the files cannot be made.
+    def __init__(self, folder: Path, *, lasting: bool = False) -> None:
+        """With `lasting` helpers may outlive the executor, and are to be let be.
+
+        Raises:
+            OSError: the files cannot be made.
         """
+        if lasting:
+            (folder / _LASTING).touch()
         self._helpers = _make_locked(folder / _HELPERS)
         try:
             self._owner = _make_locked(folder / _OWNER)
@@ -48,7 +53,8 @@ class Tenancy:
 
 async def wait_for_the_dead(scratch: Path, own: Path, patience: float) -> None:
     """Returns when nothing runs any more of executors that had this scratch folder and
-    were killed. Those that live are let be.
+    were killed. Those that live are let be, and so are helpers whose steps another executor
+    may take up: they end by themselves before anybody else is given these steps.
 
     Raises:
         StartError: something still runs after `patience` seconds.
@@ -59,6 +65,8 @@ async def wait_for_the_dead(scratch: Path, own: Path, patience: float) -> None:
             if not _is_held(folder / _HELPERS):
                 await asyncio.to_thread(_clear, folder)
                 break
+            if (folder / _LASTING).exists():
+                break
             if time.monotonic() > end:
                 raise StartError(
                     "processes of a tidemill that was killed are still being ended, and a "
@@ -66,6 +74,11 @@ async def wait_for_the_dead(scratch: Path, own: Path, patience: float) -> None:
                     f"processes with {folder} in their environment"
                 )
             await asyncio.sleep(_PAUSE)
+
+
+def is_left(folder: Path) -> bool:
+    """Whether helpers live there whose executor was killed."""
+    return _is_held(folder / _OWNER) is False and _is_held(folder / _HELPERS) is True
 
 
 def _folders(scratch: Path) -> list[Path]:

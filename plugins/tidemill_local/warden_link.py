@@ -35,6 +35,8 @@ class WardenLink:
         on_buried: Callable[[int, bool], None],
         on_refused: Callable[[int, int], None],
         on_lost: Callable[[], None],
+        *,
+        lasting: bool,
     ) -> None:
         self.alive = True
         self._on_buried = on_buried
@@ -44,7 +46,7 @@ class WardenLink:
         self._gone: asyncio.Future[None] | None = None
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._process = _spawn(theirs, tenancy, switch)
+            self._process = _spawn(theirs, tenancy, switch, lasting=lasting)
         except BaseException:
             self._socket.close()
             raise
@@ -119,7 +121,9 @@ class WardenLink:
         self._on_lost()
 
 
-def _spawn(theirs: socket.socket, tenancy: int, switch: int | None) -> subprocess.Popen[bytes]:
+def _spawn(
+    theirs: socket.socket, tenancy: int, switch: int | None, *, lasting: bool
+) -> subprocess.Popen[bytes]:
     """The command line holds neither the word "tidemill" nor a path of the project, so
     that `pkill -9 -f tidemill` leaves the warden its work of ending the steps. For the
     same reason it is the interpreter behind a virtual environment that is started."""
@@ -128,7 +132,7 @@ def _spawn(theirs: socket.socket, tenancy: int, switch: int | None) -> subproces
     program = [os.path.realpath(sys.executable), "-I", "-S", "-c", _PROGRAM]
     try:
         return subprocess.Popen(
-            [*program, *map(str, passed)],
+            [*program, *map(str, passed), *(["1"] if lasting else [])],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -143,3 +147,9 @@ def _spawn(theirs: socket.socket, tenancy: int, switch: int | None) -> subproces
         ) from error
     finally:
         os.close(descriptor)
+
+
+class ForeignWarden:
+    """That of an executor that was killed: it does its work, and tells nobody of it."""
+
+    alive = False

@@ -33,6 +33,7 @@ class SshExecutor:
     """Runs steps on other hosts."""
 
     self_fencing = True
+    recovers = False
 
     def __init__(self, context: ExecutorContext) -> None:
         self._leased = context.leased
@@ -98,8 +99,11 @@ class SshExecutor:
             async with self._hosts.files(settings) as client:
                 await files.put_back(client, place.where(work), saved)
 
-    async def recover(self, token: str) -> Handle | None:
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
         """A step never outlives the connection of the worker that started it."""
+        del work, io
         step = self._steps.get(token)
         return None if step is None or step.over.done() else Handle(token)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ from tidemill.broker.log_reader import Piece, read_logs
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
-from tidemill.model.messages import Output, Result
+from tidemill.model.messages import Order, Output, Result
 from tidemill.model.rows import TaskRef
+from tidemill.testing.broker import order as an_order
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -130,7 +132,7 @@ async def test_what_a_worker_has_no_room_for_is_told(
 async def test_room_that_has_got_free_is_used_again(
     speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_end, "OUTPUT_KEPT", 1000)
+    monkeypatch.setattr(worker_end, "OUTPUT_KEPT", 1200)
     for _ in range(20):
         speaker.say(*('"\n' * 50 for _ in range(5)))
         await asyncio.sleep(0.02)
@@ -269,3 +271,73 @@ def test_the_command_follows_over_the_end_of_the_server(fleet: Fleet) -> None:
     assert shown == [line for line in wanted if line in shown]
     assert shown[-1] == "20"
     assert shown == wanted or len(lines) > len(shown)
+
+
+class Restarted(Speaker):
+    """The same worker in a process of its own: what its step wrote, it tells by place."""
+
+    def tell(self, *texts: str, at: int) -> None:
+        for text in texts:
+            size = len(text)
+            self.end.emit(Output(REF.run, REF.ordinal, "t", 1, text, 3, at, size))
+            at += size
+
+
+def order(fence: int) -> Order:
+    return replace(an_order(REF.ordinal, fence), ref=REF)
+
+
+async def restarted(client: Client) -> Restarted:
+    end = JetStreamWorkerEnd(client, SystemClock(), "w1", "default")
+    await end.open()
+    return Restarted(client, end)
+
+
+async def sent(speaker: Restarted) -> None:
+    await speaker.end._send_output()  # noqa: SLF001
+    await speaker.client.flush()
+
+
+async def test_a_worker_that_comes_back_knows_where_its_log_stopped(speaker: Speaker) -> None:
+    first = await restarted(speaker.client)
+    assert await first.end.told(order(3)) == 0
+    first.tell("ab\n", "cd\n", at=0)
+    await sent(first)
+    second = await restarted(speaker.client)
+    assert await second.end.told(order(4)) == 0  # another fence
+    assert await second.end.told(order(3)) == 6
+    second.tell("ef\n", at=6)
+    await second.finish()
+    assert shown(await speaker.read()) == [(0, "ab\n"), (0, "cd\n"), (0, "ef\n")]
+
+
+async def test_what_is_told_again_is_shown_once(speaker: Speaker) -> None:
+    """Cut into other pieces, too."""
+    first = await restarted(speaker.client)
+    first.tell("ab\n", "cd\n", at=0)
+    await sent(first)
+    second = await restarted(speaker.client)
+    second.tell("ab\ncd\nef\n", "gh\n", at=0)
+    await second.finish()
+    assert shown(await speaker.read()) == [(0, "ab\n"), (0, "cd\n"), (0, "ef\n"), (0, "gh\n")]
+
+
+async def test_what_was_lost_at_a_workers_death_is_told_as_missing(speaker: Speaker) -> None:
+    first = await restarted(speaker.client)
+    first.tell("ab\n", at=0)
+    await sent(first)
+    second = await restarted(speaker.client)
+    second.tell("ef\n", at=6)
+    await second.finish()
+    ((missing, text), (gone, end)) = shown(await speaker.read())
+    assert ((missing, text), (gone > 0, end)) == ((0, "ab\n"), (True, "ef\n"))
+
+
+async def test_a_new_fence_begins_its_output_again(speaker: Speaker) -> None:
+    """An offer that the broker forgot is the same attempt once more."""
+    first = await restarted(speaker.client)
+    first.tell("ab\n", at=0)
+    await sent(first)
+    speaker.end.emit(Output(REF.run, REF.ordinal, "t", 1, "ab\n", 4, 0, 3))
+    await speaker.finish()
+    assert shown(await speaker.read()) == [(0, "ab\n"), (0, "ab\n")]

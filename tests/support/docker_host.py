@@ -1,7 +1,7 @@
 """A program that runs steps in containers until it is killed:
-`docker_host.py SCRATCH PROJECT IMAGE [SECONDS [SERVICES]]`. With SECONDS other than 0, its
-steps are leased, and their time is over that long after it has said that they run. SERVICES
-(any text) gives each of them one. It prints their tokens."""
+`docker_host.py SCRATCH PROJECT IMAGE [SECONDS [WORD …]]`. With SECONDS other than 0, its
+steps are leased, and their time is over that long after it has said that they run. The word
+`services` gives each of them one; `recoverable` lets them outlive it. It prints their tokens."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ import tidemill_docker
 from tidemill.spi import ExecutorContext, ScriptAction, Work, boot_time
 
 
-async def main(scratch: Path, project: Path, image: str, seconds: float, *, services: bool) -> None:
+async def main(scratch: Path, project: Path, image: str, seconds: float, words: list[str]) -> None:
     (kind,) = tidemill_docker.tidemill_executors()
-    executor = kind.factory(ExecutorContext(scratch, leased=seconds > 0))
+    context = ExecutorContext(scratch, seconds > 0, "recoverable" in words)
+    executor = kind.factory(context)
     given: dict[str, Any] = {"image": image, "pull": "never"}
-    if services:
+    if "services" in words:
         given["service"] = {"beside": {**given, "command": ["sleep", "1000"]}}
     settings = tidemill_docker.DockerSettings(**given)
-    script = "trap '' TERM; until [ -e go ]; do sleep 0.05; done; exit 7"
+    script = (
+        "trap '' TERM; printf 'one\\n\\nthree\\n'; until [ -e go ]; do sleep 0.05; done; "
+        "printf four; exit 7"
+    )
     tokens = []
     for number in range(3):
         action = ScriptAction(script)
@@ -38,4 +42,4 @@ async def main(scratch: Path, project: Path, image: str, seconds: float, *, serv
 if __name__ == "__main__":
     more = [*sys.argv[4:], "0"]
     arguments = (Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(more[0]))
-    asyncio.run(main(*arguments, services=len(more) > 2))
+    asyncio.run(main(*arguments, more[1:]))

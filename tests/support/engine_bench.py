@@ -58,6 +58,7 @@ class Scripted:
     `until` are the moments until which steps may be at work, as it was told of them."""
 
     self_fencing = False
+    recovers = False
 
     def __init__(self, ends: Callable[[Work], Outcome | None]) -> None:
         self.ends = ends
@@ -103,8 +104,10 @@ class Scripted:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.source.read_bytes())
 
-    async def recover(self, token: str) -> Handle | None:
-        del token
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        del token, work, io
         return None
 
     async def close(self) -> None:

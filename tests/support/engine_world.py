@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from tidelang import codec
 from tidelang.definition import Definition, Script, Step
+from tidemill.app.records import FileRecords
 from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
@@ -19,9 +20,20 @@ from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.worker import Worker
+from tidemill.model.messages import Output
 from tidemill.model.plan import make_plan
 from tidemill.model.rows import LateRow, RunRow, TaskRow
-from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, exited, killed
+from tidemill.ports import Secrets
+from tidemill.spi import (
+    Handle,
+    Outcome,
+    SavedFile,
+    StartError,
+    StepIO,
+    Work,
+    exited,
+    killed,
+)
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
 from tidemill.testing.clock import VirtualClock
@@ -37,6 +49,11 @@ class Started:
     io: StepIO
     over: asyncio.Future[Outcome]
     stops: list[float] = field(default_factory=list)
+    written: bytes = b""
+
+    def say(self, data: bytes) -> None:
+        self.written += data
+        self.io.write(data)
 
     def end(self, code: int = 0, values: bytes = b"") -> None:
         if not self.over.done():
@@ -44,14 +61,17 @@ class Started:
 
 
 class ScriptedExecutor:
-    """`on_stop` False makes steps that ignore being stopped."""
+    """`on_stop` False makes steps that ignore being stopped. It outlives every worker."""
 
     self_fencing = False
+    recovers = True
 
     def __init__(self) -> None:
         self.started: dict[str, list[Started]] = {}
         self.on_stop = True
         self.busy: list[str] = []
+        self.recovered: list[str] = []
+        self.cannot_tell = False
 
     async def prepare(self, work: Work) -> None: ...
 
@@ -66,7 +86,7 @@ class ScriptedExecutor:
         return next(s for all_ in self.started.values() for s in all_ if s.work.id == handle.token)
 
     async def wait(self, handle: Handle) -> Outcome:
-        return await self.find(handle).over
+        return await asyncio.shield(self.find(handle).over)
 
     async def stop(self, handle: Handle, grace: float) -> None:
         step = self.find(handle)
@@ -82,8 +102,18 @@ class ScriptedExecutor:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.source.read_bytes())
 
-    async def recover(self, token: str) -> Handle | None:
-        del token
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        self.recovered.append(token)
+        if self.cannot_tell:
+            raise StartError("the engine does not answer")
+        for step in (s for all_ in self.started.values() for s in all_):
+            if step.work.id == token:
+                if work is not None and io is not None:
+                    step.work, step.io = work, io
+                    io.write(step.written)
+                return Handle(token)
         return None
 
     async def close(self) -> None: ...
@@ -127,24 +157,32 @@ class World:
         self.definition = Definition("p", steps=tuple(steps), **options)
         self.plan = make_plan(self.definition, {})
         self.run = self.make(frozenset(range(self.plan.size)), {})
-        self.broker = InProcessBroker(self.clock)
+        self.broker = InProcessBroker(self.clock, lambda output: self.output.append(output))
         self.scheduler = Scheduler(
             self.store, self.broker, self.clock, self, run=self.run.number, lease=LEASE
         )
-        self.worker = Worker(
+        self.folder, self.slots = folder, slots
+        self.output: list[Output] = []
+        self.records: FileRecords | None = None
+        self.secrets: Secrets = installed_secrets(folder)
+        self.worker = self.new_worker()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.seen: list[RunRow | TaskRow] = []
+
+    def new_worker(self) -> Worker:
+        return Worker(
             "w1",
             self.broker,
             self.clock,
             _Executors(self.executor),
-            FolderArtifacts(folder / "artifacts"),
-            installed_secrets(folder),
-            FolderResults(folder / "results"),
-            folder,
-            slots=slots,
+            FolderArtifacts(self.folder / "artifacts"),
+            self.secrets,
+            FolderResults(self.folder / "results"),
+            self.folder,
+            slots=self.slots,
             lease=LEASE,
+            records=self.records,
         )
-        self.tasks: list[asyncio.Task[None]] = []
-        self.seen: list[RunRow | TaskRow] = []
 
     def make(self, chosen: frozenset[int], carried: Mapping[int, TaskRow]) -> RunRow:
         new = NewRun(

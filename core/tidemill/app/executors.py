@@ -18,11 +18,13 @@ log = logging.getLogger(__name__)
 
 class InstalledExecutors:
     """See `tidemill.ports.Executors`. Steps of a worker that is not `leased` are nobody
-    else's, whatever happens to it."""
+    else's, whatever happens to it. Those of one that is `recoverable` go on when it is
+    killed, until it is started again or their time is over."""
 
-    def __init__(self, scratch: Path, *, leased: bool = False) -> None:
+    def __init__(self, scratch: Path, *, leased: bool = False, recoverable: bool = False) -> None:
         self._scratch = scratch
         self._leased = leased
+        self._recoverable = recoverable
         self._time: tuple[float, float] | None = None
         self._made: dict[str, Executor] = {}
         self._defaults: dict[str, Any] = {}
@@ -33,7 +35,7 @@ class InstalledExecutors:
 
     def get(self, kind: str) -> Executor:
         if kind not in self._made:
-            context = ExecutorContext(self._scratch / kind, self._leased)
+            context = ExecutorContext(self._scratch / kind, self._leased, self._recoverable)
             self._made[kind] = self.plugins.executors.require(kind).factory(context)
             self._tell(kind)
         return self._made[kind]

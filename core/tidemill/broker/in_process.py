@@ -168,6 +168,11 @@ class InProcessBroker:
         if self._listener is not None:
             self._listener(output)
 
+    async def told(self, order: Order) -> int:
+        """Nothing is taken up again: worker and broker live and die together."""
+        del order
+        return 0
+
     async def close(self) -> None:
         for _, timer in self._unacknowledged.values():
             timer.cancel()

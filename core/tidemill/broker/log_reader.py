@@ -3,6 +3,8 @@
 Each piece of an attempt has a number; a reader is told how many are missing before the one
 it gets, whoever lost them: a worker, a connection, a limit, the server. When the output has
 ended one more number comes, without text, so that what is missing at the end is told, too.
+A piece also says where in the output it stands: a worker that was killed and has taken its
+step back begins where it knows that it was heard, and what a reader has had is left out.
 
 What is only lost on its way from the server to us is read again: the consumer numbers what
 it sends, and where a number or the consumer itself is missing, another one goes on behind
@@ -197,10 +199,11 @@ class _Place:
 
 
 class _Seen:
-    """The last number of each attempt's output on each worker."""
+    """Of each attempt's output on each worker, by its fence: the last number, and up to
+    which byte."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[TaskRef, int, str], int] = {}
+        self._last: dict[tuple[TaskRef, int, str, int], tuple[int, int]] = {}
 
     def piece(self, message: Msg) -> Piece | None:
         """What is to be shown of a message, if anything."""
@@ -209,9 +212,19 @@ class _Seen:
         try:
             found = json.loads(message.data)
             number, text = int(found["number"]), str(found["text"])
+            fence, at, size = (int(found.get(name, 0)) for name in ("fence", "at", "size"))
         except (ValueError, KeyError, TypeError):
             return Piece(ref, int(attempt), "[tidemill: a piece of output that cannot be read]\n")
-        last = self._last.get((ref, int(attempt), worker), 0)
-        self._last[ref, int(attempt), worker] = number
+        name = (ref, int(attempt), worker, fence)
+        last, upto = self._last.get(name, (0, 0))
         missing = number - 1 - (last if last < number else 0)
+        if fence and at <= upto:  # with the next byte, or told again, some of it or all
+            missing, text = 0, _behind(text, upto - at)
+        elif fence:  # where two processes have told it, the numbers are not those of one
+            missing = max(missing, 1)
+        self._last[name] = number, max(at + size, upto)
         return Piece(ref, int(attempt), text, missing) if text or missing else None
+
+
+def _behind(text: str, known: int) -> str:
+    return text.encode()[known:].decode("utf-8", "replace") if known else text

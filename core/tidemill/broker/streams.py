@@ -95,6 +95,7 @@ def stream_configs(replicas: int, epoch: str) -> list[StreamConfig]:
             max_age=LOGS_KEPT,
             max_bytes=LOGS_SIZE,
             compression=StoreCompression.S2,
+            allow_direct=True,
             **common,
         ),
     ]

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from nats.aio.client import Client
@@ -55,6 +56,16 @@ SPARE = 4096
 _CONTROL = cast("type[Control]", Control)
 
 
+@dataclass(slots=True)
+class _Told:
+    """How much of an attempt's output has been told: the last number, and up to which byte."""
+
+    attempt: int
+    fence: int
+    number: int = 0
+    upto: int = 0
+
+
 class JetStreamWorkerEnd:
     """Call `open` first, and `reconnected` whenever the client has connected again."""
 
@@ -77,7 +88,7 @@ class JetStreamWorkerEnd:
         self._output: deque[Message] = deque()
         self._waiting = 0
         self._spoken = asyncio.Event()
-        self._numbers: dict[TaskRef, tuple[int, int]] = {}
+        self._numbers: dict[TaskRef, _Told] = {}
         self._speaking: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -175,9 +186,26 @@ class JetStreamWorkerEnd:
 
     def emit(self, output: Output) -> None:
         ref = TaskRef(output.run, output.ordinal)
-        number = self._number(ref, output.attempt)
+        told = self._numbers.get(ref)
+        if told is None or (told.attempt, told.fence) != (output.attempt, output.fence):
+            told = self._numbers[ref] = _Told(output.attempt, output.fence)
+        told.number += 1
+        told.upto = output.at + output.size
         if self._waiting <= OUTPUT_KEPT:
-            self._say(ref, output.attempt, number, output.text)
+            self._say(ref, told, output.text, output.size)
+
+    async def told(self, order: Order) -> int:
+        told = self._numbers[order.ref] = _Told(order.attempt, order.fence)
+        subject = subjects.log(self._pool, order.ref, order.attempt, self._worker)
+        try:
+            found = await self._jetstream.get_last_msg(subjects.LOGS, subject, direct=True)
+            last = json.loads(found.data or b"{}")
+            if last.get("fence") == order.fence:
+                told.number, told.upto = int(last["number"]), int(last["at"]) + int(last["size"])
+        except (NatsError, JetStreamError, ValueError, LookupError, TypeError) as error:
+            # Then all of it is told again, and those who have read it leave it out.
+            log.info("NATS does not say how much output of %s is there: %s", order.key, error)
+        return told.upto
 
     async def close(self) -> None:
         await self._send_output()
@@ -190,22 +218,26 @@ class JetStreamWorkerEnd:
 
     # inside
 
-    def _number(self, ref: TaskRef, attempt: int) -> int:
-        """The next one of an attempt's output."""
-        before, last = self._numbers.get(ref, (attempt, 0))
-        number = last + 1 if before == attempt else 1
-        self._numbers[ref] = attempt, number
-        return number
-
     def _end_output(self, ref: TaskRef) -> None:
         """Whoever reads it then knows how much there was."""
-        if ref in self._numbers:
-            attempt, last = self._numbers.pop(ref)
-            self._say(ref, attempt, last + 1, "")
+        told = self._numbers.pop(ref, None)
+        if told is not None:
+            told.number += 1
+            self._say(ref, told, "", 0)
 
-    def _say(self, ref: TaskRef, attempt: int, number: int, text: str) -> None:
-        payload = json.dumps({"number": number, "text": text}).encode()
-        self._output.append(Message(subjects.log(self._pool, ref, attempt, self._worker), payload))
+    def _say(self, ref: TaskRef, told: _Told, text: str, size: int) -> None:
+        """Where a piece stands in the output lets readers leave out what they know: a worker
+        that has taken a step back may tell some of it again."""
+        piece = {
+            "number": told.number,
+            "fence": told.fence,
+            "at": told.upto - size,
+            "size": size,
+            "text": text,
+        }
+        payload = json.dumps(piece).encode()
+        subject = subjects.log(self._pool, ref, told.attempt, self._worker)
+        self._output.append(Message(subject, payload))
         self._waiting += len(payload)
         self._spoken.set()
 

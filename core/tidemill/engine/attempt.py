@@ -24,15 +24,17 @@ from tidemill.engine.caching import StepCache
 from tidemill.engine.holding import Held
 from tidemill.engine.output import OutputPump
 from tidemill.engine.reservation import Reservation
-from tidemill.engine.secrets import Unlocked, unlock
+from tidemill.engine.secrets import SALT, Unlocked, unlock
 from tidemill.errors import TidemillError
-from tidemill.model.messages import Order, Output, Result
+from tidemill.model.messages import CacheReport, Order, Output, Result
 from tidemill.model.outputs import FILES
 from tidemill.ports import (
     Artifacts,
+    Begun,
     CachedResult,
     Clock,
     Executors,
+    Records,
     Results,
     Secrets,
     Timer,
@@ -76,9 +78,12 @@ class Attempt:
     secrets: Secrets
     results: Results
     project: Path
+    records: Records | None = None
     may_begin: Callable[[], bool] = lambda: True
     _reservation: Reservation | None = field(init=False, default=None)
-    _unlocked: Unlocked | None = None
+    _unlocked: Unlocked = field(init=False)
+    _looked_up: bool = False
+    """Whether the secrets of the order are known."""
     _executor: Executor | None = None
     _handle: Handle | None = None
     _stop_grace: float | None = None
@@ -88,9 +93,18 @@ class Attempt:
     _files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _cache: StepCache | None = None
     _held: Held = field(init=False)
+    _pump: OutputPump = field(init=False)
+    _said_upto: int = 0
+    """Bytes of output that were told, and how many of them are notes of ours."""
+    _noted: int = 0
+    _begun: Begun | None = None
+    _seal: str = ""
+    _started_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._held = Held(self.artifacts)
+        self._unlocked = Unlocked(self.order, {})
+        self._pump = OutputPump(self._emit)
         if self.order.start_at is not None:
             self._reservation = Reservation(
                 self.order, self.worker, self.broker, self.clock, self.may_begin
@@ -109,17 +123,15 @@ class Attempt:
                 self._get_ready()
             ):
                 return self._not_begun()
-            return await self._begun()
+            return await self._begun_now()
         finally:
             self._held.release()
 
-    async def _begun(self) -> Result:
-        started_at = self.clock.now()
-        pump = OutputPump(self._emit)
+    async def _begun_now(self) -> Result:
+        started_at = self._started_at = self._started_at or self.clock.now()
         try:
-            unlocked = await self._unlock()
-            pump.hide(unlocked.mask)
-            kept, outcome = await self._result_of(_StepIO(self, pump))
+            await self.unlock()
+            kept, outcome = await self._result_of(AttemptIO(self, self._pump))
         except (TidemillError, StartError, FillError) as error:
             kept, outcome = {}, failed_to_start(_sentence(error))
         except OSError as error:
@@ -128,8 +140,27 @@ class Attempt:
             # A plugin's bug must cost its step, not the worker with all it holds.
             self._log(f"executor {self.order.executor!r} failed on {self.order.key}")
             kept, outcome = {}, failed_to_start(f"executor {self.order.executor!r}: {error!r}")
-        pump.close()
-        return self._result(started_at, outcome, kept)
+        return self._ended(started_at, outcome, kept)
+
+    def _ended(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
+        self._pump.close()
+        result = self._result(started_at, outcome, kept)
+        if self.records is not None and self._begun is not None:
+            self._begun = replace(self._begun, result=result)
+            self.records.keep(self._begun)
+        return result
+
+    def forget(self) -> None:
+        """Its result is stored: nothing is left to take up."""
+        if self.records is not None and self._begun is not None:
+            self.records.drop(self._begun)
+
+    async def unlock(self) -> None:
+        """Raises: TidemillError: a secret is not there."""
+        if not self._looked_up:
+            self._unlocked = await unlock(self.order, self.secrets)
+            self._pump.hide(self._unlocked.mask)
+            self._looked_up = True
 
     async def stop(self, grace: float) -> None:
         """Stops the step, now or as soon as it has started; a shorter grace later
@@ -155,30 +186,20 @@ class Attempt:
         same comes again when it is begun, or does not."""
         try:
             executor = self.executors.get(self.order.executor)
-            await self._unlock()
+            await self.unlock()
             await executor.prepare(self._work(await self._inputs()))
         except (TidemillError, StartError, FillError, OSError) as error:
             log.warning("%s cannot be got ready: %s", self.order.key, self._masked(str(error)))
         except Exception:  # noqa: BLE001  logged with its traceback: a plugin's bug
             self._log(f"executor {self.order.executor!r} cannot get {self.order.key} ready")
 
-    async def _unlock(self) -> Unlocked:
-        if self._unlocked is None:
-            self._unlocked = await unlock(self.order, self.secrets)
-        return self._unlocked
-
-    @property
-    def _known(self) -> Unlocked:
-        """The order with the secrets that are known: none, before they were looked up."""
-        return self._unlocked or Unlocked(self.order, {})
-
     def _masked(self, text: str) -> str:
-        return self._known.mask.text(text)
+        return self._unlocked.mask.text(text)
 
     async def _inputs(self) -> list[InputFile]:
         return [InputFile(i.path, await self._held.get(i.digest)) for i in self.order.inputs]
 
-    async def _result_of(self, io: _StepIO) -> tuple[Mapping[str, Any], Outcome]:
+    async def _result_of(self, io: AttemptIO) -> tuple[Mapping[str, Any], Outcome]:
         """Out of the cache, or of the step itself."""
         cache = self._cache = self._step_cache()
         if cache is None:
@@ -212,17 +233,34 @@ class Attempt:
         self._note(f"cached: nothing has changed since run {found.run}")
         return True
 
-    async def _carry_out(self, io: _StepIO) -> Outcome:
+    async def _carry_out(self, io: AttemptIO) -> Outcome:
         executor = self._executor = self.executors.get(self.order.executor)
         work = self._work(await self._inputs())
         if self._stop_grace is not None:
             return self._judged(cancelled())
+        recoverable = self.records is not None and executor.recovers
+        if recoverable:
+            self._seal = await asyncio.to_thread(self._unlocked.seal, os.urandom(SALT))
         self._handle = await executor.start(work, io)
+        begun_at = self.clock.now()
+        if recoverable:
+            self._write_down(self._handle.token, begun_at)
+        return await self._see_out(executor, self._handle, begun_at)
+
+    def _write_down(self, token: str, begun_at: float) -> None:
+        """For the next process of this worker, if this one is killed."""
+        told, cache = self._noted, self._cache_report
+        self._begun = Begun(self.order, token, self._started_at, begun_at, told, self._seal, cache)
+        if self.records is not None:
+            self.records.keep(self._begun)
+
+    async def _see_out(self, executor: Executor, handle: Handle, begun_at: float) -> Outcome:
+        """Until it has ended, or its time has, which counts from `begun_at`."""
         if self._stop_grace is not None:
             await self._stop(self._stop_grace)
-        timer = self._start_timer()
+        timer = self._start_timer(begun_at)
         try:
-            outcome = await executor.wait(self._handle)
+            outcome = await executor.wait(handle)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -238,10 +276,10 @@ class Attempt:
             return cancelled(usage=outcome.usage)
         return outcome
 
-    def _start_timer(self) -> Timer | None:
+    def _start_timer(self, begun_at: float) -> Timer | None:
         if self.order.timeout is None:
             return None
-        return self.clock.call_at(self.clock.now() + self.order.timeout, self._time_out)
+        return self.clock.call_at(begun_at + self.order.timeout, self._time_out)
 
     def _time_out(self) -> None:
         self._timed_out = True
@@ -272,20 +310,29 @@ class Attempt:
             fence=order.fence,
             action=_action(order),
             project=self.project,
-            settings=self.executors.settings(order.executor, self._known.settings),
-            env=self._known.env,
+            settings=self.executors.settings(order.executor, self._unlocked.settings),
+            env=self._unlocked.env,
             workdir=order.workdir,
             inputs=tuple(inputs),
             outputs=tuple(OutputFile(name, glob) for name, glob in order.globs.items()),
         )
 
     def _emit(self, text: str) -> None:
-        order = self.order
-        self.broker.emit(Output(order.ref.run, order.ref.ordinal, order.key, order.attempt, text))
+        order, at = self.order, self._said_upto
+        self._said_upto = self._noted + self._pump.sent
+        size = self._said_upto - at
+        self.broker.emit(
+            Output(
+                order.ref.run, order.ref.ordinal, order.key, order.attempt, text,
+                order.fence, at, size,
+            )
+        )  # fmt: skip
 
     def _note(self, text: str) -> None:
         """A line of ours in the log of the step."""
-        self._emit(f"[tidemill: {text}]\n")
+        line = f"[tidemill: {text}]\n"
+        self._noted += len(line.encode("utf-8", "replace"))
+        self._emit(line)
 
     async def keep_file(self, output: str, name: str, source: Path) -> None:
         stored = await self.artifacts.put(source)
@@ -298,7 +345,7 @@ class Attempt:
         """The outputs of a step that ended well, checked against what it declares."""
         if not outcome.ok:
             return {}, outcome
-        if problem := self._known.problem(outcome.values):
+        if problem := self._unlocked.problem(outcome.values):
             return {}, bad_output(problem, usage=outcome.usage)
         declared: Sequence[DeclaredOutput] = self.order.values
         problems: list[str] = []
@@ -313,7 +360,7 @@ class Attempt:
                 files = sorted(self._files.get(output.name, []), key=lambda file: file["name"])
                 kept[output.name] = {FILES: files}
                 problems.extend(_file_problems(output, self.order.globs[output.name], files))
-        if problem := self._known.kept_problem(kept):
+        if problem := self._unlocked.kept_problem(kept):
             problems = [problem]
         if problems:
             return {}, bad_output("; ".join(problems), usage=outcome.usage)
@@ -327,6 +374,12 @@ class Attempt:
             order.ref, order.fence, self.worker, now, now, reason.value, detail=detail, begun=False
         )
 
+    @property
+    def _cache_report(self) -> CacheReport | None:
+        if self._cache is not None:
+            return self._cache.report
+        return None if self._begun is None else self._begun.cache
+
     def _result(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
         return Result(
             ref=self.order.ref,
@@ -338,7 +391,7 @@ class Attempt:
             exit_code=outcome.code,
             signal=outcome.signal,
             detail=_clean(self._masked(outcome.detail)) or _signal_words(outcome),
-            cache=None if self._cache is None else self._cache.report,
+            cache=self._cache_report,
             outputs=dict(kept),
             cpu_seconds=outcome.usage.cpu_seconds,
             peak_memory=outcome.usage.peak_memory,
@@ -346,7 +399,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class _StepIO:
+class AttemptIO:
     attempt: Attempt
     pump: OutputPump
 

@@ -27,6 +27,13 @@ class OutputPump:
         self._masked: MaskedStream | None = None
         self._left = MAX_OUTPUT
         """Negative once there was more than is kept."""
+        self._skip = 0
+        self.sent = 0
+        """Bytes that were given out, and those that were left out as known."""
+
+    def skip(self, size: int) -> None:
+        """The first bytes are known already: it is given out only what comes behind them."""
+        self._skip = max(size, 0)
 
     def hide(self, mask: Mask) -> None:
         """Hides values in all that is written from now on."""
@@ -69,12 +76,15 @@ class OutputPump:
         self._take(data[: self._left])
         self._left = -1
         self._end_line()
-        self._emit(
-            f"[tidemill: more than {MAX_OUTPUT >> 20} MiB of output; the rest is left out]\n"
-        )
+        note = f"[tidemill: more than {MAX_OUTPUT >> 20} MiB of output; the rest is left out]\n"
+        self._send(note.encode())
 
     def _send(self, data: bytes) -> None:
-        self._emit(data.decode("utf-8", "replace"))
+        known = min(self._skip, len(data))
+        self._skip -= known
+        self.sent += len(data)
+        if known < len(data):
+            self._emit(data[known:].decode("utf-8", "replace"))
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:

@@ -3,6 +3,8 @@ and kept from everything that is stored or shown."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +14,9 @@ from tidemill.engine.masking import Mask
 from tidemill.engine.settings import with_secrets
 from tidemill.model.messages import Order
 from tidemill.ports import Secrets
+
+SALT = 16
+"""Bytes."""
 
 
 class Unlocked:
@@ -39,6 +44,23 @@ class Unlocked:
     def settings(self) -> dict[str, Any]:
         """The executor's settings."""
         return with_secrets(self._order.settings, self._order.secret_settings, self._known)
+
+    def seal(self, salt: bytes) -> str:
+        """By which an attempt that is taken up again knows whether its secrets are still
+        what they were. Slow on purpose, as for passwords: it is written to a disk. Empty
+        where there are none."""
+        if not self._known:
+            return ""
+        text = json.dumps(sorted(self._known.items())).encode()
+        return salt.hex() + hashlib.scrypt(text, salt=salt, n=1 << 13, r=8, p=1).hex()
+
+    def opens(self, seal: str) -> bool:
+        """Whether these are the values that were sealed."""
+        try:
+            salt = bytes.fromhex(seal[: 2 * SALT])
+        except ValueError:
+            return False
+        return hmac.compare_digest(self.seal(salt), seal)
 
     def problem(self, values: bytes) -> str | None:
         """Why these outputs may not be stored, if so: a secret is among them."""

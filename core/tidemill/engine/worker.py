@@ -13,11 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemill.engine.attempt import Attempt
+from tidemill.engine.recovery import Recovery, buried, lost_result
 from tidemill.engine.waiting import AGAIN, end, sleep
 from tidemill.model.messages import Claimed, Cordon, Heartbeat, Order, Result
 from tidemill.model.placement import added, has_room
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Artifacts, Clock, Delivery, Executors, Results, Secrets, WorkerEnd
+from tidemill.ports import (
+    Artifacts,
+    Begun,
+    Clock,
+    Delivery,
+    Executors,
+    Records,
+    Results,
+    Secrets,
+    Unreadable,
+    WorkerEnd,
+)
 from tidemill.spi import Reason, boot_time
 
 HEARTBEATS = 3
@@ -49,6 +61,8 @@ class Worker:
     region: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, float] = field(default_factory=dict)
+    records: Records | None = None
+    """Where it writes down what it has at work, to take it back after a restart."""
     _draining: bool = False
     _cordoned: bool = False
     _closing: bool = False
@@ -63,12 +77,15 @@ class Worker:
     _held: dict[_Name, Attempt] = field(default_factory=dict)
     _claiming: set[_Name] = field(default_factory=set)
     _slot_free: asyncio.Event = field(default_factory=asyncio.Event)
+    _settling: list[asyncio.Event] = field(default_factory=list)
+    """Steps of an earlier process of this worker that are not taken back yet."""
 
     async def run(self) -> None:
         """Works until it is cancelled, and then stops at once what it still holds; or, told
         to drain, until nothing is left in hand."""
         self._extend()
         async with asyncio.TaskGroup() as group:
+            self._take_back(group)
             others = [
                 group.create_task(part)
                 for part in (self._beat(), self._fence(), self._obey(group), self._take_own(group))
@@ -120,6 +137,8 @@ class Worker:
     async def _take_work(self, group: asyncio.TaskGroup) -> None:
         """Goes on taking while claims are under way: what is being claimed has its slot."""
         await self._known()
+        for settled in self._settling:
+            await settled.wait()
         while True:
             while (free := self._free_slots) <= 0 or self._cordoned:
                 self._slot_free.clear()
@@ -252,22 +271,68 @@ class Worker:
             self.secrets,
             self.results,
             self.project,
+            self.records,
             self._may_begin,
         )
         self._held[order.ref, order.fence] = attempt
         if self._draining:
             attempt.give_back()
+        await self._see_through(attempt)
+
+    async def _see_through(self, attempt: Attempt) -> None:
+        """To its end, of which the schedulers are told."""
         try:
             result = await attempt.run()
             await self.broker.report(result)
+            attempt.forget()
         finally:
-            del self._held[order.ref, order.fence]
+            del self._held[attempt.order.ref, attempt.order.fence]
+            self._slot_free.set()
 
     def _may_begin(self) -> bool:
         """What was reserved begins only while it is believed to be ours."""
         if self.in_contact and self._extended_to <= self.clock.now():
             self._extend()
         return self.in_contact
+
+    def _take_back(self, group: asyncio.TaskGroup) -> None:
+        """What an earlier process of this worker had at work: held from the beginning on,
+        so that the first heartbeat names it."""
+        for found in self.records.found() if self.records is not None else ():
+            if isinstance(found, Unreadable):
+                settled = asyncio.Event()
+                group.create_task(self._bury(found, settled))
+            else:
+                attempt = self._recovery(found)
+                settled = attempt.settled
+                self._held[found.order.ref, found.order.fence] = attempt
+                group.create_task(self._see_through(attempt))
+            self._settling.append(settled)
+
+    def _recovery(self, found: Begun) -> Recovery:
+        return Recovery(
+            found.order,
+            self.name,
+            self.broker,
+            self.clock,
+            self.executors,
+            self.artifacts,
+            self.secrets,
+            self.results,
+            self.project,
+            self.records,
+            found=found,
+            lease=self.lease,
+        )
+
+    async def _bury(self, found: Unreadable, settled: asyncio.Event) -> None:
+        try:
+            why = await buried(found, self.executors, self.clock, self.lease)
+        finally:
+            settled.set()
+        await self.broker.report(lost_result(found, self.name, self.clock.now(), why))
+        if self.records is not None:
+            self.records.drop(found)
 
     async def _beat(self) -> None:
         """Three times a lease; sooner where no scheduler has confirmed the last one."""

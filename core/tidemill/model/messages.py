@@ -233,10 +233,14 @@ Control = StopAttempt | Cordon
 @dataclass(frozen=True, slots=True)
 class Output:
     """What a step wrote, masked and bounded: whole lines, each with its line end, or a
-    piece of one that is very long."""
+    piece of one that is very long. `at` is where it begins in the output of the attempt with
+    this fence, and `size` how far it goes, in bytes as the step wrote them."""
 
     run: int
     ordinal: int
     key: str
     attempt: int
     text: str
+    fence: int = 0
+    at: int = 0
+    size: int = 0

@@ -16,6 +16,7 @@ from tidemill.ports.plugins import (
     TemplateError,
     Templates,
 )
+from tidemill.ports.records import Begun, Records, Unreadable
 from tidemill.ports.store import (
     Alarms,
     BadEnd,
@@ -36,6 +37,7 @@ __all__ = [
     "Alarms",
     "Artifacts",
     "BadEnd",
+    "Begun",
     "Broker",
     "CachedResult",
     "Clock",
@@ -52,6 +54,7 @@ __all__ = [
     "Placement",
     "Policy",
     "Purging",
+    "Records",
     "Results",
     "SchedulerEnd",
     "Secrets",
@@ -64,5 +67,6 @@ __all__ = [
     "Transaction",
     "Turn",
     "UnavailableError",
+    "Unreadable",
     "WorkerEnd",
 ]

@@ -108,6 +108,11 @@ class WorkerEnd(Protocol):
     def emit(self, output: Output) -> None:
         """Streams output; never blocks."""
 
+    async def told(self, order: Order) -> int:
+        """Of an attempt that an earlier process of this worker had at work: up to where its
+        output has been told, in bytes. What is told again, readers know. What comes next
+        is numbered behind it."""
+
     async def close(self) -> None: ...
 
 

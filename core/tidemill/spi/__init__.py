@@ -22,7 +22,14 @@ from tidemill.spi.errors import (
     StartError,
 )
 from tidemill.spi.event import Event
-from tidemill.spi.executor import Executor, ExecutorContext, ExecutorType, Handle, StepIO
+from tidemill.spi.executor import (
+    OUTPUT_KEPT,
+    Executor,
+    ExecutorContext,
+    ExecutorType,
+    Handle,
+    StepIO,
+)
 from tidemill.spi.function import FunctionType
 from tidemill.spi.hooks import PROJECT, Hooks, hookimpl
 from tidemill.spi.notifier import Notice, Notifier, NotifierType
@@ -54,6 +61,7 @@ VERSION = 1
 
 __all__ = [
     "INPUTS",
+    "OUTPUT_KEPT",
     "PROJECT",
     "VERSION",
     "ArgvAction",

@@ -11,6 +11,10 @@ from pydantic import BaseModel
 
 from tidemill.spi.work import Outcome, SavedFile, Work
 
+OUTPUT_KEPT = 17 << 20
+"""Bytes of a step's output that an executor keeps for who recovers it: a little more than
+the engine keeps of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Handle:
@@ -46,6 +50,11 @@ class Executor(Protocol):
     def self_fencing(self) -> bool:
         """Whether `extend` is honoured: steps end when their time is over, also while the
         worker's process stands still. Always the same for one executor."""
+
+    @property
+    def recovers(self) -> bool:
+        """Whether `recover` finds steps of an earlier instance, where
+        `ExecutorContext.recoverable` was set for it. Always the same for one executor."""
 
     async def prepare(self, work: Work) -> None:
         """Does ahead of time what `start` would have to wait for (pull an image). May
@@ -110,9 +119,30 @@ class Executor(Protocol):
                 workdir.
         """
 
-    async def recover(self, token: str) -> Handle | None:
-        """After a worker's restart: takes up the step that an earlier instance started
-        under this token, or returns None where it does not run any more."""
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        """After a worker's restart: takes up the step that an earlier instance of this
+        executor, which was killed, started under this token; also one that has ended
+        meanwhile. It has to be of the same `scratch` folder. Called for all tokens before
+        the first `start`, when it is certain that the step is still this worker's, and only
+        where `ExecutorContext.recoverable` is set.
+
+        `work` is the step's as it was started, but for its `inputs`, which have no
+        `source` any more. All that the step has put out is written to `io`, from its first
+        byte on; the caller leaves out what it knows. An executor keeps at least the first
+        `OUTPUT_KEPT` bytes for that. Without `work` and `io` nothing is known of the step
+        but its token, and it is to be stopped.
+
+        From here on it is a step like any other. The time that `extend` tells counts for
+        it too, and what was over before is over: it ends as `lost`.
+
+        Returns None where nothing of the step is at work any more, and its outcome is not
+        known.
+
+        Raises:
+            StartError: nobody can tell now. It is asked again, or ends when its time is over.
+        """
 
     async def close(self) -> None:
         """Stops everything that still runs, at once, and frees every resource."""
@@ -125,10 +155,16 @@ class ExecutorContext:
     `scratch` is a folder of the executor's own for temporary files. `leased` tells that
     steps are held on leases, and others are given them when one ends: `extend` is called
     before the first start, and on and on. It is not set for a run on one machine, whose
-    steps nobody else could be given: such a run may be stopped for hours and go on."""
+    steps nobody else could be given: such a run may be stopped for hours and go on.
+
+    `recoverable`, which is only set with `leased`, tells that a worker that was killed is
+    started again, and asks by `recover` for what it had at work. So an executor that
+    `recovers` lets steps outlive its process until their time is over, and remembers their
+    output and how they ended. Without it nothing outlives a killed worker."""
 
     scratch: Path
     leased: bool = False
+    recoverable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 It is a child subreaper in a session of its own. When the executor's end of its socket
 closes (tidemill has ended, by whatever means) or the warden dies, it kills its tree,
 empties its folder and ends. When the switch goes off, it kills its tree.
+
+A step that it was told to keep goes on when the socket closes: then it waits for another
+worker, at `door`, until the switch goes off, and remembers output and end for that one.
 """
 
 # pathlib would take as long to import as all the rest of this program:
-# ruff: noqa: PTH103, PTH113, PTH118, PTH123
+# ruff: noqa: PTH103, PTH113, PTH120, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -16,11 +19,13 @@ import select
 import signal
 import socket
 import struct
+import time
 
-from . import confined, folders, linux, protocol
+from . import confined, door, folders, linux, protocol
 from .alarm import NO_SWITCH, wake
 from .group import Group, Used
 from .protocol import Ended, Order
+from .relay import Relay
 from .tree import Tree
 
 PROMPT = 2
@@ -49,7 +54,14 @@ class AbandonedError(Exception):
 
 class Keeper:
     def __init__(self, sock: socket.socket, folder: str, warden: int, switch: int) -> None:
-        self.socket = sock
+        self.socket: socket.socket | None = sock
+        self.listener: socket.socket | None = None
+        self.door = ""
+        """The name of the socket by which its step may be taken up; else the step ends with
+        its worker."""
+        self.relay: Relay | None = None
+        self.last_words = b""
+        """How that step has ended."""
         self.folder = folder
         self.tmp = os.path.join(folder, folders.TMP)
         self.output = os.path.join(folder, folders.OUTPUT)
@@ -85,12 +97,17 @@ class Keeper:
     def clear_out(self) -> None:
         self.tree.kill()
         self.group.end()
+        if self.listener is not None:
+            folders.remove(os.path.join(os.path.dirname(self.folder), self.door))
         folders.remove(self.folder)
 
     def next_order(self) -> None:
         self.busy = False
         order, pipe = self.receive_order()
         self.busy = True
+        if self.relay is not None:
+            self.relay.join(pipe)
+            pipe = self.relay.open()
         try:
             if self.expired:
                 self.say(protocol.EXPIRED)
@@ -102,16 +119,26 @@ class Keeper:
         finally:
             os.close(pipe)
             os.chdir("/")
-        self.say(self.supervise(main))
+        said = self.supervise(main)
+        if self.relay is not None:
+            self.relay.drain()
+            self.last_words = said
+        self.deliver(said)
 
     # -- starting
 
     def receive_order(self) -> tuple[Order, int]:
         self.expired = self.idle()
-        data, ancillary = protocol.receive(self.socket, _DESCRIPTORS)
+        data, ancillary = self.receive(_DESCRIPTORS)
         if not data:
-            raise ReleasedError
-        if not ancillary:  # it is about a step that has just ended
+            if not self.last_words:
+                raise ReleasedError
+            self.part()
+            self.deliver(self.last_words)
+            return self.receive_order()
+        if data[:1] == protocol.KEEP:
+            self.keep(data[1:])
+        if not ancillary:  # or it is about a step that has just ended
             return self.receive_order()
         descriptors = [number for (number,) in struct.iter_unpack("i", ancillary[0][2])]
         if data[:1] == protocol.LONG_ORDER:
@@ -123,13 +150,21 @@ class Keeper:
         """Until there is something to read. Whether it comes too late, since the switch
         has gone off."""
         found = self.poll()
-        if self.socket.fileno() not in found:
+        if self.line not in found:
             wake(self.warden)
             self.poller.unregister(self.switch)
             self.poll()
             self.poller.register(self.switch, select.POLLIN)
             found = self.poll(0)
         return self.switch in found
+
+    def keep(self, said: bytes) -> None:
+        """The next step is to outlive its worker."""
+        name, _, begin = said.partition(b"\0")
+        if self.relay is not None:
+            self.relay.close()
+        self.shut_door()
+        self.door, self.relay, self.last_words = name.decode(), Relay(begin), b""
 
     def start(self, order: Order, pipe: int) -> int:
         try:
@@ -216,10 +251,11 @@ class Keeper:
             if self.switch in found:
                 self.expired = True
                 return False
-            if self.socket.fileno() in found:
-                if self.obey():
+            if self.line in found:
+                request = self.obey()
+                if request == protocol.KILL:
                     return False
-                asked = True
+                asked = asked or request == protocol.TERMINATE
             found = self.poll()
         return asked
 
@@ -238,26 +274,134 @@ class Keeper:
             if self.switch in ready:
                 self.expired = True
                 return
-            if self.socket.fileno() in ready and self.obey():
+            if self.line in ready and self.obey() == protocol.KILL:
                 return
 
-    def poll(self, milliseconds: int | None = None) -> set[int]:
-        """The descriptors that became readable within this time."""
+    def poll(self, milliseconds: int | None = None, *, once: bool = False) -> set[int]:
+        """The descriptors that became readable within this time. Output is passed on here,
+        and another worker let in; `once` returns after that, too."""
+        if self.relay is None:
+            return self.poll_once(milliseconds)
+        end = None if milliseconds is None else time.monotonic() + milliseconds / 1000
+        while True:
+            self.relay.arm(self.poller)
+            left = None if end is None else max(0, end - time.monotonic()) * 1000
+            found = self.poll_once(left)
+            rest = self.relay.act(found)
+            if self.listener is not None and self.listener.fileno() in rest:
+                rest.discard(self.listener.fileno())
+                self.let_in(self.listener)
+            if rest or once or not found or left == 0:
+                return rest
+
+    def poll_once(self, milliseconds: float | None) -> set[int]:
         found = {descriptor for descriptor, _ in self.poller.poll(milliseconds)}
         if self.warden in found:
             raise AbandonedError
         return found
 
-    def obey(self) -> bool:
-        """Reads a request about the step; whether it is to be killed at once."""
-        request, _ = protocol.receive(self.socket)
+    def obey(self) -> bytes:
+        """Reads a request about the step: `KILL`, `TERMINATE`, or nothing, where the worker
+        has gone and the step goes on."""
+        request, _ = self.receive()
         if not request:
-            raise ReleasedError
-        if request in (protocol.KILL, protocol.GIVE_UP):
+            self.part()
+        elif request in (protocol.KILL, protocol.GIVE_UP):
             self.expired = request == protocol.GIVE_UP
-            return True
-        self.tree.terminate()
-        return False
+            return protocol.KILL
+        elif request == protocol.TERMINATE:
+            self.tree.terminate()
+        return request
+
+    # -- the worker goes, and another one comes
+
+    @property
+    def line(self) -> int:
+        """The socket's descriptor; -1 where nobody is at its other end."""
+        return -1 if self.socket is None else self.socket.fileno()
+
+    def receive(self, room: int = 0) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+        """An empty packet tells that the worker has gone, and may come back.
+
+        Raises:
+            ReleasedError: it does not.
+        """
+        if self.socket is None:
+            raise ReleasedError
+        data, ancillary = protocol.receive(self.socket, room)
+        if data == protocol.RELEASE or (not data and self.relay is None):
+            raise ReleasedError
+        return data, ancillary
+
+    def part(self) -> None:
+        """The worker has gone, and has not said that it would."""
+        if self.relay is None:
+            raise ReleasedError
+        if self.socket is not None:
+            self.poller.unregister(self.socket)
+            self.socket.close()
+            self.socket = None
+        self.relay.part()
+        if self.listener is None:
+            try:
+                self.listener = door.listener(os.path.dirname(self.folder), self.door)
+            except OSError as error:
+                raise ReleasedError from error
+            self.poller.register(self.listener, select.POLLIN)
+
+    def let_in(self, listener: socket.socket) -> None:
+        """Somebody is at the door. Whose time is over finds nothing to take up."""
+        caller, _ = listener.accept()
+        over = {self.switch} & {found for found, _ in self.poller.poll(0)}
+        if self.socket is not None or over or not door.is_welcome(caller):
+            caller.close()
+            return
+        caller.settimeout(door.PATIENCE)
+        try:
+            data, ancillary = protocol.receive(caller, _DESCRIPTORS)
+        except OSError:
+            data, ancillary = b"", []
+        if data != protocol.JOIN or not ancillary:
+            caller.close()
+            return
+        caller.settimeout(None)
+        pipe, switch = (number for (number,) in struct.iter_unpack("i", ancillary[0][2]))
+        self.take_line(caller, pipe, switch)
+
+    def take_line(self, caller: socket.socket, pipe: int, switch: int) -> None:
+        self.poller.unregister(self.switch)
+        os.close(self.switch)
+        self.switch, self.socket = switch, caller
+        self.poller.register(switch, select.POLLIN)
+        self.poller.register(caller, select.POLLIN)
+        if self.relay is not None:
+            self.relay.join(pipe)
+        self.say(protocol.STARTED)
+
+    def shut_door(self) -> None:
+        if self.listener is not None:
+            self.poller.unregister(self.listener)
+            self.listener.close()
+            self.listener = None
+            folders.remove(os.path.join(os.path.dirname(self.folder), self.door))
+
+    def deliver(self, words: bytes) -> None:
+        """Tells how the step has ended, behind all of its output; to another worker, where
+        there is none. When time is over before, nobody wants to know any more."""
+        while self.relay is not None:
+            while self.socket is None or self.relay.is_behind:
+                found = self.poll(once=True)
+                if self.switch in found:
+                    words = protocol.EXPIRED
+                    if self.socket is None:
+                        raise ReleasedError
+                    break
+                if self.line in found and not self.receive()[0]:
+                    self.part()
+            if self.try_to_say(words):
+                return
+            self.part()
+        self.say(words)
 
     # -- the end
 
@@ -277,10 +421,18 @@ class Keeper:
         return protocol.pack_ended(Ended(status, flags, cpu, memory))
 
     def say(self, packet: bytes) -> None:
+        if not self.try_to_say(packet) and self.relay is None:
+            raise ReleasedError
+
+    def try_to_say(self, packet: bytes) -> bool:
+        """False where the worker has gone."""
+        if self.socket is None:
+            return False
         try:
             self.socket.send(packet, socket.MSG_NOSIGNAL)
-        except OSError as error:
-            raise ReleasedError from error
+        except OSError:
+            return False
+        return True
 
 
 def find_program(name: bytes, path: bytes | None) -> bytes:

@@ -24,7 +24,8 @@ _DESCRIPTOR = socket.CMSG_SPACE(struct.calcsize("i"))
 
 
 class Warden:
-    def __init__(self, control: socket.socket, switch: int) -> None:
+    def __init__(self, control: socket.socket, switch: int, *, lasting: bool) -> None:
+        self.lasting = lasting
         self.control = control
         self.switch = switch
         self.scratch = os.fsdecode(protocol.receive(control)[0])
@@ -105,13 +106,15 @@ class Warden:
         self.say((protocol.KEEPER_STUCK if stuck else protocol.KEEPER_GONE) + number)
 
     def wind_up(self) -> None:
-        """The executor has gone: the keepers see it too and end; a hung one is killed."""
+        """The executor has gone: the keepers see it too and end; a hung one is killed.
+        Where steps may be taken up by another executor, it is the keepers who know when
+        they end."""
         self.poller.unregister(self.control)
         for keeper in self.keepers:
             wake(keeper)
-        end = time.monotonic() + 2 * PATIENCE
+        end = float("inf") if self.lasting else time.monotonic() + 2 * PATIENCE
         while self.keepers and (left := end - time.monotonic()) > 0:
-            for descriptor, _ in self.poller.poll(left * 1000):
+            for descriptor, _ in self.poller.poll(None if self.lasting else left * 1000):
                 if descriptor in self.keepers:
                     self.bury(descriptor)
                 else:
@@ -126,10 +129,11 @@ class Warden:
             self.control.send(packet, socket.MSG_NOSIGNAL)
 
 
-def main(descriptor: int, tenancy: int, switch: int = NO_SWITCH) -> None:
+def main(descriptor: int, tenancy: int, switch: int = NO_SWITCH, lasting: int = 0) -> None:
     """The whole program. Signals are as a step should find them: nothing is ignored.
 
-    `switch` is the timer of `tidemill_local.switch`, where there is one.
+    `switch` is the timer of `tidemill_local.switch`, where there is one. `lasting` tells that
+    steps may be taken up by another executor when this one is killed.
     `tenancy` is held open, here and in the keepers, and closed in their steps: the lock
     on it shows that something of this executor still lives.
     """
@@ -147,7 +151,7 @@ def main(descriptor: int, tenancy: int, switch: int = NO_SWITCH) -> None:
     linux.hear_of_parents_death(signal.SIGCONT)  # it wakes one that is stopped, to clear up
     linux.become_subreaper()
     linux.set_name(b"tide-warden")
-    warden = Warden(control, switch)
+    warden = Warden(control, switch, lasting=bool(lasting))
     try:
         warden.serve()
     finally:

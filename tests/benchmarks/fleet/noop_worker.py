@@ -50,6 +50,7 @@ class Noop:
     seconds = 0.0
     ticks = Ticks(0)
     self_fencing = False
+    recovers = False
 
     def __init__(self, scratch: Path, *, leased: bool) -> None:
         del scratch, leased
@@ -86,8 +87,10 @@ class Noop:
 
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None: ...
 
-    async def recover(self, token: str) -> Handle | None:
-        del token
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        del token, work, io
         return None
 
     async def close(self) -> None: ...

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tidemill.app import artifacts as stores
 from tidemill.app import reach
@@ -20,6 +21,7 @@ from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
 from tidemill.app.machine import detected
 from tidemill.app.processes.waiting import Stop, first, patiently
+from tidemill.app.records import FileRecords
 from tidemill.app.secrets import installed_secrets
 from tidemill.broker import subjects
 from tidemill.broker.connection import connect
@@ -28,7 +30,7 @@ from tidemill.clock import SystemClock
 from tidemill.engine.scheduler import LEASE
 from tidemill.engine.waiting import end
 from tidemill.engine.worker import Worker
-from tidemill.errors import UsageError
+from tidemill.errors import TidemillError, UsageError
 from tidemill.project import Project
 
 log = logging.getLogger("tidemill")
@@ -47,6 +49,8 @@ class WorkerOptions:
     labels: Mapping[str, str] = field(default_factory=dict)
     artifacts: str | None = None
     resources: Mapping[str, float] = field(default_factory=dict)
+    returns: bool = False
+    """Whether it is known by its name after a restart, and takes its steps back."""
 
     def settled(self) -> WorkerOptions:
         """With what was left open: as many slots as processors, a name of its own, and what
@@ -59,6 +63,7 @@ class WorkerOptions:
             self.labels,
             self.artifacts,
             {**detected(), **self.resources},
+            bool(self.name),
         )
 
 
@@ -131,8 +136,9 @@ async def working(
     broker = JetStreamWorkerEnd(client, clock, options.name, options.pool)
     await broker.open()
     ends.append(broker)
-    scratch = project.state / "workers" / token / "scratch"
-    executors = InstalledExecutors(scratch, leased=True)
+    folder = project.state / "workers" / token
+    records = _records(folder / "steps", options)
+    executors = InstalledExecutors(folder / "scratch", leased=True, recoverable=records is not None)
     worker = Worker(
         options.name,
         broker,
@@ -148,6 +154,7 @@ async def working(
         region=options.region,
         labels=options.labels,
         resources=options.resources,
+        records=records,
     )
     health.check("contact", lambda: worker.in_contact)
     gc.freeze()
@@ -161,3 +168,23 @@ async def working(
         await secrets.close()
         await broker.close()
         await client.close()
+        if records is not None:
+            records.close()
+
+
+def _records(folder: Path, options: WorkerOptions) -> FileRecords | None:
+    """None for a worker that nobody would know again, or that could be mistaken."""
+    if not options.returns:
+        return None
+    try:
+        records = FileRecords.of(folder)
+    except OSError as error:
+        raise TidemillError(
+            f"worker {options.name}: cannot write to {folder}: {error.strerror}"
+        ) from error
+    if records is None:
+        log.warning(
+            "another worker %s lives in this project: if this one is killed, its steps are lost",
+            options.name,
+        )
+    return records

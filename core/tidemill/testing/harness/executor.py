@@ -59,6 +59,7 @@ class MockExecutor:
     """A `tidemill.spi.Executor`."""
 
     self_fencing = False
+    recovers = False
 
     def __init__(self, shared: MockExecutors, kind: str) -> None:
         self.steps: dict[str, _Running] = {}
@@ -113,8 +114,10 @@ class MockExecutor:
 
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None: ...
 
-    async def recover(self, token: str) -> Handle | None:
-        del token
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        del token, work, io
         return None
 
     async def close(self) -> None: ...

@@ -303,4 +303,8 @@ class SimulatedWorkerEnd:
 
     def emit(self, output: Output) -> None: ...
 
+    async def told(self, order: Order) -> int:
+        del order
+        return 0
+
     async def close(self) -> None: ...

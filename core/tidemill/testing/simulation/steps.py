@@ -52,6 +52,7 @@ class Steps:
         return NO_SETTINGS
 
     self_fencing = False
+    recovers = False
 
     def extend(self, seconds: float, since: float) -> None: ...
 
@@ -86,8 +87,10 @@ class Steps:
 
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None: ...
 
-    async def recover(self, token: str) -> Handle | None:
-        del token
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
+        del token, work, io
         return None
 
     async def close(self) -> None: ...

@@ -25,6 +25,7 @@ INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
 
 class CellExecutor:
     self_fencing = True
+    recovers = False
 
     def __init__(self, context: ExecutorContext) -> None:
         self._context = context
@@ -65,8 +66,11 @@ class CellExecutor:
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
         await asyncio.to_thread(put_back, work.project / work.workdir, files)
 
-    async def recover(self, token: str) -> Handle | None:
+    async def recover(
+        self, token: str, work: Work | None = None, io: StepIO | None = None
+    ) -> Handle | None:
         """No step outlives the worker that started it: there is nothing to take up."""
+        del work, io
         step = self._steps.get(token)
         return None if step is None or step.over.done() else Handle(token)
 
