@@ -20,6 +20,7 @@ from tidemill.spi import (
 )
 from tidemill.spi.files import collect, put_back
 from tidemill_local import files, launch
+from tidemill_local.ahead import Ahead
 from tidemill_local.environment import inherited
 from tidemill_local.keeper_link import KeeperLink
 from tidemill_local.keepers import PATIENCE, Keepers
@@ -40,6 +41,7 @@ class LocalExecutor:
 
     def __init__(self, context: ExecutorContext) -> None:
         self._keepers = Keepers(context.scratch, self._heard, self._gone, leased=context.leased)
+        self._ahead = Ahead(files.copy_input)
         self._steps: dict[str, Step] = {}
         self._environments: dict[tuple[str, ...], dict[str, str]] = {}
         self._finishing: set[asyncio.Task[None]] = set()
@@ -48,9 +50,10 @@ class LocalExecutor:
             self._keepers.warm_up()
 
     async def prepare(self, work: Work) -> None:
-        """Starts the helper process, so that the first step need not wait for it."""
-        del work
+        """Starts the helper process, so that the first step need not wait for it, and copies
+        the inputs."""
         self._keepers.warm_up()
+        await self._ahead.make(self._keepers.folder, work)
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
@@ -147,6 +150,7 @@ class LocalExecutor:
             work,
             script=launch.needs_file(work),
             private=settings.workspace == "private",
+            ahead=self._ahead.take(work),
         )
         step.layout = layout
         if layout.made:

@@ -26,13 +26,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "support"))
-sys.path.insert(0, str(HERE / "fleet"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
+sys.path.insert(0, str(Path(__file__).parent / "fleet"))
 
 import psycopg
 from postgres import Postgres, find
-from servers import Missing, Process
+from servers import PATIENCE, Missing, Process
 
 from tidemill.app import artifacts as stores
 from tidemill.app.fleet import fleet
@@ -142,22 +141,27 @@ class Bench:
         self.tidemill("apply", "hot.tide", "quiet.tide")
         begin = (time.time() // EVERY + 2) * EVERY
         end = begin + rounds * EVERY
-        while time.time() < end + 5:
+        rows: list[tuple] = []
+        while time.time() < end or not self._have_begun(rows, rounds):
+            rows = self.query(
+                "SELECT number, due_at FROM run WHERE pipeline = 'hot'"
+                f" AND due_at >= {begin} AND due_at < {end} AND state <> 'cancelled'"
+            )
             ready = "SELECT count(*) FROM task WHERE key LIKE 'each%' AND state = 'ready'"
             if self.query(ready)[0][0] < QUEUED:
                 self.tidemill("trigger", "long")
             time.sleep(2)
-        rows = self.query(
-            "SELECT number, due_at FROM run WHERE pipeline = 'hot'"
-            f" AND due_at >= {begin} AND due_at < {end}"
-        )
-        if len(rows) != rounds * HOT:
-            raise Missing(f"{len(rows)} runs were made")
         return sorted(self._began(number) - due for number, due in rows)
 
+    def _have_begun(self, rows: list[tuple], rounds: int) -> bool:
+        if time.time() > PATIENCE + float(rows[-1][1] if rows else "inf"):
+            raise Missing(f"{len(rows)} runs were made, and not all of them have begun")
+        return len(rows) == rounds * HOT and all(self._began(run) for run, _ in rows)
+
     def _began(self, run: int) -> float:
+        """0 where it has not."""
         path = self.folder / f"began-{run}"
-        return float(path.read_text()) if path.exists() else float("inf")
+        return float(path.read_text() or 0) if path.exists() else 0.0
 
     def query(self, sql: str) -> list[tuple]:
         with psycopg.connect(self.url, autocommit=True) as connection:
