@@ -20,6 +20,7 @@ from tidemill.spi import (
 )
 from tidemill.spi.files import collect, put_back
 from tidemill_local import files, launch, taking_up
+from tidemill_local.ahead import Ahead
 from tidemill_local.environment import inherited
 from tidemill_local.keeper_link import KeeperLink
 from tidemill_local.keepers import PATIENCE, Keepers
@@ -47,6 +48,7 @@ class LocalExecutor:
             leased=context.leased,
             lasting=context.recoverable,
         )
+        self._ahead = Ahead(files.copy_input)
         self._steps: dict[str, Step] = {}
         self._tokens: dict[str, str] = {}
         """The names in `_steps` by the tokens of steps that outlive this process."""
@@ -57,9 +59,10 @@ class LocalExecutor:
             self._keepers.warm_up()
 
     async def prepare(self, work: Work) -> None:
-        """Starts the helper process, so that the first step need not wait for it."""
-        del work
+        """Starts the helper process, so that the first step need not wait for it, and copies
+        the inputs."""
         self._keepers.warm_up()
+        await self._ahead.make(self._keepers.folder, work)
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
@@ -176,7 +179,7 @@ class LocalExecutor:
         self, step: Step, keeper: KeeperLink, settings: LocalSettings
     ) -> tuple[tuple[str, ...], dict[str, str]]:
         work = step.work.located(keeper.inputs)
-        step.layout = layout = self._layout(step.work, keeper)
+        step.layout = layout = self._layout(step.work, keeper, self._ahead.take(work))
         if layout.made:
             await self._lay_out(step, keeper, layout)
         argv = launch.argv_of(work, layout.script)
@@ -195,10 +198,16 @@ class LocalExecutor:
         step.pipe.handed_over()
         return argv, env
 
-    def _layout(self, given: Work, keeper: KeeperLink) -> files.Layout:
+    def _layout(self, given: Work, keeper: KeeperLink, ahead: Path | None = None) -> files.Layout:
+        """Of a step; `ahead` is where its inputs were copied to before it was due."""
         work = given.located(keeper.inputs)
-        private = _settings_of(work).workspace == "private"
-        return files.Layout(keeper.folder, work, script=launch.needs_file(work), private=private)
+        return files.Layout(
+            keeper.folder,
+            work,
+            script=launch.needs_file(work),
+            private=_settings_of(work).workspace == "private",
+            ahead=ahead,
+        )
 
     async def _lay_out(self, step: Step, keeper: KeeperLink, layout: files.Layout) -> None:
         making = asyncio.ensure_future(asyncio.to_thread(layout.make))

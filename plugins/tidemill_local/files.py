@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
+from collections.abc import Callable
 from fcntl import ioctl
 from pathlib import Path, PurePosixPath
 
@@ -25,9 +27,11 @@ class Layout:
     """What one attempt needs beside its keeper's `tmp`: a folder of inputs, a script in a
     file, a private workdir. Cheap to make, since most steps need none of it."""
 
-    __slots__ = ("_folder", "_work", "inputs", "private", "script", "stopped")
+    __slots__ = ("_ahead", "_folder", "_work", "inputs", "private", "script", "stopped")
 
-    def __init__(self, folder: Path, work: Work, *, script: bool, private: bool) -> None:
+    def __init__(
+        self, folder: Path, work: Work, *, script: bool, private: bool, ahead: Path | None = None
+    ) -> None:
         self.stopped = False
         """May be set from another thread, and ends the copying of inputs."""
         self.inputs = folder / folders.INPUTS if work.inputs else None
@@ -35,6 +39,7 @@ class Layout:
         self.private = folder / folders.WORK if private else None
         self._folder = folder
         self._work = work
+        self._ahead = ahead
 
     @property
     def made(self) -> bool:
@@ -72,25 +77,37 @@ class Layout:
         return not left
 
     def _copy_inputs(self, folder: Path) -> None:
-        for item in self._work.inputs:
+        for number, item in enumerate(self._work.inputs):
             if self.stopped:
                 return
             target = _inside(folder, item.path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._copy(item, target)
+            if not self._has_moved(number, target):
+                copy_input(item, target, lambda: self.stopped)
+        if self._ahead is not None:
+            shutil.rmtree(self._ahead, ignore_errors=True)
 
-    def _copy(self, item: InputFile, target: Path) -> None:
-        """A copy that shares no byte with its source that a step could change."""
-        with item.source.open("rb") as source, target.open("xb") as copy:
-            try:
-                ioctl(copy.fileno(), _FICLONE, source.fileno())
-            except OSError:
-                while not self.stopped and os.sendfile(
-                    copy.fileno(), source.fileno(), None, _CHUNK
-                ):
-                    pass
-            runs = os.fstat(source.fileno()).st_mode & 0o111
-            os.fchmod(copy.fileno(), 0o555 if runs else 0o444)
+    def _has_moved(self, number: int, target: Path) -> bool:
+        """Whether there was a copy, made ahead."""
+        if self._ahead is None:
+            return False
+        try:
+            (self._ahead / str(number)).rename(target)
+        except OSError:
+            return False
+        return True
+
+
+def copy_input(item: InputFile, target: Path, stopped: Callable[[], bool] = lambda: False) -> None:
+    """A copy that shares no byte with its source that a step could change."""
+    with item.source.open("rb") as source, target.open("xb") as copy:
+        try:
+            ioctl(copy.fileno(), _FICLONE, source.fileno())
+        except OSError:
+            while not stopped() and os.sendfile(copy.fileno(), source.fileno(), None, _CHUNK):
+                pass
+        runs = os.fstat(source.fileno()).st_mode & 0o111
+        os.fchmod(copy.fileno(), 0o555 if runs else 0o444)
 
 
 def take_values(folder: Path, *, leave: bool) -> bytes:

@@ -70,6 +70,11 @@ class Keepers:
             )
         return self._warden
 
+    @property
+    def folder(self) -> Path:
+        """Is there once the warden is; gone when these are closed."""
+        return self._folder
+
     def extend(self, end: float) -> None:
         """Sets the moment of `boot_time()` at which keepers kill what they have in hand."""
         if self._switch is not None:

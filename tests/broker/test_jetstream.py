@@ -30,9 +30,11 @@ class BothEnds:
     async def publish(self, orders: Sequence[Order]) -> None:
         await self.scheduler.publish(orders)
 
-    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+    async def void(
+        self, ref: TaskRef, fence: int, pool: str, epoch: str, *, reserved: bool = False
+    ) -> bool:
         epoch = epoch or self.known_epoch().name
-        return await self.scheduler.void(ref, fence, pool, epoch)
+        return await self.scheduler.void(ref, fence, pool, epoch, reserved=reserved)
 
     def known_epoch(self) -> Epoch:
         return self.scheduler.known_epoch()
@@ -60,6 +62,13 @@ class BothEnds:
         """As a worker that was given the order."""
         epoch = (await self.scheduler.epoch()).name
         return await self.worker.claim(replace(order, epoch=epoch), worker, at)
+
+    async def begin(self, order: Order, worker: str, at: float) -> bool:
+        epoch = (await self.scheduler.epoch()).name
+        return await self.worker.begin(replace(order, epoch=epoch), worker, at)
+
+    def clock_ahead(self) -> float | None:
+        return self.worker.clock_ahead()
 
     async def acknowledge(self, delivery: Delivery) -> None:
         await self.worker.acknowledge(delivery)

@@ -35,7 +35,7 @@ def test_a_walk_keeps_every_promise(events: list[TaskEvent]) -> None:
         task = ledger.move(before, event)
         assert task.fence >= before.fence, "a fence never falls"
         assert task.attempt >= 0
-        if task.state in {TaskState.QUEUED, TaskState.RUNNING}:
+        if task.state in {TaskState.QUEUED, TaskState.RESERVED, TaskState.RUNNING}:
             assert task.run_at == 130.0, "what is believed is believed until a lease ends"
         if task.state.ended:
             assert task.run_at is None
@@ -76,6 +76,16 @@ def test_nothing_leads_out_of_an_ended_run(state: RunState, event: RunEvent) -> 
 def test_a_cancelled_run_can_only_end_cancelled() -> None:
     out = {e: s for (state, e), s in RUN_TABLE.items() if state is RunState.CANCELLING}
     assert out == {RunEvent.END_CANCELLED: RunState.CANCELLED}
+
+
+def test_a_reservation_is_claimed_first_and_costs_no_attempt_when_it_is_taken_back() -> None:
+    into = {source for (source, _), move in TASK_TABLE.items() if move.state is TaskState.RESERVED}
+    assert into == {TaskState.QUEUED}
+    ledger = Ledger(now=100.0, lease=30.0)
+    task = TaskRow(run=1, ordinal=0, step=0, key="a", state=TaskState.READY)
+    for event in (TaskEvent.DISPATCH, TaskEvent.RESERVE, TaskEvent.VOID):
+        task = ledger.move(task, event)
+    assert (task.state, task.attempt, task.fence) == (TaskState.READY, 0, 1)
 
 
 def test_the_diagrams_show_every_transition() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,27 @@ class BrokerConformance:
         assert (await broker.inbox(None)).reports == [Voided(TaskRef(1, 0), 1)]
         assert await broker.claim(order(1), "w1", 5.0)
         assert not await broker.void(TaskRef(1, 1), 1, "default", "")
+
+    async def test_what_was_reserved_is_begun_by_its_worker_or_taken_back(
+        self,
+        broker: Broker,
+    ) -> None:
+        first, second = (replace(order(n), start_at=9.0) for n in range(2))
+        assert await broker.claim(first, "w1", 5.0)
+        assert await broker.begin(first, "w1", 9.0)
+        assert not await broker.void(first.ref, 1, "default", "", reserved=True)
+        assert await broker.claim(second, "w1", 5.0)
+        assert await broker.void(second.ref, 1, "default", "", reserved=True)
+        assert not await broker.begin(second, "w1", 9.0)
+        reports: list[Report] = []
+        while len(reports) < 4:
+            reports += (await broker.inbox(None)).reports
+        assert reports == [
+            Started(first.ref, 1, "w1", 5.0, reserved=True),
+            Started(first.ref, 1, "w1", 9.0),
+            Started(second.ref, 1, "w1", 5.0, reserved=True),
+            Voided(second.ref, 1, reserved=True),
+        ]
 
     async def test_what_is_not_acknowledged_comes_again(self, broker: Broker, clock: Any) -> None:
         await broker.publish([order(0), order(1)])
