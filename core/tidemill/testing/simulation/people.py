@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tidelang import codec
 from tidelang.definition import Definition
-from tidemill.app.triggering import apply_triggers, store_arrival
+from tidemill.app.triggering import apply_triggers, follow_at_once, store_arrival
 from tidemill.engine.approvals import Answer, Person, record_decision
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
@@ -149,6 +149,7 @@ class People:
     def _create(self, new: Callable[[Transaction], NewRun]) -> None:
         def work(tx: Transaction) -> int:
             run = create_run(tx, new(tx), self._now())
+            follow_at_once(tx, run, self._now())  # all of a retried one may be there already
             tx.signal(run.number)
             return run.number
 
