@@ -78,12 +78,10 @@ class Attempt:
     secrets: Secrets
     results: Results
     project: Path
-    records: Records | None = None
     may_begin: Callable[[], bool] = lambda: True
+    records: Records | None = None
     _reservation: Reservation | None = field(init=False, default=None)
-    _unlocked: Unlocked = field(init=False)
-    _looked_up: bool = False
-    """Whether the secrets of the order are known."""
+    _unlocked: Unlocked | None = None
     _executor: Executor | None = None
     _handle: Handle | None = None
     _stop_grace: float | None = None
@@ -97,13 +95,12 @@ class Attempt:
     _said_upto: int = 0
     """Bytes of output that were told, and how many of them are notes of ours."""
     _noted: int = 0
-    _begun: Begun | None = None
+    _record: Begun | None = None
     _seal: str = ""
     _started_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._held = Held(self.artifacts)
-        self._unlocked = Unlocked(self.order, {})
         self._pump = OutputPump(self._emit)
         if self.order.start_at is not None:
             self._reservation = Reservation(
@@ -123,14 +120,14 @@ class Attempt:
                 self._get_ready()
             ):
                 return self._not_begun()
-            return await self._begun_now()
+            return await self._begun()
         finally:
             self._held.release()
 
-    async def _begun_now(self) -> Result:
+    async def _begun(self) -> Result:
         started_at = self._started_at = self._started_at or self.clock.now()
         try:
-            await self.unlock()
+            self._pump.hide((await self.unlock()).mask)
             kept, outcome = await self._result_of(AttemptIO(self, self._pump))
         except (TidemillError, StartError, FillError) as error:
             kept, outcome = {}, failed_to_start(_sentence(error))
@@ -145,22 +142,15 @@ class Attempt:
     def _ended(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
         self._pump.close()
         result = self._result(started_at, outcome, kept)
-        if self.records is not None and self._begun is not None:
-            self._begun = replace(self._begun, result=result)
-            self.records.keep(self._begun)
+        if self.records is not None and self._record is not None:
+            self._record = replace(self._record, result=result)
+            self.records.keep(self._record)
         return result
 
     def forget(self) -> None:
         """Its result is stored: nothing is left to take up."""
-        if self.records is not None and self._begun is not None:
-            self.records.drop(self._begun)
-
-    async def unlock(self) -> None:
-        """Raises: TidemillError: a secret is not there."""
-        if not self._looked_up:
-            self._unlocked = await unlock(self.order, self.secrets)
-            self._pump.hide(self._unlocked.mask)
-            self._looked_up = True
+        if self.records is not None and self._record is not None:
+            self.records.drop(self._record)
 
     async def stop(self, grace: float) -> None:
         """Stops the step, now or as soon as it has started; a shorter grace later
@@ -193,8 +183,19 @@ class Attempt:
         except Exception:  # noqa: BLE001  logged with its traceback: a plugin's bug
             self._log(f"executor {self.order.executor!r} cannot get {self.order.key} ready")
 
+    async def unlock(self) -> Unlocked:
+        """Raises: TidemillError: a secret is not there."""
+        if self._unlocked is None:
+            self._unlocked = await unlock(self.order, self.secrets)
+        return self._unlocked
+
+    @property
+    def _known(self) -> Unlocked:
+        """The order with the secrets that are known: none, before they were looked up."""
+        return self._unlocked or Unlocked(self.order, {})
+
     def _masked(self, text: str) -> str:
-        return self._unlocked.mask.text(text)
+        return self._known.mask.text(text)
 
     async def _inputs(self) -> list[InputFile]:
         return [InputFile(i.path, await self._held.get(i.digest)) for i in self.order.inputs]
@@ -240,7 +241,7 @@ class Attempt:
             return self._judged(cancelled())
         recoverable = self.records is not None and executor.recovers
         if recoverable:
-            self._seal = await asyncio.to_thread(self._unlocked.seal, os.urandom(SALT))
+            self._seal = await asyncio.to_thread(self._known.seal, os.urandom(SALT))
         self._handle = await executor.start(work, io)
         begun_at = self.clock.now()
         if recoverable:
@@ -250,9 +251,9 @@ class Attempt:
     def _write_down(self, token: str, begun_at: float) -> None:
         """For the next process of this worker, if this one is killed."""
         told, cache = self._noted, self._cache_report
-        self._begun = Begun(self.order, token, self._started_at, begun_at, told, self._seal, cache)
+        self._record = Begun(self.order, token, self._started_at, begun_at, told, self._seal, cache)
         if self.records is not None:
-            self.records.keep(self._begun)
+            self.records.keep(self._record)
 
     async def _see_out(self, executor: Executor, handle: Handle, begun_at: float) -> Outcome:
         """Until it has ended, or its time has, which counts from `begun_at`."""
@@ -310,8 +311,8 @@ class Attempt:
             fence=order.fence,
             action=_action(order),
             project=self.project,
-            settings=self.executors.settings(order.executor, self._unlocked.settings),
-            env=self._unlocked.env,
+            settings=self.executors.settings(order.executor, self._known.settings),
+            env=self._known.env,
             workdir=order.workdir,
             inputs=tuple(inputs),
             outputs=tuple(OutputFile(name, glob) for name, glob in order.globs.items()),
@@ -345,7 +346,7 @@ class Attempt:
         """The outputs of a step that ended well, checked against what it declares."""
         if not outcome.ok:
             return {}, outcome
-        if problem := self._unlocked.problem(outcome.values):
+        if problem := self._known.problem(outcome.values):
             return {}, bad_output(problem, usage=outcome.usage)
         declared: Sequence[DeclaredOutput] = self.order.values
         problems: list[str] = []
@@ -360,11 +361,17 @@ class Attempt:
                 files = sorted(self._files.get(output.name, []), key=lambda file: file["name"])
                 kept[output.name] = {FILES: files}
                 problems.extend(_file_problems(output, self.order.globs[output.name], files))
-        if problem := self._unlocked.kept_problem(kept):
+        if problem := self._known.kept_problem(kept):
             problems = [problem]
         if problems:
             return {}, bad_output("; ".join(problems), usage=outcome.usage)
         return kept, outcome
+
+    @property
+    def _cache_report(self) -> CacheReport | None:
+        if self._cache is not None:
+            return self._cache.report
+        return None if self._record is None else self._record.cache
 
     def _not_begun(self) -> Result:
         now, order = self.clock.now(), self.order
@@ -373,12 +380,6 @@ class Attempt:
         return Result(
             order.ref, order.fence, self.worker, now, now, reason.value, detail=detail, begun=False
         )
-
-    @property
-    def _cache_report(self) -> CacheReport | None:
-        if self._cache is not None:
-            return self._cache.report
-        return None if self._begun is None else self._begun.cache
 
     def _result(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
         return Result(

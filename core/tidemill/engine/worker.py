@@ -137,8 +137,6 @@ class Worker:
     async def _take_work(self, group: asyncio.TaskGroup) -> None:
         """Goes on taking while claims are under way: what is being claimed has its slot."""
         await self._known()
-        for settled in self._settling:
-            await settled.wait()
         while True:
             while (free := self._free_slots) <= 0 or self._cordoned:
                 self._slot_free.clear()
@@ -155,10 +153,13 @@ class Worker:
             self._receive(await self.broker.take_own(self.name), group)
 
     async def _known(self) -> None:
-        """Until it was heard: who is cordoned is told so before that, and takes nothing."""
+        """Until it was heard: who is cordoned is told so before that, and takes nothing. And
+        until what an earlier process of this worker had at work is taken back."""
         since = self.clock.now()
         while self.broker.last_contact() < since:
             await sleep(self.clock, KNOWN_SECONDS)
+        for settled in self._settling:
+            await settled.wait()
 
     async def _out_of_the_pool(self, slots: int) -> list[Delivery]:
         """Waits for work; nothing, where that is broken off, since less can be taken now."""
@@ -271,8 +272,8 @@ class Worker:
             self.secrets,
             self.results,
             self.project,
-            self.records,
             self._may_begin,
+            self.records,
         )
         self._held[order.ref, order.fence] = attempt
         if self._draining:
@@ -287,7 +288,6 @@ class Worker:
             attempt.forget()
         finally:
             del self._held[attempt.order.ref, attempt.order.fence]
-            self._slot_free.set()
 
     def _may_begin(self) -> bool:
         """What was reserved begins only while it is believed to be ours."""
@@ -305,9 +305,17 @@ class Worker:
             else:
                 attempt = self._recovery(found)
                 settled = attempt.settled
-                self._held[found.order.ref, found.order.fence] = attempt
-                group.create_task(self._see_through(attempt))
+                name = (found.order.ref, found.order.fence)
+                self._held[name] = attempt
+                self._used[name] = found.order.resources
+                group.create_task(self._see_back(attempt, name, group))
             self._settling.append(settled)
+
+    async def _see_back(self, attempt: Recovery, name: _Name, group: asyncio.TaskGroup) -> None:
+        try:
+            await self._see_through(attempt)
+        finally:
+            self._is_free(name, group)
 
     def _recovery(self, found: Begun) -> Recovery:
         return Recovery(
@@ -320,7 +328,7 @@ class Worker:
             self.secrets,
             self.results,
             self.project,
-            self.records,
+            records=self.records,
             found=found,
             lease=self.lease,
         )
