@@ -154,6 +154,12 @@ SCHEDULE = schema(
         "What to do with times missed while down.",
         "latest",
     ),
+    Field(
+        "dst",
+        Type("enum", members=("skip", "first", "both")),
+        "What to do with times that the clocks leave out, or show twice, when they are changed.",
+    ),
+    Field("except", list_of(STRING), "Days on which nothing is started.", "[]"),
     Field("jitter", _DURATION, "Start up to so much later, by chance.", "0s"),
     Field("prewarm", _DURATION, "Get workers ready so much ahead.", "0s"),
 )

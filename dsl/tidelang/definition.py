@@ -224,8 +224,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`cron` is five fields; `every` milliseconds: one of the two is set. `jitter` and
-    `prewarm` (how long ahead of the due time workers get ready) are in milliseconds."""
+    """`cron` is five fields; `every` milliseconds; `at` a moment on the wall clock, as ISO
+    8601 without a zone: one of the three is set. `jitter` and `prewarm` (how long ahead of
+    the due time workers get ready) are in milliseconds. `dst` is what becomes of times that
+    the clocks leave out or show twice: None where cron's custom is followed. `excluded` are
+    days, ranges of days (`a..b`) and files of calendars, in order."""
 
     cron: str | None = None
     every: int | None = None
@@ -235,6 +238,9 @@ class Schedule:
     catchup: str = "latest"
     jitter: int = 0
     prewarm: int = 0
+    at: str | None = None
+    dst: str | None = None
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from tidemill_local.warden import protocol
 from tidemill_local.warden.protocol import Ended
 
 _TRIES = 3
+_DEFAULT = LocalSettings()
 
 
 class LocalExecutor:
@@ -343,7 +344,7 @@ class LocalExecutor:
 
 def _settings_of(work: Work) -> LocalSettings:
     if work.settings is None:
-        return LocalSettings()
+        return _DEFAULT
     if isinstance(work.settings, LocalSettings):
         return work.settings
     raise SpiError(f"settings of the local executor are not {type(work.settings).__name__}")

@@ -49,9 +49,8 @@ def order(
     for name in env:
         if not name or "=" in name:
             raise StartError(f"a variable cannot have the name {name!r}")
-    pairs = [f"{name}={value}" for name, value in env.items()]
-    text = protocol.pack_order(workdir, argv, pairs, bounds)
-    if text.count("\0") != 1 + len(argv) + len(bounds) + len(pairs):
+    text = protocol.pack_order(workdir, argv, env, bounds)
+    if text.count("\0") != 1 + len(argv) + len(bounds) + 2 * len(env):
         raise StartError(_who_holds_a_nul(workdir, argv, env))
     return _encode(text)
 

@@ -11,7 +11,8 @@ so that nothing has to be installed there.
 It hears orders from its standard input (run this, ask it to end, kill, more time), and ends
 everything when that is closed. It counts a step's time down by itself, on the host's own clock.
 It runs one step at a time, and the next one after it if the step left nothing behind: a session
-is opened for as many steps as run at once, not for each. What it left where a connection broke
+is opened for as many steps as run at once, not for each, and the shell of the next step is started
+when the one before has ended, and waits for its order. What it left where a connection broke
 without its host noticing is ended when the worker next connects to that host.
 Every process of a step bears a number that no child can lose by itself (its soft limit of
 file locks, which Linux does not use for anything), so that those are found too that left

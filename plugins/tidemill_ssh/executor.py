@@ -95,7 +95,7 @@ class SshExecutor:
         """A private workdir is gone when its step has ended: nothing is put there."""
         settings = _settings_of(work)
         if settings.workdir is not None and saved:
-            place = order.Place("", 0, "", settings.workdir)
+            place = order.Place("", settings.workdir)
             async with self._hosts.files(settings) as client:
                 await files.put_back(client, place.where(work), saved)
 

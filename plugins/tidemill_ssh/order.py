@@ -3,6 +3,7 @@
 Whatever comes from the work is a quoted word in there, never code, and never on a command
 line. The order is a function that is called in the last line, so that of one that was cut
 nothing runs. It lies in the step's folder (`$0`), but not for long: it may hold secrets.
+What is the same for all steps is in `far/begin.sh`.
 """
 
 from __future__ import annotations
@@ -23,18 +24,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 _ORDER = """\
 tidemill_begins() {{
-refuse() {{ echo "{mark} refused $1" >&4; trap - EXIT; exit 1; }}
-trap 'echo "{mark} refused order" >&4' EXIT
 : >$0
-exec 2>&1
-{number}{files}{workdir}while read -r k v x; do
-if [ "$k" = VmHWM: ]; then echo "$v $$" >${{0%order}}peak; break; fi
-done </proc/$$/status
-unset k v x PWD OLDPWD
+{files}{workdir}unset PWD OLDPWD
 set -- {argv}
-{exports}{search}{probe}[ ! -e "${{0%order}}cut" ] || {{ trap - EXIT; exit 1; }}
-echo "{mark} started $$" >&4
-trap ': >${{0%order}}failed' EXIT
+{exports}{search}{probe}begins
 exec "$@" 4>&-
 }}
 tidemill_begins
@@ -43,12 +36,10 @@ tidemill_begins
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a step runs: its own folder on the host, the mark that names it, and the
-    number that its processes bear as limit `flag` (of `ulimit`)."""
+    """Where a step runs: its own folder on the host, by the mark of its supervisor, or the
+    workdir of its settings."""
 
     mark: str
-    number: int
-    flag: str
     workdir: str | None
 
     @property
@@ -95,8 +86,6 @@ def _text(work: Work, place: Place, argv: tuple[str, ...], env: Mapping[str, str
     exports = "".join(f"export {name}={quote(value)}\n" for name, value in env.items())
     words = " ".join(map(quote, argv))
     return _ORDER.format(
-        mark=place.mark,
-        number=f"ulimit -S -{place.flag} {place.number} || refuse order\n" if place.number else "",
         files=_script(work, place),
         workdir=_workdir(work, place),
         argv=words,
@@ -108,8 +97,8 @@ def _text(work: Work, place: Place, argv: tuple[str, ...], env: Mapping[str, str
 
 def _environment(work: Work, place: Place) -> dict[str, str]:
     env = dict(work.env)
-    env["TIDE_OUTPUT"] = f"{place.folder}/output"
-    env["TMPDIR"] = f"{place.folder}/tmp"  # noqa: S108 -- in a folder of our own
+    for name in ("TIDE_OUTPUT", "TMPDIR"):  # which `far/begin.sh` sets
+        env.pop(name, None)
     if work.inputs:
         env["TIDE_INPUTS"] = place.inputs
     return env

@@ -16,8 +16,8 @@ from tidemill_ssh.step import Step, outcome_of
 
 LOST_TIME = "killed: its worker had lost contact with the schedulers"
 
-_ANYWHERE = order.Place("m" * 24, (1 << 61) - 1, "w", None)
-"""As long as any place of a step."""
+_MARK = "m" * 24
+"""As long as any."""
 
 Task = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
@@ -40,11 +40,10 @@ class Runner:
         Raises:
             StartError: nothing of it runs.
         """
-        draft = order.Place(_ANYWHERE.mark, _ANYWHERE.number, "w", step.settings.workdir)
+        draft = order.Place(_MARK, step.settings.workdir)
         order.order(step.work.located(draft.inputs), draft)  # before any host is asked
         connection, session = await self._sessions.take(step.settings)
-        flag = connection.limit if session.number else ""
-        place = order.Place(session.mark, session.number, flag, step.settings.workdir)
+        place = order.Place(session.mark, step.settings.workdir)
         work = step.work.located(place.inputs)
         step.connection, step.session, step.place = connection, session, place
         try:

@@ -38,6 +38,7 @@ class Sessions:
         self._hosts = hosts
         script = shlex.quote(far_script("tree.sh", "supervisor.sh"))
         self._command = f"exec sh -c {shlex.quote(_CLEAN)} {script}"
+        self._begin = shlex.quote(far_script("begin.sh"))
 
     async def take(self, settings: SshSettings) -> tuple[Connection, Session]:
         """A session whose supervisor is ready. Give it back, or hang up.
@@ -89,6 +90,7 @@ class Sessions:
         plain = connection.limit == "none"
         session = Session(secrets.token_hex(12), 0 if plain else secrets.randbits(60) + (1 << 60))
         command = f"{self._command} {session.mark} {session.number} {connection.waits}"
+        command += f" {connection.limit} {self._begin}"
         await connection.ssh.create_session(lambda: session, command, encoding=None, **PLAIN)
         session.gone.add_done_callback(self._gone(settings, connection, session))
         return session

@@ -15,7 +15,7 @@ from tidemill.broker.embedded import EmbeddedServer
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
-from tidemill.model.messages import Order, Output, Report, StopAttempt
+from tidemill.model.messages import Control, Order, Output, Report
 from tidemill.model.rows import TaskRef
 from tidemill.ports import Broker, Delivery, Epoch, Inbox
 from tidemill.testing.broker import BrokerConformance
@@ -40,8 +40,8 @@ class BothEnds:
     async def epoch(self) -> Epoch:
         return await self.scheduler.epoch()
 
-    async def stop(self, messages: Sequence[StopAttempt]) -> None:
-        await self.scheduler.stop(messages)
+    async def control(self, messages: Sequence[Control]) -> None:
+        await self.scheduler.control(messages)
 
     async def inbox(self, until: float | None) -> Inbox:
         return await self.scheduler.inbox(until)
@@ -51,6 +51,10 @@ class BothEnds:
 
     async def take(self, pool: str, slots: int) -> list[Delivery]:
         return await self.worker.take(pool, slots)
+
+    async def take_own(self, worker: str) -> list[Delivery]:
+        await self.scheduler._ensure_own(worker)  # noqa: SLF001 - as when it was heard
+        return await self.worker.take_own(worker)
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
         """As a worker that was given the order."""
@@ -63,8 +67,8 @@ class BothEnds:
     async def report(self, report: Report) -> None:
         await self.worker.report(report)
 
-    async def stops(self) -> Sequence[StopAttempt]:
-        return await self.worker.stops()
+    async def controls(self) -> Sequence[Control]:
+        return await self.worker.controls()
 
     def last_contact(self) -> float:
         return self.worker.last_contact()

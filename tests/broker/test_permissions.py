@@ -7,6 +7,7 @@ import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from fleet import free_ports, nats_program
 from tidemill.artifacts.local_cache import LocalCache
 from tidemill.artifacts.results import StoredResults
 from tidemill.artifacts.stored import StoredArtifacts
+from tidemill.broker import streams
 from tidemill.broker.connection import NatsAccess, connect
 from tidemill.broker.object_store import BUCKET, NatsSettings, NatsStore
+from tidemill.broker.own_queue import OwnQueue
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
@@ -71,6 +74,14 @@ async def test_a_worker_can_do_its_work_and_nothing_of_others(url: str) -> None:
     await worker.open()
 
     await scheduler.publish([order("default", 0, epoch), order("gpu", 1, epoch)])
+    for_w1 = replace(order("default", 2, epoch), target="w1")
+    for_w2 = replace(order("default", 3, epoch), target="w2")
+    await scheduler.publish([for_w1, for_w2])
+    for name in ("w1", "w2"):
+        await streams.declare_own(admin.jetstream(), name)
+    (own,) = await asyncio.wait_for(worker.take_own("w1"), 10)
+    assert own.order == for_w1
+    await worker.acknowledge(own)
     (delivery,) = await worker.take("default", 3)
     assert await worker.claim(delivery.order, "w1", clock.now())
     await worker.acknowledge(delivery)
@@ -86,9 +97,12 @@ async def test_a_worker_can_do_its_work_and_nothing_of_others(url: str) -> None:
         await scheduler.confirm(inbox)
     await asyncio.sleep(0.2)
     assert worker.last_contact() > clock.now() - 5
-    await scheduler.stop([StopAttempt(TaskRef(1, 0), 1, 0, "w1")])
-    assert await asyncio.wait_for(worker.stops(), 5)
+    await scheduler.control([StopAttempt(TaskRef(1, 0), 1, 0, "w1")])
+    assert await asyncio.wait_for(worker.controls(), 5)
 
+    thief = OwnQueue(client, "w2")
+    await thief.open()
+    stolen = asyncio.create_task(thief.take())
     refused = asyncio.create_task(worker.take("gpu", 1))
     forged = Result(TaskRef(1, 1), 1, "w2", 1.0, 2.0, "exited", 0)
     await client.publish("tide.result.gpu.w2", b"{}")
@@ -98,6 +112,9 @@ async def test_a_worker_can_do_its_work_and_nothing_of_others(url: str) -> None:
     assert not await asyncio.wait_for(_claimed(worker, order("gpu", 1, epoch)), 30)
     await asyncio.sleep(0.5)
     assert not refused.done(), "it was given work of another pool"
+    assert not stolen.done(), "it was given work of another worker"
+    stolen.cancel()
+    await thief.close()
     inbox = await scheduler.inbox(clock.now() + 0.5)
     assert forged not in inbox.reports
     assert not [r for r in inbox.reports if isinstance(r, Result)]

@@ -30,7 +30,7 @@ class CutOff(InProcessBroker):
         self.take = bench.broker.take  # type: ignore[method-assign]
         self.claim = bench.broker.claim  # type: ignore[method-assign]
         self.acknowledge = bench.broker.acknowledge  # type: ignore[method-assign]
-        self.stops = bench.broker.stops  # type: ignore[method-assign]
+        self.controls = bench.broker.controls  # type: ignore[method-assign]
 
     async def report(self, report: Report) -> None:
         if self.broken:

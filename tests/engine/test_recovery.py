@@ -84,6 +84,25 @@ async def test_a_step_is_taken_back_and_told_of(tmp_path: Path) -> None:
     assert records(tmp_path) == []
 
 
+async def test_what_the_log_has_is_not_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_work(tmp_path) as world:
+        world.executor.started["a"][0].say(b"one\ntw")
+        await killed(world)
+
+        async def told(order: object) -> int:
+            del order
+            return len(b"one\n")
+
+        monkeypatch.setattr(world.broker, "told", told)
+        await returned(world)
+        world.executor.started["a"][0].say(b"o\n")
+        await world.end("a")
+        pieces = [(piece.at, piece.size, piece.text) for piece in world.output]
+        assert pieces == [(0, 4, "one\n"), (4, 4, "two\n")]
+
+
 async def test_a_step_that_ended_meanwhile_is_told_of(tmp_path: Path) -> None:
     async with at_work(tmp_path) as world:
         await killed(world)

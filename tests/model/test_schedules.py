@@ -101,3 +101,21 @@ def test_a_schedule_is_the_same_however_it_behaves_when_late() -> None:
     one, other = spec(cron="0 1 * * *"), spec(cron="0 1 * * *", overlap="allow", catchup="all")
     assert schedules.identity_of(one) == schedules.identity_of(other)
     assert schedules.identity_of(one) != schedules.identity_of(spec(cron="0 2 * * *"))
+
+
+def test_what_was_missed_is_counted() -> None:
+    hourly = spec(cron="0 * * * *", catchup="none")
+    due = schedules.due(hourly, at("2026-01-01T01:00"), at("2026-01-01T03:30"))
+    assert (due.missed, due.missed_at) == (3, at("2026-01-01T03:00"))
+    due = schedules.due({**hourly, "catchup": "latest"}, due.missed_at - 7200, due.missed_at + 9)
+    assert (due.missed, due.missed_at) == (2, at("2026-01-01T02:00"))
+
+
+def test_a_long_time_down_is_looked_through_in_portions() -> None:
+    often = spec(every=1000)
+    now, made, missed, then = 5000.5, [], 0, 1000.0
+    while then <= now:
+        due = schedules.due(often, then, now)
+        assert due.then is not None
+        made, missed, then = [*made, *due.times], missed + due.missed, due.then
+    assert (made, missed) == ([5000.0], 4000)

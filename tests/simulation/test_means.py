@@ -12,13 +12,16 @@ import pytest
 
 from tidemill.engine import booking as booking_module
 from tidemill.engine import deadlines as deadlines_module
+from tidemill.engine import worker as worker_module
 from tidemill.engine.booking import Booking
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.gate import Gate
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.overdue import Overdue
+from tidemill.engine.placing import Places
 from tidemill.engine.plans import Plans
 from tidemill.engine.reacting import Reacting
+from tidemill.engine.reservation import Reservation
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
 from tidemill.model.rows import AlarmRow, NoticeRow, ScheduleRow, TaskRow
@@ -128,6 +131,12 @@ def no_at_most_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(booking_module, "retry_delay", delay)
 
 
+def no_room(patch: pytest.MonkeyPatch) -> None:
+    """Nobody counts what a worker has to do already: no scheduler, and not the worker."""
+    patch.setattr(Places, "_count", lambda _: {})
+    patch.setattr(worker_module, "has_room", lambda *_: True)
+
+
 def no_limit_of_a_step(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dispatch, "_stage_full", lambda *_: False)
 
@@ -215,6 +224,21 @@ def no_following(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reacting, "follow_again", lambda _: None)
 
 
+def no_due_time(patch: pytest.MonkeyPatch) -> None:
+    """What was reserved begins as soon as it is ready."""
+    patch.setattr(Reservation, "_left", lambda _: 0.0)
+
+
+def no_word_of_the_begin(patch: pytest.MonkeyPatch) -> None:
+    """What must never be begun twice begins without a claim, as other steps do."""
+
+    async def tell(self: Reservation) -> bool:
+        del self
+        return True
+
+    patch.setattr(Reservation, "_tell", tell)
+
+
 BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "fence": (no_fence, ()),
     "self-fencing": (no_self_fencing, ("cut",)),
@@ -225,8 +249,11 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "doubt": (no_doubt, ("loss of claims", "crash of a worker")),
     "at most once": (no_at_most_once, ("crash of a worker",)),
     "limit of a step": (no_limit_of_a_step, ()),
+    "room": (no_room, ()),
     "limit of a run": (no_limit_of_a_run, ()),
     "queue": (no_queue, ()),
+    "due time": (no_due_time, ()),
+    "word of the begin": (no_word_of_the_begin, ("crash of a worker",)),
     "order of notices": (no_order_of_notices, ()),
     "end of an alarm": (no_end_of_an_alarm, ()),
     "look at the end": (no_look_at_the_end, ()),

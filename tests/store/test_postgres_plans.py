@@ -45,6 +45,8 @@ HOT: dict[str, dict[str, Any]] = {
     "active": {},
     "due": {"now": 5.0},
     "ready": {"now": 5.0, "limit": 10, "pool": "default", "lane": 0},
+    "lines": {},
+    "duties": {},
     "next_timer": {},
     "next_ready": {"now": 5.0},
     "at_work": {"rows": fold([("p",)])},

@@ -257,6 +257,11 @@ class Bench:
         await self.broker.report(Nudge(run.number))
 
     def work(self, name: str, slots: int = 4, broker: Any = None) -> asyncio.Task[None]:
+        self.worker(name, slots, broker)
+        return self._workers[-1]
+
+    def worker(self, name: str, slots: int = 4, broker: Any = None) -> Worker:
+        """Starts one."""
         worker = Worker(
             name,
             broker or self.broker,
@@ -272,7 +277,7 @@ class Bench:
         task = asyncio.create_task(worker.run())
         self._parts.append(task)
         self._workers.append(task)
-        return task
+        return worker
 
     def kill_workers(self) -> None:
         for worker in self._workers:

@@ -127,16 +127,26 @@ class Guard(asyncssh.SSHServer):
 
 
 async def _serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    """Its end is told when all that it said has been."""
+    """Its end is told when all that it said has been. Its input is not left to `redirect`, whose
+    end only `wait_closed` awaits."""
     command = process.command or ""
     there = await asyncio.create_subprocess_shell(command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
-    await process.redirect(stdin=there.stdin)
+    assert there.stdin is not None
     assert there.stdout is not None
     assert there.stderr is not None
+    feeding = asyncio.create_task(_feed(process.stdin, there.stdin))
     await asyncio.gather(
         _pump(there.stdout, process.stdout), _pump(there.stderr, process.stderr), there.wait()
     )
+    feeding.cancel()
     process.exit(await there.wait())
+
+
+async def _feed(source: asyncssh.SSHReader[bytes], target: asyncio.StreamWriter) -> None:
+    while data := await source.read(1 << 16):
+        target.write(data)
+        await target.drain()
+    target.close()
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncssh.SSHWriter[bytes]) -> None:

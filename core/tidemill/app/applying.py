@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from tidelang import codec, values
 from tidelang.definition import Definition, Schedule
 from tidelang.evaluate import Scope, evaluate
 from tidelang.params import ParamError, bind
+from tidemill.app.calendars import Calendars
 from tidemill.app.commits import Commits
 from tidemill.app.constants import constant
 from tidemill.app.fleet import fleet, writing_store
@@ -24,6 +27,8 @@ from tidemill.clock import SystemClock
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
 from tidemill.engine.rerun import again
+from tidemill.engine.reserving import act_at
+from tidemill.engine.withdrawing import withdraw
 from tidemill.errors import UsageError
 from tidemill.model import causes, schedules
 from tidemill.model.plan import make_plan
@@ -138,6 +143,7 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
     now, who, commits = SystemClock().now(), this_person().name, Commits()
     commit = {file: commits.of(file) for file in seen.values()}
     under = [_shown(project, path) for path in sources.paths]
+    today = datetime.fromtimestamp(now, UTC).date()
 
     def work(tx: Transaction) -> _Outcome:
         tx.lock_pipelines()
@@ -146,13 +152,14 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
         before = snapshot(tx, names)
         done: list[Applied] = []
         for file, compilation in found:
+            calendars = Calendars(file.absolute().parent, project.root, today)
             for digest, called in compilation.called.items():
                 tx.add_definition(digest, called.name, codec.encode(called), now)
             for d in compilation.definitions:
-                done.append(_apply(tx, d, _shown(project, file), now, who))
+                done.append(_apply(tx, d, _shown(project, file), calendars, now, who))
                 _note_commit(tx, d.name, commit[file])
         if sources.prune:
-            done += [_remove(tx, row) for row in gone]
+            done += [_remove(tx, row, now) for row in gone]
         plan = compared(before, snapshot(tx, names), [] if sources.prune else gone)
         return _Outcome(done, plan)
 
@@ -174,13 +181,17 @@ def _note_commit(tx: Transaction, name: str, commit: str) -> None:
         tx.save_pipeline(row._replace(commit=commit))
 
 
-def _remove(tx: Transaction, row: PipelineRow) -> Applied:
-    """Its schedules and triggers go with it; its runs go on."""
+def _remove(tx: Transaction, row: PipelineRow, now: float) -> Applied:
+    """Its schedules and triggers go with it; its runs go on, but for those that are yet to come."""
+    for schedule in tx.schedules_of(row.name):
+        withdraw(tx, schedule, now)
     tx.drop_pipeline(row.name)
     return Applied(row.name, "gone", row.digest, ())
 
 
-def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: str) -> Applied:
+def _apply(
+    tx: Transaction, definition: Definition, file: str, calendars: Calendars, now: float, who: str
+) -> Applied:
     digest = codec.digest(definition)
     tx.add_definition(digest, definition.name, codec.encode(definition), now)
     before = tx.pipeline(definition.name)
@@ -188,23 +199,47 @@ def _apply(tx: Transaction, definition: Definition, file: str, now: float, who: 
         tx.save_pipeline(PipelineRow(definition.name, digest, file, now, who))
     wanted: dict[str, dict[str, Any]] = {}
     for schedule in definition.schedules:
-        spec = schedules.spec_of(schedule, _params(definition, schedule))
+        excluded = calendars.left_out(schedule)
+        spec = schedules.spec_of(schedule, _params(definition, schedule), excluded)
         wanted[schedules.identity_of(spec)] = spec
-    for row in tx.schedules_of(definition.name):
-        if row.identity in wanted:
-            tx.save_schedule(row._replace(spec=wanted.pop(row.identity)))
-        else:
+    rows = tx.schedules_of(definition.name)
+    at_rest = [row for row in rows if row.paused]
+    for row in rows:
+        if row.identity not in wanted:
+            withdraw(tx, row, now)
             tx.drop_schedule(row.number)
+            continue
+        spec = wanted.pop(row.identity)
+        if spec != row.spec or (before is not None and before.digest != digest):
+            tx.save_schedule(_changed(withdraw(tx, row, now), spec, now))
     for identity, spec in wanted.items():
         first = schedules.first_after(spec, now)
         later = schedules.offset(spec, definition.name)
         due = None if first is None else first + later
-        tx.add_schedule(ScheduleRow(0, definition.name, identity, spec, due, due))
+        new = ScheduleRow(0, definition.name, identity, spec, due, act_at(spec, due))
+        if at_rest and len(at_rest) == len(rows):  # the pipeline is, so what is new is too
+            new = new._replace(act_at=None, paused=True, reason=at_rest[0].reason)
+        tx.add_schedule(new)
     apply_triggers(tx, definition, digest)
     change = "new" if before is None else "unchanged" if before.digest == digest else "changed"
     rows = tx.schedules_of(definition.name)
-    times = sorted(row.next_due for row in rows if row.next_due is not None)
+    times = sorted(r.next_due for r in rows if r.next_due is not None and not r.paused)
     return Applied(definition.name, change, digest, tuple(times))
+
+
+def _changed(row: ScheduleRow, spec: Mapping[str, Any], now: float) -> ScheduleRow:
+    """A schedule that was applied before. Where it is due at other times now, its next one is
+    found anew; what was missed before is still made up for."""
+    if row.next_due is None:
+        return row._replace(spec=spec)
+    if not schedules.moved(row.spec, spec):
+        acts = None if row.paused else act_at(spec, row.next_due)
+        return row._replace(spec=spec, act_at=acts)
+    nominal = row.next_due - schedules.offset(row.spec, row.pipeline)
+    first = schedules.first_after(spec, math.nextafter(min(nominal, now), -math.inf))
+    due = None if first is None else first + schedules.offset(spec, row.pipeline)
+    acts = None if row.paused else act_at(spec, due)
+    return row._replace(spec=spec, next_due=due, act_at=acts)
 
 
 def _params(definition: Definition, schedule: Schedule) -> dict[str, Any]:

@@ -17,7 +17,17 @@ from tidemill.engine.plans import plan_of
 from tidemill.engine.scheduler import LEASE
 from tidemill.errors import UsageError
 from tidemill.model.plan import Plan
-from tidemill.model.rows import LateRow, PipelineRow, RunRow, TaskRef, TaskRow, WorkerRow
+from tidemill.model.rows import (
+    BackfillRow,
+    CordonRow,
+    LateRow,
+    PipelineRow,
+    RunRow,
+    ScheduleRow,
+    TaskRef,
+    TaskRow,
+    WorkerRow,
+)
 from tidemill.model.views import CacheView, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.database import NoSchemaError
@@ -152,12 +162,33 @@ class History:
         return run_view(row, interrupted=not owned, late=late)
 
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
-        """The workers that were heard of lately, with what they hold."""
+        """The workers that were heard of lately, with what they hold, and what was placed on
+        them and has not begun."""
         return self._sql.workers() if self._sql else []
+
+    def cordons(self) -> list[CordonRow]:
+        return self._sql.cordons() if self._sql else []
 
     def pipelines(self) -> list[PipelineRow]:
         """Those that were applied, by name."""
         return self._sql.pipelines() if self._sql else []
+
+    def schedules(self, pipeline: str | None = None) -> list[ScheduleRow]:
+        """The schedules of a pipeline that was applied, or of all.
+
+        Raises:
+            UsageError: there is no such pipeline.
+        """
+        if pipeline is not None:
+            known = [row.name for row in self._sql.pipelines()] if self._sql else []
+            if pipeline not in known:
+                from tidemill.app.applying import no_pipeline
+
+                raise no_pipeline(pipeline, known)
+        return self._sql.schedules(pipeline) if self._sql else []
+
+    def backfills(self) -> list[BackfillRow]:
+        return self._sql.backfills() if self._sql else []
 
     def refs(self, number: int, step: str | None) -> dict[TaskRef, str]:
         """The tasks of a run and those below it that a step's name or a key stands for:

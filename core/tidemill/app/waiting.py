@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tidelang.values import duration_text
+from tidemill.app.placement import waits_for_worker
 from tidemill.engine.standing import is_gated
 from tidemill.model.line import aged, rank_of
 from tidemill.model.messages import PRIORITIES
@@ -35,6 +36,7 @@ class Waiting:
             self._gate(run, plan, task)
             or self._timer(task, now)
             or self._limits(plan, task)
+            or waits_for_worker(self.sql, self.lease, plan, task, now)
             or task.detail
             or self._line(run, task, now)
         )

@@ -45,4 +45,5 @@ def decode(kind: type[T], data: bytes) -> T:
         try:
             return cast("T", adapter.validate_python(json.loads(data)))
         except (ValueError, RecursionError):
-            raise NotUnderstoodError(f"no {kind.__name__}: {error.error_count()} faults") from None
+            name = getattr(kind, "__name__", "message")
+            raise NotUnderstoodError(f"no {name}: {error.error_count()} faults") from None

@@ -8,17 +8,18 @@ nothing that the database does not know.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tidemill.model.messages import (
     PRIORITIES,
+    Control,
     Order,
     Output,
     Report,
     Started,
-    StopAttempt,
     Voided,
 )
 from tidemill.model.rows import TaskRef
@@ -62,14 +63,17 @@ class InProcessBroker:
         self._listener = listener
         self._ack_wait = ack_wait
         self._pools: dict[str, _Pool] = {}
+        self._own: dict[str, _Pool] = {}
+        """Orders that are for one worker alone, by its name."""
         self._published: set[tuple[TaskRef, int]] = set()
         self._claims: set[tuple[TaskRef, int]] = set()
+        self._begins: set[tuple[TaskRef, int]] = set()
         self._unacknowledged: dict[int, tuple[Order, Timer]] = {}
         self._reports: list[Report] = []
         self._reported = asyncio.Event()
         self._unconfirmed: dict[int, Sequence[Report]] = {}
-        self._stops: list[StopAttempt] = []
-        self._stopped = asyncio.Event()
+        self._controls: list[Control] = []
+        self._told = asyncio.Event()
         self._tag = 0
 
     # the scheduler's side
@@ -78,11 +82,14 @@ class InProcessBroker:
         for order in orders:
             if (order.ref, order.fence) not in self._published:
                 self._published.add((order.ref, order.fence))
-                self._pool(order.pool).put(order)
+                self._queue_of(order).put(order)
 
-    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+    async def void(
+        self, ref: TaskRef, fence: int, pool: str, epoch: str, *, reserved: bool = False
+    ) -> bool:
         del pool, epoch
-        return self._claim(ref, fence, Voided(ref, fence))
+        claims = self._begins if reserved else self._claims
+        return self._claim(claims, Voided(ref, fence, reserved))
 
     def known_epoch(self) -> Epoch:
         """It loses nothing but itself, and then its workers are gone too."""
@@ -91,9 +98,9 @@ class InProcessBroker:
     async def epoch(self) -> Epoch:
         return self.known_epoch()
 
-    async def stop(self, messages: Sequence[StopAttempt]) -> None:
-        self._stops.extend(messages)
-        self._stopped.set()
+    async def control(self, messages: Sequence[Control]) -> None:
+        self._controls.extend(messages)
+        self._told.set()
 
     async def inbox(self, until: float | None) -> Inbox:
         if not self._reports:
@@ -123,8 +130,18 @@ class InProcessBroker:
             await queue.signal.wait()
         return [self._deliver(order) for order in orders]
 
+    async def take_own(self, worker: str) -> list[Delivery]:
+        queue = self._own.setdefault(worker, _Pool())
+        while not (orders := queue.take(sys.maxsize)):
+            await queue.signal.wait()
+        return [self._deliver(order) for order in orders]
+
     async def claim(self, order: Order, worker: str, at: float) -> bool:
-        return self._claim(order.ref, order.fence, Started(order.ref, order.fence, worker, at))
+        reserved = order.start_at is not None
+        return self._claim(self._claims, Started(order.ref, order.fence, worker, at, reserved))
+
+    async def begin(self, order: Order, worker: str, at: float) -> bool:
+        return self._claim(self._begins, Started(order.ref, order.fence, worker, at))
 
     async def acknowledge(self, delivery: Delivery) -> None:
         entry = self._unacknowledged.pop(delivery.tag, None)
@@ -134,15 +151,18 @@ class InProcessBroker:
     async def report(self, report: Report) -> None:
         self._add(report)
 
-    async def stops(self) -> Sequence[StopAttempt]:
-        await self._stopped.wait()
-        self._stopped.clear()
-        messages, self._stops = self._stops, []
+    async def controls(self) -> Sequence[Control]:
+        await self._told.wait()
+        self._told.clear()
+        messages, self._controls = self._controls, []
         return messages
 
     def last_contact(self) -> float:
         """Now: worker and broker live and die together."""
         return self._clock.now()
+
+    def clock_ahead(self) -> float | None:
+        return 0.0
 
     def emit(self, output: Output) -> None:
         if self._listener is not None:
@@ -165,6 +185,11 @@ class InProcessBroker:
             self._pools[name] = _Pool()
         return self._pools[name]
 
+    def _queue_of(self, order: Order) -> _Pool:
+        if order.target:
+            return self._own.setdefault(order.target, _Pool())
+        return self._pool(order.pool)
+
     def _deliver(self, order: Order) -> Delivery:
         self._tag += 1
         tag = self._tag
@@ -176,12 +201,13 @@ class InProcessBroker:
 
     def _offer_again(self, tag: int) -> None:
         order, _ = self._unacknowledged.pop(tag)
-        self._pool(order.pool).put(order)
+        self._queue_of(order).put(order)
 
-    def _claim(self, ref: TaskRef, fence: int, report: Report) -> bool:
-        if (ref, fence) in self._claims:
+    def _claim(self, claims: set[tuple[TaskRef, int]], report: Started | Voided) -> bool:
+        name = (report.ref, report.fence)
+        if name in claims:
             return False
-        self._claims.add((ref, fence))
+        claims.add(name)
         self._add(report)
         return True
 

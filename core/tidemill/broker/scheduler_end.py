@@ -22,13 +22,13 @@ from tidemill.broker.publishing import Answer, Message, Publisher, Refused, Stor
 from tidemill.broker.pulling import Pull
 from tidemill.model.messages import (
     Arrived,
+    Control,
     Heartbeat,
     Nudge,
     Order,
     Report,
     Result,
     Started,
-    StopAttempt,
     Voided,
 )
 from tidemill.model.rows import TaskRef
@@ -79,6 +79,8 @@ class JetStreamSchedulerEnd:
         self._report_wait = report_wait
         self._publisher = Publisher(client)
         self._pools: set[str] = set()
+        self._workers: dict[str, float] = {}
+        """When the consumer of what is for it alone was declared last, by worker."""
         self._epoch = ""
         self._epoch_since = clock.now()
         self._holders: OrderedDict[tuple[TaskRef, int], str] = OrderedDict()
@@ -108,6 +110,7 @@ class JetStreamSchedulerEnd:
     async def reconnected(self) -> None:
         """The server may be another one, and know nothing."""
         self._pools.clear()
+        self._workers.clear()
         await self._declare()
         for pull in self._pulls:
             pull.forget()
@@ -115,7 +118,7 @@ class JetStreamSchedulerEnd:
     # what the engine calls
 
     async def publish(self, orders: Sequence[Order]) -> None:
-        for pool in {order.pool for order in orders}:
+        for pool in {order.pool for order in orders if not order.target}:
             await self._ensure_pool(pool)
         messages = {order.claimed: self._message(order) for order in orders}
         limit = self._client.max_payload - streams.SPARE
@@ -124,10 +127,13 @@ class JetStreamSchedulerEnd:
                 await self._too_large(order, len(messages.pop(order.claimed).payload), limit)
         await self._deliver(list(messages.values()))
 
-    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+    async def void(
+        self, ref: TaskRef, fence: int, pool: str, epoch: str, *, reserved: bool = False
+    ) -> bool:
+        subject = subjects.begin if reserved else subjects.claim
         claim = Message(
-            subjects.claim(epoch, pool, ref, fence),
-            encode(Started(ref, fence, "", self._clock.now())),
+            subject(epoch, pool, ref, fence),
+            encode(Started(ref, fence, "", self._clock.now(), reserved)),
             {"Nats-Expected-Last-Subject-Sequence": "0"},
         )
         (answer,) = await self._publisher.publish([claim])
@@ -152,7 +158,7 @@ class JetStreamSchedulerEnd:
     def _begin(self, epoch: str) -> None:
         self._epoch, self._epoch_since = epoch, self._clock.now()
 
-    async def stop(self, messages: Sequence[StopAttempt]) -> None:
+    async def control(self, messages: Sequence[Control]) -> None:
         for message in messages:
             if message.worker:
                 await self._say(subjects.control(message.worker), encode(message))
@@ -173,7 +179,12 @@ class JetStreamSchedulerEnd:
     async def confirm(self, inbox: Inbox) -> None:
         for report, message in zip(inbox.reports, inbox.tag, strict=True):
             if message is not None:
-                await self._say(message.reply, b"" if isinstance(report, Heartbeat) else _ACK)
+                heard = isinstance(report, Heartbeat)
+                await self._say(message.reply, self._time() if heard else _ACK)
+
+    def _time(self) -> bytes:
+        """What a worker is answered: it goes by this clock."""
+        return repr(self._clock.now()).encode()
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -185,8 +196,9 @@ class JetStreamSchedulerEnd:
 
     def _message(self, order: Order) -> Message:
         ref = order.ref
+        own, pools = subjects.own_work(order.target), subjects.work(order.pool, order.priority)
         return Message(
-            subjects.work(order.pool, order.priority),
+            own if order.target else pools,
             encode(order),
             {"Nats-Msg-Id": f"{ref.run}.{ref.ordinal}.{order.fence}"},
         )
@@ -252,6 +264,31 @@ class JetStreamSchedulerEnd:
         else:
             self._pools.add(pool)
 
+    async def _ensure_own(self, worker: str) -> None:
+        """Where the worker asks for what is for it alone; whatever is published before waits
+        in the stream."""
+        now = self._clock.now()
+        if now - self._workers.get(worker, -streams.OWN_KEPT) < streams.OWN_KEPT / 2:
+            return
+        try:
+            await streams.declare_own(self._jetstream, worker, self._ack_wait)
+        except (NatsError, JetStreamError) as error:
+            log.warning("NATS: worker %s cannot be declared now: %s", worker, error)
+        else:
+            self._workers[worker] = now
+        await self._sweep(now)
+
+    async def _sweep(self, now: float) -> None:
+        """Nobody reads what is left for a worker that has not come back."""
+        gone = [w for w, at in self._workers.items() if now - at > 2 * streams.OWN_KEPT]
+        for worker in gone:
+            del self._workers[worker]
+            try:
+                subject = subjects.own_work(worker)
+                await self._jetstream.purge_stream(subjects.WORK, subject=subject)
+            except (NatsError, JetStreamError) as error:
+                log.info("NATS: what was for %s is still there: %s", worker, error)
+
     # receiving
 
     async def _feed(self, pull: Pull) -> None:
@@ -269,10 +306,11 @@ class JetStreamSchedulerEnd:
         started = self._read(Started, message)
         if started is None:
             return
-        self._remember(started)
         report: Report = started
+        if started.worker or not started.reserved:  # whose claim it is stays known
+            self._remember(started)
         if not started.worker:
-            report = Voided(started.ref, started.fence)
+            report = Voided(started.ref, started.fence, started.reserved)
         self._add(report, message)
 
     def _result(self, message: Msg) -> None:
@@ -328,6 +366,7 @@ class JetStreamSchedulerEnd:
             log.warning("a heartbeat on %s in the name of %s", message.subject, beat.worker)
             return
         await self._ensure_pool(beat.pool)
+        await self._ensure_own(beat.worker)
         self._add(beat, message)
 
     def _event(self, message: Msg) -> None:

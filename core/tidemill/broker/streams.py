@@ -45,6 +45,8 @@ EVENTS_SIZE = 256 << 20
 
 SPARE = 4096
 """Bytes of a message that headers take, at most."""
+OWN_KEPT = 3600.0
+"""Seconds after which the consumer of a worker goes that does not ask it any more."""
 
 MAX_UNACKNOWLEDGED = 20_000
 """Messages that all who share a consumer hold together, at most."""
@@ -55,7 +57,7 @@ def stream_configs(replicas: int, epoch: str) -> list[StreamConfig]:
     return [
         StreamConfig(
             subjects.WORK,
-            subjects=["tide.work.*.*"],
+            subjects=["tide.work.*.*", "tide.work-for.*"],
             retention=RetentionPolicy.WORK_QUEUE,
             discard=DiscardPolicy.NEW,
             duplicate_window=120,
@@ -149,3 +151,19 @@ async def declare_pool(jetstream: JetStreamContext, pool: str, ack_wait: float =
                 max_waiting=8192,
             ),
         )
+
+
+async def declare_own(jetstream: JetStreamContext, worker: str, ack_wait: float = ACK_WAIT) -> None:
+    """The consumer of what is for one worker alone. It goes when nobody has asked it for long:
+    workers come and go, and what is left for one that does not come back is offered again."""
+    await jetstream.add_consumer(
+        subjects.WORK,
+        ConsumerConfig(
+            durable_name=subjects.own_consumer(worker),
+            filter_subject=subjects.own_work(worker),
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait,
+            max_ack_pending=MAX_UNACKNOWLEDGED,
+            inactive_threshold=OWN_KEPT,
+        ),
+    )

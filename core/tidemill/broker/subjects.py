@@ -1,11 +1,14 @@
 """The names of everything in NATS: subjects, streams, consumers.
 
     tide.work.<pool>.<priority>                 orders, to whoever is free in the pool
+    tide.work-for.<worker>                      orders that are for this worker alone
     tide.claim.<epoch>.<pool>.<run>.<task>.<fence>
-                                                the first message on it is the claim
+                                                the first message on it is the claim; with a
+                                                `b` behind the fence, that what was reserved
+                                                is begun
     tide.result.<pool>.<worker>                 how attempts ended
     tide.heartbeat.<pool>.<worker>              a request; a scheduler's answer is contact
-    tide.control.<worker>                       stop this attempt
+    tide.control.<worker>                       stop this attempt; take nothing new
     tide.nudge                                  look: something changed in the database
     tide.event-in.<subject>                     an event, from whoever may send some
     tide.log.<pool>.<run>.<task>.<attempt>.<worker>
@@ -53,6 +56,15 @@ def work_consumer(pool: str, priority: int) -> str:
     return f"{token(pool).replace('=', '~')}-{PRIORITIES[priority]}"
 
 
+def own_work(worker: str) -> str:
+    return f"tide.work-for.{token(worker)}"
+
+
+def own_consumer(worker: str) -> str:
+    """No pool's consumer is called so: a ~ stands before two digits there, or alone."""
+    return f"for~~{token(worker).replace('=', '~')}"
+
+
 def next_message(stream: str, consumer: str) -> str:
     """Where one asks a consumer for messages."""
     return f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
@@ -60,6 +72,11 @@ def next_message(stream: str, consumer: str) -> str:
 
 def claim(epoch: str, pool: str, ref: TaskRef, fence: int) -> str:
     return f"tide.claim.{epoch}.{token(pool)}.{ref.run}.{ref.ordinal}.{fence}"
+
+
+def begin(epoch: str, pool: str, ref: TaskRef, fence: int) -> str:
+    """Of what was reserved: of the form of a claim, so that it goes where claims go."""
+    return f"{claim(epoch, pool, ref, fence)}b"
 
 
 def claims_of(epoch: str) -> str:

@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -17,9 +18,12 @@ from nats.js.errors import Error as JetStreamError
 from tidemill.broker import subjects
 from tidemill.broker.codec import NotUnderstoodError, decode, encode
 from tidemill.broker.connection import settle
+from tidemill.broker.own_queue import OwnQueue
 from tidemill.broker.publishing import Message, Publisher, Refused, Stored
 from tidemill.broker.queues import PoolQueues
+from tidemill.model.clock_ahead import ClockAhead
 from tidemill.model.messages import (
+    Control,
     Heartbeat,
     Nudge,
     Order,
@@ -27,7 +31,6 @@ from tidemill.model.messages import (
     Report,
     Result,
     Started,
-    StopAttempt,
 )
 from tidemill.model.rows import TaskRef
 from tidemill.ports import Clock, Delivery
@@ -49,6 +52,8 @@ OUTPUT_KEPT = 8 << 20
 and its readers are told."""
 
 SPARE = 4096
+
+_CONTROL = cast("type[Control]", Control)
 
 
 @dataclass(slots=True)
@@ -72,12 +77,14 @@ class JetStreamWorkerEnd:
         self._pool = pool
         self._publisher = Publisher(client)
         self._queues: dict[str, PoolQueues] = {}
+        self._own: OwnQueue | None = None
         self._answers = ""
         self._beats = 0
         self._sent: dict[str, float] = {}
         self._contact = clock.now()
-        self._stops: list[StopAttempt] = []
-        self._stopped = asyncio.Event()
+        self._ahead = ClockAhead()
+        self._controls: list[Control] = []
+        self._told_something = asyncio.Event()
         self._output: deque[Message] = deque()
         self._waiting = 0
         self._spoken = asyncio.Event()
@@ -95,6 +102,8 @@ class JetStreamWorkerEnd:
     async def reconnected(self) -> None:
         for queues in self._queues.values():
             queues.forget()
+        if self._own is not None:
+            self._own.forget()
 
     # what the engine calls
 
@@ -104,19 +113,39 @@ class JetStreamWorkerEnd:
             queues = self._queues[pool] = PoolQueues(self._client, pool)
             await queues.open()
         while True:
-            deliveries = []
-            for message in await queues.take(slots):
-                try:
-                    deliveries.append(Delivery(decode(Order, message.data), message))
-                except NotUnderstoodError as error:
-                    log.error("NATS: %s on %s", error, message.subject)
-                    await message.term()
-            if deliveries:
+            if deliveries := await self._read(await queues.take(slots)):
                 return deliveries
+
+    async def take_own(self, worker: str) -> list[Delivery]:
+        if self._own is None:
+            self._own = OwnQueue(self._client, worker)
+            await self._own.open()
+        while True:
+            if deliveries := await self._read(await self._own.take()):
+                return deliveries
+
+    async def _read(self, messages: Sequence[Msg]) -> list[Delivery]:
+        deliveries = []
+        for message in messages:
+            try:
+                deliveries.append(Delivery(decode(Order, message.data), message))
+            except NotUnderstoodError as error:
+                log.error("NATS: %s on %s", error, message.subject)
+                await message.term()
+        return deliveries
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:
         subject = subjects.claim(order.epoch, order.pool, order.ref, order.fence)
-        started = Started(order.ref, order.fence, worker, at)
+        reserved = order.start_at is not None
+        return await self._claim(
+            subject, Started(order.ref, order.fence, worker, at, reserved), order
+        )
+
+    async def begin(self, order: Order, worker: str, at: float) -> bool:
+        subject = subjects.begin(order.epoch, order.pool, order.ref, order.fence)
+        return await self._claim(subject, Started(order.ref, order.fence, worker, at), order)
+
+    async def _claim(self, subject: str, started: Started, order: Order) -> bool:
         claim = Message(subject, encode(started), {"Nats-Expected-Last-Subject-Sequence": "0"})
         for tried in range(CLAIM_TRIES):
             (answer,) = await self._publisher.publish([claim])
@@ -143,14 +172,17 @@ class JetStreamWorkerEnd:
         else:
             raise TypeError(f"a worker reports no {type(report).__name__}")
 
-    async def stops(self) -> Sequence[StopAttempt]:
-        await self._stopped.wait()
-        self._stopped.clear()
-        messages, self._stops = self._stops, []
+    async def controls(self) -> Sequence[Control]:
+        await self._told_something.wait()
+        self._told_something.clear()
+        messages, self._controls = self._controls, []
         return messages
 
     def last_contact(self) -> float:
         return self._contact
+
+    def clock_ahead(self) -> float | None:
+        return self._ahead.seconds
 
     def emit(self, output: Output) -> None:
         ref = TaskRef(output.run, output.ordinal)
@@ -181,6 +213,8 @@ class JetStreamWorkerEnd:
             self._speaking.cancel()
         for queues in self._queues.values():
             await queues.close()
+        if self._own is not None:
+            await self._own.close()
 
     # inside
 
@@ -269,13 +303,17 @@ class JetStreamWorkerEnd:
         sent = self._sent.pop(message.subject.rpartition(".")[2], None)
         if sent is not None:
             self._contact = max(self._contact, sent)
+        try:
+            self._ahead.heard(float(message.data), self._clock.now())
+        except ValueError:
+            log.debug("a scheduler of an older release answers without its time")
 
     async def _told(self, message: Msg) -> None:
         try:
-            self._stops.append(decode(StopAttempt, message.data))
+            self._controls.append(decode(_CONTROL, message.data))
         except NotUnderstoodError as error:
             log.warning("NATS: %s on %s", error, message.subject)
-        self._stopped.set()
+        self._told_something.set()
 
     async def _speak(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__)
+
+_RESOURCE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOO_MUCH = 2.0**53
+"""What a database's numbers hold exactly."""
 
 LOG = click.option(
     "--log",
@@ -39,6 +44,14 @@ LEASE = click.option(
     show_default=True,
     metavar="SECONDS",
     help="How long a worker that is not heard is believed. The same for the whole fleet.",
+)
+REGION_WAIT = click.option(
+    "--region-wait",
+    type=click.FloatRange(min=0, max=86_400),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a step waits for a region before it may go to the next one it names.",
 )
 POSTGRES = click.option("--postgres", metavar="URL", help="The fleet's PostgreSQL.")
 NATS = click.option("--nats", metavar="URL", help="The fleet's NATS; several with commas.")
@@ -69,6 +82,9 @@ def worker_options(command: F) -> F:
         click.option("--label", "labels", multiple=True, metavar="NAME=VALUE",
                      help="What this worker is. Repeatable."),
         click.option("--region", default="", metavar="NAME", help="Where this worker is."),
+        click.option("--resources", multiple=True, metavar="NAME=AMOUNT,…",
+                     show_default="cpu and memory of this machine",
+                     help="What steps may take up here: cpu=8,memory=32GiB,gpu=2."),
         click.option("--name", default="", metavar="NAME", show_default="host and process",
                      help="What it is called: no two may be called the same."),
         ARTIFACTS,
@@ -85,6 +101,30 @@ def labels_of(given: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"--label {text!r}", "write it as NAME=VALUE")
         found[name] = value
     return found
+
+
+def resources_of(given: tuple[str, ...]) -> dict[str, float]:
+    """`cpu=8,memory=32GiB`, also in several."""
+    found = {}
+    for text in filter(None, ",".join(given).split(",")):
+        name, equals, amount = text.strip().partition("=")
+        if not equals or not _RESOURCE.fullmatch(name):
+            raise UsageError(f"--resources {text.strip()!r}", "write it as NAME=AMOUNT")
+        found[name] = _amount(name, amount)
+    return found
+
+
+def _amount(name: str, text: str) -> float:
+    from tidelang.values import parse_size
+
+    try:
+        amount = float(parse_size(text)) if name in {"memory", "disk"} else float(text)
+    except ValueError:
+        amount = -1
+    if not 0 <= amount < _TOO_MUCH:
+        example = "512MiB" if name in {"memory", "disk"} else "2"
+        raise UsageError(f"--resources {name}={text}", f"an amount is written as {example}")
+    return amount
 
 
 def serve(

@@ -153,6 +153,8 @@ def _under_way(run: RunView, task: TaskView, history: History) -> str:
         return f"has not ended: its run was interrupted, `tidemill retry {run.number}` goes on"
     if task.state is TaskState.RUNNING:
         return "is running"
+    if task.state is TaskState.RESERVED:
+        return "waits for the time it is due at: a worker has reserved a slot, and gets ready"
     if task.state is TaskState.DELEGATED:
         return f"is running, as run {task.child}: `tidemill status {task.child}` shows it"
     after = f" after a failed attempt ({words.reason(task)})" if task.attempt else ""

@@ -28,6 +28,7 @@ LOOKS: Final = {
     TaskState.BLOCKED: Look("·", ".", "bright_black"),
     TaskState.READY: Look("○", "o", "bright_black"),
     TaskState.QUEUED: Look("○", "o", "bright_black"),
+    TaskState.RESERVED: Look("◔", "o", "cyan"),
     TaskState.RUNNING: Look("●", ">", "cyan"),
     TaskState.AWAITING_APPROVAL: Look("?", "?", "yellow"),
     TaskState.DELEGATED: Look("●", ">", "cyan"),

@@ -1,7 +1,8 @@
 """One attempt on a worker: from an order to a result.
 
 Whatever happens, a result comes out of it; the time-out and the wish to stop are the
-engine's here, so that they are the same for every executor.
+engine's here, so that they are the same for every executor. An order that is for a later time
+is reserved first: `tidemill.engine.reservation`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import os
 import signal
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tidelang.shell import FillError
 from tidemill.engine.caching import StepCache
 from tidemill.engine.holding import Held
 from tidemill.engine.output import OutputPump
+from tidemill.engine.reservation import Reservation
 from tidemill.engine.secrets import SALT, Unlocked, unlock
 from tidemill.errors import TidemillError
 from tidemill.model.messages import CacheReport, Order, Output, Result
@@ -76,8 +78,10 @@ class Attempt:
     secrets: Secrets
     results: Results
     project: Path
+    may_begin: Callable[[], bool] = lambda: True
     records: Records | None = None
-    _unlocked: Unlocked = field(init=False)
+    _reservation: Reservation | None = field(init=False, default=None)
+    _unlocked: Unlocked | None = None
     _executor: Executor | None = None
     _handle: Handle | None = None
     _stop_grace: float | None = None
@@ -91,21 +95,39 @@ class Attempt:
     _said_upto: int = 0
     """Bytes of output that were told, and how many of them are notes of ours."""
     _noted: int = 0
-    _begun: Begun | None = None
+    _record: Begun | None = None
     _seal: str = ""
     _started_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._held = Held(self.artifacts)
-        self._unlocked = Unlocked(self.order, {})
         self._pump = OutputPump(self._emit)
+        if self.order.start_at is not None:
+            self._reservation = Reservation(
+                self.order, self.worker, self.broker, self.clock, self.may_begin
+            )
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether it has yet to be begun."""
+        return self._reservation is not None and not self._reservation.begun
 
     async def run(self) -> Result:
         """Starts the step, waits for its end, and says how it was. Never raises for
         anything that the step, its settings or its files can bring about."""
+        try:
+            if self._reservation is not None and not await self._reservation.wait(
+                self._get_ready()
+            ):
+                return self._not_begun()
+            return await self._begun()
+        finally:
+            self._held.release()
+
+    async def _begun(self) -> Result:
         started_at = self._started_at = self._started_at or self.clock.now()
         try:
-            await self.unlock()
+            self._pump.hide((await self.unlock()).mask)
             kept, outcome = await self._result_of(AttemptIO(self, self._pump))
         except (TidemillError, StartError, FillError) as error:
             kept, outcome = {}, failed_to_start(_sentence(error))
@@ -115,40 +137,68 @@ class Attempt:
             # A plugin's bug must cost its step, not the worker with all it holds.
             self._log(f"executor {self.order.executor!r} failed on {self.order.key}")
             kept, outcome = {}, failed_to_start(f"executor {self.order.executor!r}: {error!r}")
-        finally:
-            self._held.release()
         return self._ended(started_at, outcome, kept)
 
     def _ended(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
         self._pump.close()
         result = self._result(started_at, outcome, kept)
-        if self.records is not None and self._begun is not None:
-            self._begun = replace(self._begun, result=result)
-            self.records.keep(self._begun)
+        if self.records is not None and self._record is not None:
+            self._record = replace(self._record, result=result)
+            self.records.keep(self._record)
         return result
 
     def forget(self) -> None:
         """Its result is stored: nothing is left to take up."""
-        if self.records is not None and self._begun is not None:
-            self.records.drop(self._begun)
-
-    async def unlock(self) -> None:
-        """Raises: TidemillError: a secret is not there."""
-        self._unlocked = await unlock(self.order, self.secrets)
-        self._pump.hide(self._unlocked.mask)
+        if self.records is not None and self._record is not None:
+            self.records.drop(self._record)
 
     async def stop(self, grace: float) -> None:
         """Stops the step, now or as soon as it has started; a shorter grace later
         shortens the wait."""
         if self._stop_grace is None or grace < self._stop_grace:
             self._stop_grace = grace
+            self.give_back()
             await self._stop(grace)
+
+    def give_back(self) -> None:
+        """Somebody else may have it, unless it has been begun."""
+        if self._reservation is not None:
+            self._reservation.withdraw()
 
     async def give_up(self) -> None:
         """Kills the step, since somebody else may be given it: nobody has confirmed for too
         long that it is still ours."""
         self._lost = True
         await self.stop(0)
+
+    async def _get_ready(self) -> None:
+        """Does ahead of time what does not depend on the time. What goes wrong is logged: the
+        same comes again when it is begun, or does not."""
+        try:
+            executor = self.executors.get(self.order.executor)
+            await self.unlock()
+            await executor.prepare(self._work(await self._inputs()))
+        except (TidemillError, StartError, FillError, OSError) as error:
+            log.warning("%s cannot be got ready: %s", self.order.key, self._masked(str(error)))
+        except Exception:  # noqa: BLE001  logged with its traceback: a plugin's bug
+            self._log(f"executor {self.order.executor!r} cannot get {self.order.key} ready")
+
+    async def unlock(self) -> Unlocked:
+        """Raises: TidemillError: a secret is not there."""
+        if self._unlocked is None:
+            self._unlocked = await unlock(self.order, self.secrets)
+        return self._unlocked
+
+    @property
+    def _known(self) -> Unlocked:
+        """The order with the secrets that are known: none, before they were looked up."""
+        return self._unlocked or Unlocked(self.order, {})
+
+    def _masked(self, text: str) -> str:
+        return self._known.mask.text(text)
+
+    async def _inputs(self) -> list[InputFile]:
+        return [InputFile(i.path, await self._held.get(i.digest)) for i in self.order.inputs]
 
     async def _result_of(self, io: AttemptIO) -> tuple[Mapping[str, Any], Outcome]:
         """Out of the cache, or of the step itself."""
@@ -186,14 +236,12 @@ class Attempt:
 
     async def _carry_out(self, io: AttemptIO) -> Outcome:
         executor = self._executor = self.executors.get(self.order.executor)
-        work = self._work(
-            [InputFile(i.path, await self._held.get(i.digest)) for i in self.order.inputs]
-        )
+        work = self._work(await self._inputs())
         if self._stop_grace is not None:
             return self._judged(cancelled())
         recoverable = self.records is not None and executor.recovers
         if recoverable:
-            self._seal = await asyncio.to_thread(self._unlocked.seal, os.urandom(SALT))
+            self._seal = await asyncio.to_thread(self._known.seal, os.urandom(SALT))
         self._handle = await executor.start(work, io)
         begun_at = self.clock.now()
         if recoverable:
@@ -203,9 +251,9 @@ class Attempt:
     def _write_down(self, token: str, begun_at: float) -> None:
         """For the next process of this worker, if this one is killed."""
         told, cache = self._noted, self._cache_report
-        self._begun = Begun(self.order, token, self._started_at, begun_at, told, self._seal, cache)
+        self._record = Begun(self.order, token, self._started_at, begun_at, told, self._seal, cache)
         if self.records is not None:
-            self.records.keep(self._begun)
+            self.records.keep(self._record)
 
     async def _see_out(self, executor: Executor, handle: Handle, begun_at: float) -> Outcome:
         """Until it has ended, or its time has, which counts from `begun_at`."""
@@ -249,7 +297,7 @@ class Attempt:
 
     def _log(self, what: str) -> None:
         """An unexpected error with its traceback, in which no secret stands."""
-        log.error("%s\n%s", what, self._unlocked.mask.text(traceback.format_exc()))
+        log.error("%s\n%s", what, self._masked(traceback.format_exc()))
 
     def _work(self, inputs: Sequence[InputFile]) -> Work:
         """The order with everything added that only this worker knows."""
@@ -263,8 +311,8 @@ class Attempt:
             fence=order.fence,
             action=_action(order),
             project=self.project,
-            settings=self.executors.settings(order.executor, self._unlocked.settings),
-            env=self._unlocked.env,
+            settings=self.executors.settings(order.executor, self._known.settings),
+            env=self._known.env,
             workdir=order.workdir,
             inputs=tuple(inputs),
             outputs=tuple(OutputFile(name, glob) for name, glob in order.globs.items()),
@@ -298,7 +346,7 @@ class Attempt:
         """The outputs of a step that ended well, checked against what it declares."""
         if not outcome.ok:
             return {}, outcome
-        if problem := self._unlocked.problem(outcome.values):
+        if problem := self._known.problem(outcome.values):
             return {}, bad_output(problem, usage=outcome.usage)
         declared: Sequence[DeclaredOutput] = self.order.values
         problems: list[str] = []
@@ -313,7 +361,7 @@ class Attempt:
                 files = sorted(self._files.get(output.name, []), key=lambda file: file["name"])
                 kept[output.name] = {FILES: files}
                 problems.extend(_file_problems(output, self.order.globs[output.name], files))
-        if problem := self._unlocked.kept_problem(kept):
+        if problem := self._known.kept_problem(kept):
             problems = [problem]
         if problems:
             return {}, bad_output("; ".join(problems), usage=outcome.usage)
@@ -323,7 +371,15 @@ class Attempt:
     def _cache_report(self) -> CacheReport | None:
         if self._cache is not None:
             return self._cache.report
-        return None if self._begun is None else self._begun.cache
+        return None if self._record is None else self._record.cache
+
+    def _not_begun(self) -> Result:
+        now, order = self.clock.now(), self.order
+        reason = Reason.LOST if self._lost or self._stop_grace is None else Reason.CANCELLED
+        detail = "given back before it was begun"
+        return Result(
+            order.ref, order.fence, self.worker, now, now, reason.value, detail=detail, begun=False
+        )
 
     def _result(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
         return Result(
@@ -335,7 +391,7 @@ class Attempt:
             reason=outcome.reason.value,
             exit_code=outcome.code,
             signal=outcome.signal,
-            detail=_clean(self._unlocked.mask.text(outcome.detail)) or _signal_words(outcome),
+            detail=_clean(self._masked(outcome.detail)) or _signal_words(outcome),
             cache=self._cache_report,
             outputs=dict(kept),
             cpu_seconds=outcome.usage.cpu_seconds,

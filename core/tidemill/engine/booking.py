@@ -10,12 +10,13 @@ from typing import Any
 from tidemill.engine.deadlines import PASSED
 from tidemill.engine.durations import Took
 from tidemill.engine.ledger import Ledger
+from tidemill.engine.reserving import started_at
 from tidemill.engine.retry import event_of, retry_delay
 from tidemill.model.messages import CacheReport, Result, Started, StopAttempt, Voided
 from tidemill.model.plan import Plan
 from tidemill.model.rows import AttemptRow, DecisionRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
-from tidemill.model.transitions import TaskEvent
+from tidemill.model.transitions import RunEvent, TaskEvent
 from tidemill.spi import Reason
 
 GRACE = 10.0
@@ -42,16 +43,43 @@ class Booking:
                 self._refuse(report.ref, report.fence, "start", report.worker)
                 self.stops.append(StopAttempt(report.ref, report.fence, 0, report.worker))
             return
-        if task.state is not TaskState.QUEUED:
+        if task.state not in {TaskState.QUEUED, TaskState.RESERVED}:
             return  # its result overtook this
-        task = self.ledger.move(task, TaskEvent.START, started_at=report.at, worker=report.worker)
-        self.ledger.attempt(_attempt(task, report.worker, report.at))
+        if report.reserved:
+            if task.state is TaskState.QUEUED:
+                task = self.ledger.move(task, TaskEvent.RESERVE, worker=report.worker)
+        else:
+            task = self._start(task, report)
         if self.ledger.run(task.run).state is RunState.CANCELLING:
             self.stops.append(StopAttempt(task.ref, task.fence, GRACE, task.worker))
 
+    def _start(self, task: TaskRow, report: Started) -> TaskRow:
+        task = self.ledger.move(task, TaskEvent.START, started_at=report.at, worker=report.worker)
+        self.ledger.attempt(_attempt(task, report.worker, report.at))
+        self._start_run(task.run)
+        return task
+
+    def _start_run(self, number: int) -> None:
+        """Where a step has begun that was reserved."""
+        run = self.ledger.run(number)
+        if run.state is RunState.PENDING:
+            at = started_at(run, self.ledger.now)
+            self.ledger.move_run(number, RunEvent.START, started_at=at)
+
     def voided(self, report: Voided) -> None:
         task = self.ledger.task(report.ref)
-        if task is not None and task.fence == report.fence and task.state is TaskState.QUEUED:
+        if task is None or task.fence != report.fence:
+            return
+        state = TaskState.RESERVED if report.reserved else TaskState.QUEUED
+        if task.state is state:
+            self._give_up(task)
+
+    def _give_up(self, task: TaskRow) -> None:
+        """Nobody has begun with it, and nobody will under this fence."""
+        cancelling = self.ledger.run(task.run).state is RunState.CANCELLING
+        if cancelling:
+            self.ledger.move(task, TaskEvent.CANCEL, detail="the run was cancelled")
+        else:
             self.ledger.move(task, TaskEvent.VOID)
 
     def result(self, report: Result) -> None:
@@ -60,15 +88,19 @@ class Booking:
             if task is None or task.fence != report.fence:
                 self._refuse(report.ref, report.fence, report.reason, report.worker)
             return
-        if task.state not in {TaskState.QUEUED, TaskState.RUNNING}:  # its offer was forgotten
+        if task.state not in _CLAIMED:  # its offer was forgotten
             self._refuse(report.ref, report.fence, report.reason, report.worker)
             return
-        if task.state is TaskState.RUNNING and task.worker != report.worker:
+        if task.state is not TaskState.QUEUED and task.worker != report.worker:
             self._refuse(report.ref, report.fence, "not the one who claimed it", report.worker)
             return
         if task.state is TaskState.QUEUED and not report.claimed:
             self._refuse(report.ref, report.fence, "nobody knows of its claim", report.worker)
             return
+        if not report.begun and task.state is not TaskState.RUNNING:
+            self._give_up(task)
+            return
+        self._start_run(task.run)
         event = event_of(Reason(report.reason), report.exit_code)
         if event is TaskEvent.SUCCEED and (report.cache is None or report.cache.hit is None):
             self.took.append(self._took(task, report))
@@ -146,7 +178,7 @@ class Booking:
         any more; a step that may be done again is offered again."""
         detail = "the broker lost it, and whether anybody had begun with it"
         if self.plan_of(task.run).steps[task.step].step.idempotent:
-            self.ledger.move(task, TaskEvent.VOID)
+            self._give_up(task)
         else:
             self._attempt_lost(task, detail)
             self._end(task, TaskEvent.LOSE, detail=detail)
@@ -165,7 +197,7 @@ class Booking:
         """Ends what is not at work, and has stopped what is. What was handed over ends
         with its run."""
         for task in tasks:
-            if task.state is TaskState.RUNNING:
+            if task.state in {TaskState.RESERVED, TaskState.RUNNING}:
                 self.stops.append(StopAttempt(task.ref, task.fence, grace, task.worker))
             elif task.state is not TaskState.DELEGATED and not task.state.ended:
                 if task.state is TaskState.QUEUED:
@@ -203,6 +235,8 @@ class Booking:
             return  # there is no such run any more, and so no log of it to record this in
         self.ledger.record("refused", ref.run, ref.ordinal, fence=fence, what=what, worker=worker)
 
+
+_CLAIMED = frozenset({TaskState.QUEUED, TaskState.RESERVED, TaskState.RUNNING})
 
 _EVENTS_OF_CHILDREN = {
     RunState.SUCCEEDED: TaskEvent.SUCCEED,

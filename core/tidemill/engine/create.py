@@ -15,6 +15,7 @@ from tidemill.engine.ledger import Ledger
 from tidemill.engine.notices import note_events
 from tidemill.engine.plans import Plans, lists_of
 from tidemill.engine.progress import Progress
+from tidemill.engine.reserving import is_ahead
 from tidemill.engine.scopes import Outputs
 from tidemill.engine.standing import Standing
 from tidemill.errors import UsageError
@@ -66,6 +67,7 @@ class NewRun:
     told: bool = False
     raised: int = 0
     cause: Cause = field(default_factory=dict)
+    backfill: int | None = None
 
     @property
     def excluded(self) -> frozenset[int]:
@@ -153,6 +155,7 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
         told=new.told,
         raised=new.raised,
         cause=new.cause,
+        backfill=new.backfill,
     )
     if plan.definition.deadline is not None:
         run = run._replace(deadline_at=passes_at(plan.definition.deadline, starts_at(run)))
@@ -181,6 +184,7 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
     plans = Plans()
     plans.add(run.number, plan)
     Progress(ledger, plans, outputs, tx, standing or Standing()).begin(run.number)
+    _hold_back(ledger, run)
     ledger.record("run", run.number, None, state=run.state.value)
     watch_run(ledger, plan, run, tx)
     hush(ledger, plans, tx)
@@ -189,6 +193,15 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
     tx.insert(stages, tasks)
     ledger.flush(tx)
     return ledger.run(run.number)
+
+
+def _hold_back(ledger: Ledger, run: RunRow) -> None:
+    """What is ready in a run that is yet to come may be reserved; what takes no worker has
+    nothing to get ready for."""
+    if is_ahead(run, ledger.now):
+        for task in ledger.tasks():
+            if task.state is TaskState.READY and task.pool == NO_WORKER:
+                ledger.hold(task, run.due_at)
 
 
 def pool_of(step: PlannedStep) -> str:

@@ -11,8 +11,10 @@ from tidelang.definition import Subrun
 from tidemill.engine.children import Children
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.orders import POOL, OrderError, make_order
+from tidemill.engine.placing import Places
 from tidemill.engine.plans import Plans
 from tidemill.engine.policing import described
+from tidemill.engine.reserving import as_it_will_be, is_ahead, started_at
 from tidemill.engine.roster import Capacity
 from tidemill.engine.scopes import Outputs, read_refs
 from tidemill.engine.standing import Standing
@@ -22,6 +24,7 @@ from tidemill.model.pools import LONG, SHORT
 from tidemill.model.rows import NO_WORKER, Load, Queue, RunRow, StageRef, TaskRow
 from tidemill.model.states import RunState
 from tidemill.model.transitions import RunEvent, TaskEvent
+from tidemill.model.unplaceable import PREFIX
 from tidemill.ports import Policy, Turn
 
 MOST_BEGUN = 100
@@ -41,6 +44,8 @@ class Dispatch:
     epoch: str
     """That of the broker."""
     policy: Policy | None = None
+    places: Places | None = None
+    """Where steps are placed that want something of their worker."""
     orders: list[Order] = field(default_factory=list)
     at_most_once: bool = False
     """Whether an order is for a step that must never be started twice."""
@@ -82,6 +87,33 @@ class Dispatch:
         waiting = self._offer_work()
         while self._room(NO_WORKER) > 0 and self._begin(waiting):
             waiting = self._offer_work()
+        if self.places is not None and self.places.wanted():
+            self._place(self.places)
+
+    def _place(self, places: Places) -> None:
+        """Offers steps that want something of their worker to one that has it."""
+        places.crowded = {pool for pool in self._free if self._room(pool) <= 0}
+        more = True
+        while more:
+            full, stuck, offers = self._full(), [], len(self.orders)
+            found = places.candidates(*full)
+            self._read(found)
+            self._recount(found)
+            self._secure(found)
+            for task in found:
+                if self._is_full(StageRef(task.run, task.step)):
+                    continue
+                worker = places.worker_for(task)
+                if worker is None or self._pool_full(worker.pool):
+                    stuck.append(task)
+                elif self._offer(task, worker.name):
+                    places.taken(task, worker)
+            moved = len(self.orders) > offers or self._full() != full
+            more = moved and places.has_more(stuck)
+
+    def _pool_full(self, pool: str) -> bool:
+        """Whether it has slots of its own, and they are all taken."""
+        return self.standing.pool(pool).slots is not None and self._room(pool) <= 0
 
     def _count(self, stored: Mapping[StageRef, Load]) -> None:
         self._active = self.ledger.active(stored)
@@ -92,15 +124,17 @@ class Dispatch:
     def _sum_up(self) -> None:
         self._by_run.clear()
         at_work: Counter[Queue] = Counter()
+        in_pool: Counter[str] = Counter()
         for ref, load in self._active.items():
             self._by_run[ref.run] += load.tasks
             at_work[Queue(self._pool(ref), load.lane)] += load.tasks
+            in_pool[self._pool(ref)] += load.tasks
         for name, capacity in self.capacity.items():
             pool, slots, offers = self.standing.pool(name), *capacity
             if pool.slots is not None:
                 slots, offers = min(slots, pool.slots), min(offers, pool.slots)
             long = at_work[Queue(name, LONG)]
-            self._free[name] = offers - at_work[Queue(name, SHORT)] - long
+            self._free[name] = offers - in_pool[name]
             self._free_long[name] = pool.for_long(slots) - long
 
     def _recount(self, tasks: Iterable[TaskRow]) -> None:
@@ -222,8 +256,11 @@ class Dispatch:
     def _is_running(self, number: int) -> bool:
         """Whether its steps may start. One that nobody has looked at yet starts here."""
         run = self.ledger.run(number)
+        if is_ahead(run, self.ledger.now):
+            return run.state in {RunState.PENDING, RunState.RUNNING}  # to be reserved
         if run.state is RunState.PENDING:
-            run = self.ledger.move_run(number, RunEvent.START, started_at=self.ledger.now)
+            at = started_at(run, self.ledger.now)
+            run = self.ledger.move_run(number, RunEvent.START, started_at=at)
         return run.state is RunState.RUNNING
 
     def _full(self) -> tuple[set[StageRef], set[int]]:
@@ -270,25 +307,38 @@ class Dispatch:
     def _is_subrun(self, ref: StageRef) -> bool:
         return isinstance(self.plans.of(ref.run).steps[ref.step].step.action, Subrun)
 
-    def _offer(self, task: TaskRow) -> None:
+    def _offer(self, task: TaskRow, target: str = "") -> bool:
+        """To a worker, or to its pool; whether it was offered."""
         if not self._is_running(task.run):
-            return
-        run = self.ledger.run(task.run)
-        offered = self.ledger.move(task, TaskEvent.DISPATCH, worker="", epoch=self.epoch)
+            return False
+        run = as_it_will_be(self.ledger.run(task.run), self.ledger.now)
+        detail = "" if task.detail.startswith(PREFIX) else task.detail
+        offered = self.ledger.move(
+            task._replace(detail=detail),
+            TaskEvent.DISPATCH,
+            worker="",
+            epoch=self.epoch,
+            target=target,
+        )
         try:
             order = make_order(run, self.plans.of(task.run), offered, self.outputs)
+            if is_ahead(run, self.ledger.now):
+                order = replace(order, start_at=run.due_at)
         except OrderError as error:
             self.ledger.move(offered, TaskEvent.REFUSE, detail=str(error))
-            return
+            return False
         if self._is_vetoed(run, offered, order):
-            return
+            return False
         rank = rank_of(task.priority, run.raised)
         order = replace(order, priority=aged(rank, self.ledger.now - _since(task)))
         self._take(task)
         self.standing.offered(task, rank, self.plans.of(task.run))
+        if self.places is not None and not target:
+            self.places.placing.served(self._queue(task).pool, task.place)
         self.orders.append(order)
         if not self.plans.of(task.run).steps[task.step].step.idempotent:
             self.at_most_once = True
+        return True
 
     def _is_vetoed(self, run: RunRow, task: TaskRow, order: Order) -> bool:
         if self.policy is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.plans import Plans
+from tidemill.engine.reserving import was_made_ahead
 from tidemill.engine.standing import Standing, is_gated
 from tidemill.model.rows import RunRow
 from tidemill.model.states import RunState, TaskState
@@ -87,7 +88,8 @@ class Gate:
     def call(self, ended: Sequence[RunRow]) -> None:
         """Has those looked at that wait for one of these runs, which have ended."""
         pipelines = {r.pipeline for r in ended if self._has_limit(r)}
-        schedules = {r.schedule for r in ended if r.queued and r.schedule is not None}
+        queues = [r for r in ended if r.queued or was_made_ahead(r)]
+        schedules = {r.schedule for r in queues if r.schedule is not None}
         for pipeline in sorted(pipelines):
             self._signal(self.tx.waiting_runs(pipeline, LOOKED_AT))
         for schedule in sorted(schedules):

@@ -214,6 +214,12 @@ class Ledger:
         self.record("task", row.run, row.ordinal, state=state.value, attempt=after.attempt, **said)
         return after
 
+    def say(self, row: TaskRow, detail: str) -> None:
+        """Why it can go nowhere, or that it can."""
+        self._put(row, row._replace(detail=detail))
+        if detail:
+            self.record("unplaceable", row.run, row.ordinal, detail=detail)
+
     def place(self, row: TaskRow, stands: Mapping[str, Any]) -> None:
         """It stands in line, or stands there anew: see `Standing.stand`."""
         self._put(row, row._replace(**stands))
@@ -249,6 +255,10 @@ class Ledger:
         found = {row[:3]: row for row in stored if row[:3] not in self._dropped}
         found |= {key: row for key, row in self._alarms.items() if row.ref in refs}
         return list(found.values())
+
+    def hold(self, row: TaskRow, until: float | None) -> None:
+        """It may not be dispatched before that time."""
+        self._put(row, row._replace(run_at=until))
 
     def push_timer(self, row: TaskRow) -> None:
         """Believes a dispatch for another lease."""
@@ -363,7 +373,9 @@ def _by_place(row: TaskRow) -> tuple[float, TaskRef]:
     return row.place, row.ref
 
 
-ACTIVE_STATES = frozenset({TaskState.QUEUED, TaskState.RUNNING, TaskState.DELEGATED})
+ACTIVE_STATES = frozenset(
+    {TaskState.QUEUED, TaskState.RESERVED, TaskState.RUNNING, TaskState.DELEGATED}
+)
 """Those that take up room."""
 
 IN_LINE_STATES = frozenset({TaskState.READY, *ACTIVE_STATES})

@@ -15,6 +15,7 @@ from tidemill.model.fingerprint import digest_of
 from tidemill.model.line import rank_of
 from tidemill.model.messages import CacheRule, FileInput, Order
 from tidemill.model.outputs import file_inputs
+from tidemill.model.placement import wants_of
 from tidemill.model.plan import Instance, Plan, PlannedStep
 from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
 from tidemill.spi import INPUTS
@@ -77,10 +78,18 @@ def make_order(run: RunRow, plan: Plan, task: TaskRow, outputs: Outputs) -> Orde
             secret_env=secrets,
             secret_settings=tuple(secret_settings),
             epoch=task.epoch,
+            target=task.target,
+            resources=_resources(step) if task.target else {},
+            once=not step.idempotent,
             cache=_cache_rule(run, plan, planned, scope, outputs),
         )
     except FillError as error:
         raise OrderError(str(error)) from None
+
+
+def _resources(step: definition.Step) -> dict[str, float]:
+    wants = wants_of(step)
+    return {} if wants is None else dict(wants.resources)
 
 
 def _facts(run: RunRow, task: TaskRow) -> dict[str, str]:

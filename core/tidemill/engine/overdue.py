@@ -49,7 +49,7 @@ class Overdue:
                 continue  # something was heard of it in this very transaction
             if task.state is TaskState.RUNNING:
                 booking.lost(task, "its worker has not been heard of for a lease")
-            elif task.state is TaskState.QUEUED:
+            elif task.state in {TaskState.QUEUED, TaskState.RESERVED}:
                 self._withdraw(booking, task)
             elif task.state is TaskState.AWAITING_APPROVAL:
                 booking.undecided(task)
@@ -58,9 +58,9 @@ class Overdue:
                 children.cancel([task], self.grace)
 
     def _withdraw(self, booking: Booking, task: TaskRow) -> None:
-        """Nobody has been heard to have begun with an offer. Where the broker has lost what
-        it knew of it, a lease must pass in which whoever has begun is heard of, or gives
-        up."""
+        """Nobody has been heard to have begun with an offer, or with what was reserved. Where
+        the broker has lost what it knew of it, a lease must pass in which whoever has begun is
+        heard of, or gives up."""
         ledger, epoch = booking.ledger, self.epoch
         if task.epoch == epoch.name:
             ledger.push_timer(task)

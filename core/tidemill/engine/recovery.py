@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.engine.attempt import Attempt, AttemptIO
+from tidemill.engine.secrets import Unlocked
 from tidemill.engine.waiting import sleep
 from tidemill.errors import TidemillError
 from tidemill.model.messages import Result
@@ -53,7 +54,8 @@ class Recovery(Attempt):
 
     def __post_init__(self) -> None:
         Attempt.__post_init__(self)
-        self._begun = self.found
+        self._record = self.found
+        self._reservation = None  # if it ever was one, it has begun
         self._started_at = self.found.started_at
         self._since = self.clock.now()
 
@@ -64,16 +66,17 @@ class Recovery(Attempt):
         finally:
             self.settled.set()
 
-    async def unlock(self) -> None:
+    async def unlock(self) -> Unlocked:
         """Secrets are looked up again. Where they are others now, those that the step has
         could not be hidden in what it writes."""
         try:
-            await Attempt.unlock(self)
+            unlocked = await Attempt.unlock(self)
         except TidemillError as error:
             self._spoilt = f"its worker was restarted, and then: {error}"
-            return
-        if not await asyncio.to_thread(self._unlocked.opens, self.found.seal):
+            return self._known
+        if not await asyncio.to_thread(unlocked.opens, self.found.seal):
             self._spoilt = "its worker was restarted, and its secrets had changed meanwhile"
+        return unlocked
 
     async def _result_of(self, io: AttemptIO) -> tuple[Mapping[str, Any], Outcome]:
         """Nobody knows whether the inputs are still what they were: nothing is cached."""

@@ -14,7 +14,14 @@ MAX_BUFFER = 16
 
 def worker_row(beat: Heartbeat, now: float) -> WorkerRow:
     return WorkerRow(
-        beat.worker, beat.pool, beat.slots, beat.region, beat.labels, beat.draining, now
+        beat.worker,
+        beat.pool,
+        beat.slots,
+        beat.region,
+        beat.labels,
+        beat.draining or beat.cordoned,
+        now,
+        beat.resources,
     )
 
 
@@ -31,9 +38,25 @@ class Roster:
     def __init__(self, lease: float) -> None:
         self._lease = lease
         self._workers: dict[str, WorkerRow] = {}
+        self.cordoned: set[str] = set()
+        """Those that say that they are."""
 
-    def heard(self, beat: Heartbeat, now: float) -> None:
-        self._workers[beat.worker] = worker_row(beat, now)
+    def heard(self, beat: Heartbeat, now: float) -> bool:
+        """Whether it is new, or another one than before."""
+        before, row = self._workers.get(beat.worker), worker_row(beat, now)
+        self._workers[beat.worker] = row
+        (self.cordoned.add if beat.cordoned else self.cordoned.discard)(beat.worker)
+        return before is None or before._replace(heard_at=now) != row
+
+    def seed(self, rows: Iterable[WorkerRow], now: float) -> None:
+        """What others have heard, as far as it is news."""
+        for row in rows:
+            if now - row.heard_at <= self._lease:
+                self._workers.setdefault(row.name, row)
+
+    def workers(self, now: float) -> list[WorkerRow]:
+        """Those that are there."""
+        return [w for w in self._workers.values() if now - w.heard_at <= self._lease]
 
     def gone(self, names: Iterable[str]) -> None:
         for name in names:

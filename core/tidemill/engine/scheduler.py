@@ -15,6 +15,7 @@ from typing import Protocol
 from tidemill.engine.census import News, renew
 from tidemill.engine.orders import POOL
 from tidemill.engine.outage import Outage
+from tidemill.engine.placing import REGION_WAIT
 from tidemill.engine.turns import GATHER, HEARTBEATS, Todo, Turns
 from tidemill.model.messages import (
     Heartbeat,
@@ -27,6 +28,7 @@ from tidemill.model.messages import (
 )
 from tidemill.model.pools import Pool
 from tidemill.model.rows import LateRow, RunRow, TaskRow
+from tidemill.model.states import TaskState
 from tidemill.ports import (
     Clock,
     Inbox,
@@ -72,6 +74,7 @@ class Scheduler:
         run: int | None = None,
         lease: float = LEASE,
         policy: Policy | None = None,
+        region_wait: float = REGION_WAIT,
         pools: Mapping[str, Pool] | None = None,
     ) -> None:
         self._store = store
@@ -80,7 +83,9 @@ class Scheduler:
         self._watcher = watcher
         self._run = run
         self._lease = lease
-        self.work = Turns(clock, run=run, lease=lease, policy=policy, pools=pools)
+        self.work = Turns(
+            clock, run=run, lease=lease, policy=policy, pools=pools, region_wait=region_wait
+        )
         """What is done in a turn, and what is remembered between turns."""
         self._publishing: asyncio.Future[None] | None = None
         self._offered = 0
@@ -115,7 +120,7 @@ class Scheduler:
         for inbox in inboxes:
             for report in inbox.reports:
                 if isinstance(report, Started):
-                    offered -= 1
+                    offered -= not report.reserved
                 elif isinstance(report, Result):
                     results = True
                 else:
@@ -143,12 +148,18 @@ class Scheduler:
         self.work.kept()
         self.work.next_due = todo.next_due
         self._offered += len(todo.orders)
-        self._offered -= sum(1 for report in reports if isinstance(report, Started | Voided))
+        self._offered -= sum(
+            isinstance(report, Voided) or (isinstance(report, Started) and not report.reserved)
+            for report in reports
+        )
         await self._publish(todo.orders)
         for task in todo.voids:
-            await self._broker.void(task.ref, task.fence, task.pool or POOL, task.epoch)
-        if todo.stops:
-            await self._broker.stop(todo.stops)
+            reserved = task.state is TaskState.RESERVED
+            await self._broker.void(
+                task.ref, task.fence, task.pool or POOL, task.epoch, reserved=reserved
+            )
+        if todo.stops or todo.cordons:
+            await self._broker.control([*todo.stops, *todo.cordons])
         if todo.runs or todo.tasks:
             self._watcher.changed(todo.runs, todo.tasks)
         if todo.late:
@@ -193,6 +204,7 @@ class Scheduler:
         news = await self._census(beats) if beats and self._run is None else News()
         todo = await self._transact([*reports, *news.started])
         todo.stops += news.stops
+        todo.cordons += news.cordons
         return todo
 
     async def _census(self, beats: Sequence[Heartbeat]) -> News:

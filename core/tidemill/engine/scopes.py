@@ -105,7 +105,7 @@ def _step_space(
 
 def run_space(run: RunRow, attempt: int) -> dict[str, values.Value]:
     """What `run` is in expressions and templates."""
-    started = run.started_at or run.created_at
+    started = run.started_at or max(run.created_at, run.due_at or 0.0)  # it may be yet to come
     return {
         "id": str(run.number),
         "number": run.number,

@@ -7,6 +7,7 @@ from typing import Any
 
 from tidemill.engine.durations import Durations
 from tidemill.model.line import UNKNOWN_SECONDS, Line, place_of, rank_of, start_of
+from tidemill.model.placement import lane_of
 from tidemill.model.plan import Plan
 from tidemill.model.pools import HELD, SHORT, Pool
 from tidemill.model.rows import RunRow, TaskRow
@@ -56,7 +57,10 @@ class Standing:
     def _lane(self, task: TaskRow, run: RunRow, plan: Plan, expected: float | None) -> int:
         if run.state is RunState.PENDING and is_gated(run, plan):
             return HELD
-        return self.pool(task.pool).lane(expected) if task.pool else SHORT
+        if not task.pool:
+            return SHORT
+        placed = lane_of(plan.steps[task.step].step)
+        return self.pool(task.pool).lane(expected) if placed is None else placed
 
     def offered(self, task: TaskRow, rank: int, plan: Plan) -> None:
         slack = self.durations.ways(task.run, plan).slack(task.step)

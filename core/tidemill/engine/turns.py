@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidemill.engine.alarms import AT_ONCE, Alarms
+from tidemill.engine.backfilling import Backfilling
 from tidemill.engine.booking import GRACE, Booking
 from tidemill.engine.children import Children
 from tidemill.engine.deadlines import has_deadlines, hush, know_stopping
@@ -20,13 +21,16 @@ from tidemill.engine.notices import note_events
 from tidemill.engine.orders import POOL
 from tidemill.engine.overdue import Overdue, decide
 from tidemill.engine.pace import Pace
+from tidemill.engine.placing import REGION_WAIT, Places, Placing
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
 from tidemill.engine.reacting import Reacting
+from tidemill.engine.reserving import is_ahead, started_at
 from tidemill.engine.roster import Capacity, Roster
 from tidemill.engine.scopes import Outputs
 from tidemill.engine.standing import Standing, is_gated
 from tidemill.model.messages import (
+    Cordon,
     Heartbeat,
     Nudge,
     Order,
@@ -73,6 +77,7 @@ class Todo:
     orders: list[Order] = field(default_factory=list)
     stops: list[StopAttempt] = field(default_factory=list)
     voids: list[TaskRow] = field(default_factory=list)
+    cordons: list[Cordon] = field(default_factory=list)
     runs: list[RunRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
     late: list[LateRow] = field(default_factory=list)
@@ -94,6 +99,7 @@ class Turns:
         run: int | None,
         lease: float,
         policy: Policy | None,
+        region_wait: float = REGION_WAIT,
         pools: Mapping[str, Pool] | None = None,
     ) -> None:
         self._clock = clock
@@ -104,6 +110,7 @@ class Turns:
         self.plans = Plans()
         self._outputs = Outputs()
         self._roster = Roster(lease)
+        self.placing = Placing(self._roster, region_wait)
         self.standing = Standing(pools)
         self.pace = Pace()
         self.next_due: float | None = 0.0  # whatever the last one here has left is due
@@ -173,10 +180,16 @@ class Turns:
         triggering = None if every is None else Reacting(every, children)
         if triggering is not None:
             triggering.react(reports, arrived=arrived, timer_passed=self._timer_passed(ledger))
+        backfilling = None if every is None else Backfilling(every, children)
+        if backfilling is not None:
+            backfilling.fill(ledger.now, timer=self._timer_passed(ledger))
         gate = None if every is None else Gate(every, ledger, self.plans, self.standing)
         if gate is not None:
             gate.admit()
-        dispatch = self._dispatch(children, active, capacity, pooled=every is not None)
+        if every is not None:
+            self.placing.changed |= self._timer_passed(ledger)
+            todo.cordons = self._cordons(every, reports)
+        dispatch = self._dispatch(children, active, capacity, every)
         if gate is not None:
             gate.call([run for run in ledger.moved_runs if run.state.ended])
         if triggering is not None:
@@ -190,6 +203,7 @@ class Turns:
         todo.tasks = list(ledger.changed.values())
         todo.late = ledger.late
         more = dispatch.more or len(rings) == AT_ONCE or (firing is not None and firing.more)
+        more = more or (backfilling is not None and backfilling.more)
         more = more or (gate is not None and gate.called)
         more = more or (triggering is not None and triggering.more)
         nudged = any(isinstance(report, Nudge) for report in reports)
@@ -203,22 +217,36 @@ class Turns:
         children: Children,
         active: Mapping[StageRef, Load],
         capacity: Mapping[str, Capacity],
-        *,
-        pooled: bool,
+        every: Transaction | None,
     ) -> Dispatch:
-        ledger = children.ledger
+        ledger, places = children.ledger, None
+        if every is not None:
+            sure = ledger.now >= self.judge_from
+            places = Places(self.placing, every, ledger, self.plans, sure)
         dispatch = Dispatch(
             children,
             capacity,
-            pooled=pooled,
+            pooled=every is not None,
             epoch=self.epoch.name,
             policy=self._policy,
+            places=places,
         )
         dispatch.fill(active)
         while ledger.ended or ledger.ended_children:  # what could not be begun has ended
             children.settle()
             dispatch.fill()
         return dispatch
+
+    def _cordons(self, tx: Transaction, reports: Sequence[Report]) -> list[Cordon]:
+        """What workers are told, where somebody has changed which are cordoned: see
+        `tidemill.engine.census` for those that this does not reach."""
+        if Nudge(0) not in reports:
+            return []
+        self.placing.changed = True
+        wanted = {row.worker for row in tx.cordons()}
+        there = {worker.name for worker in self._roster.workers(self._clock.now())}
+        differ = (wanted ^ self._roster.cordoned) & there
+        return [Cordon(name, lifted=name not in wanted) for name in sorted(differ)]
 
     # reading
 
@@ -290,6 +318,8 @@ class Turns:
         timers += ledger.alarm_times
         future = [at for at in timers if at is not None and at > ledger.now]
         future += [self.judge_from] if self.judge_from > ledger.now else []
+        if self.placing.next_at is not None:
+            future.append(max(self.placing.next_at, ledger.now))
         if self._run is None:  # others set timers too, and may die before them
             future.append(ledger.now + self._lease / HEARTBEATS)
         return min([*future, *([known] if known is not None else [])], default=None)
@@ -298,8 +328,11 @@ class Turns:
 
     def _start_runs(self, ledger: Ledger) -> None:
         for run in ledger.runs():
-            if run.state is RunState.PENDING and not is_gated(run, self.plans.of(run.number)):
-                ledger.move_run(run.number, RunEvent.START, started_at=ledger.now)
+            if run.state is not RunState.PENDING or is_ahead(run, ledger.now):
+                continue
+            if not is_gated(run, self.plans.of(run.number)):
+                at = started_at(run, ledger.now)
+                ledger.move_run(run.number, RunEvent.START, started_at=at)
 
     @staticmethod
     def _wish(ledger: Ledger, wishes: Sequence[int]) -> None:
@@ -325,10 +358,11 @@ class Turns:
                     self.pace.count(ledger.now)
                     booking.result(report)
                 case Heartbeat():
-                    self._roster.heard(report, ledger.now)
+                    self.placing.changed |= self._roster.heard(report, ledger.now)
                     if self.mirror is not None:
                         leases += [(c.ref, c.fence, report.worker) for c in report.held]
                 case Nudge():
+                    self.placing.changed = True
                     for run in tx.family(report.run):
                         self._look(tx, children, run.number)
         if leases:
@@ -365,6 +399,7 @@ class Turns:
     def kept(self) -> None:
         """The turn was committed."""
         self.plans.kept()
+        self.placing.kept()
         self.standing.durations.kept(self._clock.now())
 
     def forget(self, run: int) -> None:

@@ -102,9 +102,18 @@ class Order:
     secret_env: Mapping[str, Secret] = field(default_factory=dict)
     secret_settings: tuple[tuple[tuple[str | int, ...], Secret], ...] = ()
     cache: CacheRule | None = None
+    start_at: float | None = None
+    """When it is due, by the schedulers' clock, where that is still to come: whoever claims it
+    reserves a slot, gets ready, and begins then."""
+    once: bool = False
+    """Whether it must never be begun twice."""
     epoch: str = ""
     """Which claims count for it: a broker that has lost them all begins another epoch, in
     which nothing of an earlier one can be claimed."""
+    target: str = ""
+    """The worker that it is for; empty where any of the pool may take it."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """What the step takes up there."""
 
     @property
     def claimed(self) -> Claimed:
@@ -113,20 +122,24 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has claimed an attempt. The claim itself is this message."""
+    """A worker has claimed an attempt. The claim itself is this message. One that is
+    `reserved` begins when it is due, with another such message."""
 
     ref: TaskRef
     fence: int
     worker: str
     at: float
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """An offer that no worker had claimed was withdrawn."""
+    """An offer that no worker had claimed was withdrawn, or (`reserved`) one that was not
+    begun by the worker that had."""
 
     ref: TaskRef
     fence: int
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +162,15 @@ class Result:
     cache: CacheReport | None = None
     claimed: bool = True
     """Whether the broker vouches for it that this worker has claimed the attempt."""
+    begun: bool = True
+    """Not set where a reserved attempt ended before it was begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A worker is there, has this many slots in all, and holds these attempts. One that is
-    `draining` takes nothing new."""
+    """A worker is there, has this many slots and resources in all, and holds these attempts, of
+    which it has yet to begin those that are `reserved`. One that is `draining`, or
+    `cordoned`, takes nothing new."""
 
     worker: str
     pool: str
@@ -163,6 +179,9 @@ class Heartbeat:
     region: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     draining: bool = False
+    resources: Mapping[str, float] = field(default_factory=dict)
+    cordoned: bool = False
+    reserved: tuple[Claimed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +215,19 @@ class StopAttempt:
     fence: int
     grace: float
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cordon:
+    """To a worker: take nothing new from now on, or (`lifted`) take work again. What it holds
+    goes on."""
+
+    worker: str
+    lifted: bool
+
+
+Control = StopAttempt | Cordon
+"""What a worker is told."""
 
 
 @dataclass(frozen=True, slots=True)

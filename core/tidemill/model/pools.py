@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 SHORT, LONG, HELD = 0, 1, 2
 """The lanes of a task: what is expected to be over soon, what is not, and what may not be
-offered, since its run has to wait for others to end."""
+offered, since its run has to wait for others to end. Those of steps that are placed have higher
+numbers: see `tidemill.model.placement`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ class TaskRow(NamedTuple):
     `NO_WORKER` where no worker takes part. `worker` is who has claimed it last,
     `epoch` that of the broker in which it was offered last. `ready_at` is since when it can
     be offered, `place` where it stands in the line of its pool and `lane` (0 short, 1 long):
-    see `tidemill.model.line`. `target` is the worker that it is offered to, empty where it is
+    see `tidemill.model.line`. `target` is the worker that it was placed on, empty where it is
     offered to all of its pool."""
 
     run: int
@@ -176,7 +176,7 @@ class ScheduleRow(NamedTuple):
     """When runs of a pipeline start by themselves. `spec` is JSON: see
     `tidemill.model.schedules`. `next_due` is None where nothing is due any more; `act_at` is
     when something has to be done about it: ahead of it where workers get ready, None while it
-    is `paused`. `missed` counts due times that no run was made for, the last one at
+    is `paused`, for a `reason`. `missed` counts due times that no run was made for, the last one at
     `missed_at`; the last run was made for `fired_due`, at `fired_at`."""
 
     number: int
@@ -190,6 +190,30 @@ class ScheduleRow(NamedTuple):
     missed_at: float | None = None
     fired_due: float | None = None
     fired_at: float | None = None
+    reason: str = ""
+
+
+class BackfillRow(NamedTuple):
+    """Runs for the due times that a schedule with this `spec` has up to `last`, with these
+    `params` (JSON by name), no more than `max_parallel` at a time, the oldest first. The next
+    one is for `next_due`; None once all are made, or no more are to be. `total` are all,
+    `made` those that were made so far. It is looked at when one of its runs ends, and at
+    `look_at`. It has ended when its runs have; `detail` says why where that is not all."""
+
+    number: int
+    pipeline: str
+    spec: Mapping[str, Any]
+    params: Mapping[str, Any]
+    next_due: float | None
+    last: float
+    total: int
+    max_parallel: int
+    created_at: float
+    created_by: str
+    look_at: float | None = None
+    made: int = 0
+    ended_at: float | None = None
+    detail: str = ""
 
 
 class PipelineRow(NamedTuple):
@@ -217,6 +241,26 @@ class WorkerRow(NamedTuple):
     draining: bool
     heard_at: float
     resources: Mapping[str, float] = MappingProxyType({})
+
+
+class CordonRow(NamedTuple):
+    """A worker that is to take nothing new, for the `reason` that somebody gave."""
+
+    worker: str
+    at: float
+    by: str
+    reason: str = ""
+
+
+class DutyRow(NamedTuple):
+    """How many tasks of a stage a worker has: those that were `placed` there, offered or at
+    work, or those that it took out of its pool's queue."""
+
+    worker: str
+    run: int
+    step: int
+    placed: bool
+    tasks: int
 
 
 class AlarmRow(NamedTuple):

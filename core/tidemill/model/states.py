@@ -22,6 +22,7 @@ class TaskState(StrEnum):
     BLOCKED = "blocked"
     READY = "ready"
     QUEUED = "queued"
+    RESERVED = "reserved"
     RUNNING = "running"
     AWAITING_APPROVAL = "awaiting_approval"
     DELEGATED = "delegated"
@@ -44,6 +45,7 @@ _ENDED_TASK = frozenset(TaskState) - {
     TaskState.BLOCKED,
     TaskState.READY,
     TaskState.QUEUED,
+    TaskState.RESERVED,
     TaskState.RUNNING,
     TaskState.AWAITING_APPROVAL,
     TaskState.DELEGATED,

@@ -37,11 +37,14 @@ class TaskEvent(StrEnum):
     DISPATCH = auto()
     """It is offered to workers."""
     VOID = auto()
-    """Its offer was withdrawn before any worker claimed it."""
+    """Its offer was withdrawn before any worker claimed it, or before whoever had reserved a
+    slot for it began."""
+    RESERVE = auto()
+    """A worker has claimed it ahead of the time that it is due at: it gets ready."""
     REFUSE = auto()
     """Its work cannot be put together: a value is missing or cannot be passed."""
     START = auto()
-    """A worker has claimed it."""
+    """A worker has claimed it, and begins."""
     SUCCEED = auto()
     FAIL = auto()
     TIME_OUT = auto()
@@ -127,19 +130,24 @@ TASK_TABLE: dict[tuple[TaskState, TaskEvent], TaskMove] = {
     (_S.QUEUED, _E.REFUSE): _to(_S.FAILED, Effect.END),
     (_S.QUEUED, _E.START): _to(_S.RUNNING, Effect.LEASE),
     (_S.QUEUED, _E.VOID): _to(_S.READY, Effect.UNCOUNT, Effect.WAIT),
+    (_S.QUEUED, _E.RESERVE): _to(_S.RESERVED, Effect.LEASE),
+    (_S.RESERVED, _E.START): _to(_S.RUNNING, Effect.LEASE),
+    (_S.RESERVED, _E.VOID): _to(_S.READY, Effect.UNCOUNT, Effect.WAIT),
+    (_S.RESERVED, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
     (_S.QUEUED, _E.CANCEL): _to(_S.CANCELLED, Effect.NEW_FENCE, Effect.END),
     (_S.RUNNING, _E.CANCEL): _to(_S.CANCELLED, Effect.END),
     (_S.RUNNING, _E.LOSE): _to(_S.LOST, Effect.NEW_FENCE, Effect.END),
 }
-# A result can overtake the news that its attempt started, so both states take it.
-for _state in (_S.QUEUED, _S.RUNNING):
+# A result can overtake the news that its attempt started, so these states take it, too.
+for _state in (_S.QUEUED, _S.RESERVED, _S.RUNNING):
     TASK_TABLE |= {
         (_state, _E.SUCCEED): _to(_S.SUCCEEDED, Effect.END),
         (_state, _E.FAIL): _to(_S.FAILED, Effect.END),
         (_state, _E.TIME_OUT): _to(_S.TIMED_OUT, Effect.END),
         (_state, _E.RETRY): _to(_S.READY, Effect.NEW_FENCE, Effect.WAIT),
     }
-TASK_TABLE[_S.QUEUED, _E.LOSE] = _to(_S.LOST, Effect.NEW_FENCE, Effect.END)
+for _state in (_S.QUEUED, _S.RESERVED):
+    TASK_TABLE[_state, _E.LOSE] = _to(_S.LOST, Effect.NEW_FENCE, Effect.END)
 
 RUN_TABLE: dict[tuple[RunState, RunEvent], RunState] = {
     (RunState.PENDING, RunEvent.START): RunState.RUNNING,

@@ -10,8 +10,11 @@ from tidemill.errors import TidemillError
 from tidemill.model.rows import (
     AlarmRow,
     AttemptRow,
+    BackfillRow,
+    CordonRow,
     DecisionRow,
     DurationRow,
+    DutyRow,
     EventLook,
     EventRow,
     ExpansionRow,
@@ -179,7 +182,7 @@ class Turn(Alarms, Protocol):
         """Writes (before, after) pairs."""
 
     def renew(self, leases: Sequence[Lease], until: float) -> None:
-        """Moves on the timer of running tasks with these fences and workers."""
+        """Moves on the timer of running and reserved tasks with these fences and workers."""
 
     def save_attempts(self, rows: Sequence[AttemptRow]) -> None:
         """Inserts, or updates those that are there."""
@@ -362,7 +365,47 @@ class Triggers(Protocol):
         """Forgets keys that need not be remembered after this time."""
 
 
-class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
+class Placement(Protocol):
+    """What placing steps on workers needs."""
+
+    def may_place(self) -> bool:
+        """Whether nobody else places now; then nobody does before the end of the
+        transaction."""
+
+    def lines(self) -> list[Queue]:
+        """Those that ready tasks stand in."""
+
+    def duties(self) -> list[DutyRow]:
+        """What workers have to do."""
+
+    def cordons(self) -> list[CordonRow]: ...
+
+    def cordon(self, row: CordonRow) -> None:
+        """Stores it, in the place of an earlier one."""
+
+    def uncordon(self, workers: Iterable[str]) -> int:
+        """How many of them were cordoned."""
+
+
+class Backfills(Protocol):
+    """What works off backfills."""
+
+    def add_backfill(self, row: BackfillRow) -> int:
+        """Stores one and returns its number; the row's own number is ignored."""
+
+    def backfills(self, numbers: Iterable[int]) -> list[BackfillRow]:
+        """These, by number. Waits until nobody else has them in hand; they stay locked."""
+
+    def due_backfills(self, now: float, limit: int) -> list[BackfillRow]:
+        """Those that are to be looked at and that nobody else has in hand; they stay locked."""
+
+    def save_backfill(self, row: BackfillRow) -> None: ...
+
+    def open_runs_of_backfill(self, number: int) -> list[int]:
+        """Its runs that have not ended, the first one first."""
+
+
+class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Backfills, Protocol):
     """One transaction, with what is asked of it from outside a scheduler's turn, and by
     schedulers that drive all runs."""
 
@@ -371,7 +414,8 @@ class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
     def standing(
         self, claims: Iterable[tuple[TaskRef, int]]
     ) -> Mapping[tuple[TaskRef, int], tuple[TaskState, RunState]]:
-        """Of attempts (by fence) those that are queued or running, with their run's state."""
+        """Of attempts (by fence) those that are queued, reserved or running, with their run's
+        state."""
 
     def save_workers(self, rows: Sequence[WorkerRow]) -> None: ...
 
@@ -408,7 +452,11 @@ class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
     def drop_pipeline(self, name: str) -> None:
         """With its schedules."""
 
-    def schedules_of(self, pipeline: str) -> list[ScheduleRow]: ...
+    def schedule(self, number: int) -> ScheduleRow | None:
+        """It stays locked: it does not fire meanwhile."""
+
+    def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
+        """They stay locked."""
 
     def add_schedule(self, row: ScheduleRow) -> None: ...
 
@@ -420,6 +468,10 @@ class Transaction(Turn, Purging, Notices, Events, Triggers, Protocol):
         """Those that are due and that nobody else has in hand; they stay locked."""
 
     def is_fired(self, schedule: int, due_at: float) -> bool: ...
+
+    def take_ahead(self, schedule: int, now: float) -> list[RunRow]:
+        """The pending runs of a schedule whose due time is yet to come. They are of no
+        schedule from then on."""
 
     # people and the past
 

@@ -17,7 +17,9 @@ from tidemill.store.tables import (
     Approval,
     Arrival,
     Attempt,
+    Backfill,
     Condemned,
+    Cordon,
     Duration,
     Expansion,
     Held,
@@ -33,6 +35,7 @@ from tidemill.store.tables import (
     Worker,
 )
 
+BACKFILL: Table = Backfill.__table__  # type: ignore[attr-defined]
 VERSION: Table = Version.__table__  # type: ignore[attr-defined]
 RUN: Table = Run.__table__  # type: ignore[attr-defined]
 CONDEMNED: Table = Condemned.__table__  # type: ignore[attr-defined]
@@ -50,6 +53,7 @@ WORKER: Table = Worker.__table__  # type: ignore[attr-defined]
 TRIGGER: Table = Trigger.__table__  # type: ignore[attr-defined]
 ARRIVAL: Table = Arrival.__table__  # type: ignore[attr-defined]
 HELD: Table = Held.__table__  # type: ignore[attr-defined]
+CORDON: Table = Cordon.__table__  # type: ignore[attr-defined]
 
 TASK_CHANGES = {
     "state": str,
@@ -128,3 +132,7 @@ AWAITING: ColumnElement[bool] = literal_column(
 def words_of(states: Iterable[TaskState | RunState]) -> list[ColumnElement[str]]:
     """States as they stand in the text of a statement: they are no parameters."""
     return [literal_column(f"'{state.value}'") for state in states]
+
+
+LEASED = words_of((TaskState.RESERVED, TaskState.RUNNING))
+"""States in which a worker has a lease."""

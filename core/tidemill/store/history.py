@@ -11,10 +11,13 @@ from sqlmodel import Session, col, select
 from tidemill.model.rows import (
     WHOLE,
     AttemptRow,
+    BackfillRow,
+    CordonRow,
     ExpansionRow,
     LateRow,
     PipelineRow,
     RunRow,
+    ScheduleRow,
     TaskRef,
     TaskRow,
     WorkerRow,
@@ -24,11 +27,14 @@ from tidemill.model.views import LATE_WORDS
 from tidemill.store.row_values import run_row, task_row
 from tidemill.store.tables import (
     Attempt,
+    Backfill,
     Condemned,
+    Cordon,
     Expansion,
     Outbox,
     Pipeline,
     Run,
+    Schedule,
     Task,
     Version,
     Worker,
@@ -123,13 +129,31 @@ class SqlHistory(Waiting):
         return bytes(found[0].content) if found else None
 
     def workers(self) -> list[tuple[WorkerRow, list[TaskRow]]]:
-        """The workers that were heard of lately, with what they hold."""
+        """The workers that were heard of lately, with what they hold, and what was placed on
+        them and has not begun."""
         held: dict[str, list[TaskRow]] = {}
-        running = select(Task).where(Task.state == "running", col(Task.pool).is_not(None))
+        waits = and_(col(Task.state) == "queued", col(Task.target) != "")
+        has = or_(col(Task.state).in_(("reserved", "running")), waits)
+        running = select(Task).where(has, col(Task.pool).is_not(None))
         for task in self._all(running.order_by(col(Task.run), col(Task.ordinal))):
-            held.setdefault(task.worker, []).append(task_row(task.model_dump()))
+            held.setdefault(task.target or task.worker, []).append(task_row(task.model_dump()))
         found = self._all(select(Worker).order_by(col(Worker.name)))
         return [(WorkerRow(**row.model_dump()), held.get(row.name, [])) for row in found]
+
+    def cordons(self) -> list[CordonRow]:
+        found = self._all(select(Cordon).order_by(col(Cordon.worker)))
+        return [CordonRow(**row.model_dump()) for row in found]
+
+    def schedules(self, pipeline: str | None = None) -> list[ScheduleRow]:
+        """Of a pipeline, or of all, by their pipelines' names."""
+        query = select(Schedule).order_by(col(Schedule.pipeline), col(Schedule.number))
+        if pipeline is not None:
+            query = query.where(Schedule.pipeline == pipeline)
+        return [ScheduleRow(**row.model_dump()) for row in self._all(query)]
+
+    def backfills(self) -> list[BackfillRow]:
+        found = self._all(select(Backfill).order_by(col(Backfill.number)))
+        return [BackfillRow(**row.model_dump()) for row in found]
 
     def pipelines(self) -> list[PipelineRow]:
         found = self._all(select(Pipeline).order_by(col(Pipeline.name)))

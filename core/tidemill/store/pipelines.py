@@ -6,11 +6,13 @@ from sqlalchemy import delete, insert, select, text, update
 
 from tidemill.model.rows import (
     PipelineRow,
+    RunRow,
     ScheduleRow,
 )
 from tidemill.store.access import Access
 from tidemill.store.columns import (
     PIPELINE,
+    RUN,
     SCHEDULE,
 )
 
@@ -37,8 +39,14 @@ class Pipelines(Access):
     def drop_pipeline(self, name: str) -> None:
         self._connection.execute(delete(PIPELINE).where(PIPELINE.c.name == name))
 
+    def schedule(self, number: int) -> ScheduleRow | None:
+        found = select(SCHEDULE).where(SCHEDULE.c.number == number).with_for_update()
+        row = self._connection.execute(found).mappings().first()
+        return None if row is None else ScheduleRow(**row)
+
     def schedules_of(self, pipeline: str) -> list[ScheduleRow]:
         found = select(SCHEDULE).where(SCHEDULE.c.pipeline == pipeline).order_by(SCHEDULE.c.number)
+        found = found.with_for_update()  # a scheduler may be firing them
         return [ScheduleRow(**row) for row in self._connection.execute(found).mappings()]
 
     def add_schedule(self, row: ScheduleRow) -> None:
@@ -68,6 +76,12 @@ class Pipelines(Access):
                 self._sql.open_runs_of, {"schedule": schedule}
             )
         ]
+
+    def take_ahead(self, schedule: int, now: float) -> list[RunRow]:
+        found = [self._read.run(row) for row in self._fetch("ahead", schedule=schedule, now=now)]
+        numbers = [run.number for run in found]
+        self._connection.execute(update(RUN).where(RUN.c.number.in_(numbers)).values(schedule=None))
+        return found
 
     def is_fired(self, schedule: int, due_at: float) -> bool:
         values = {"schedule": schedule, "due_at": due_at}

@@ -7,22 +7,27 @@ from typing import Any
 
 from sqlalchemy import (
     Select,
+    TextClause,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
     literal_column,
     or_,
     select,
+    text,
 )
 
 from tidemill.model.states import RunState, TaskState
+from tidemill.store import tables
 from tidemill.store.batch import unfold
 from tidemill.store.columns import (
     ACTIVE,
     APPROVAL,
     AWAITING,
+    BACKFILL,
     DURATION,
     EXPANSION,
     EXPANSION_COLUMNS,
@@ -41,6 +46,20 @@ from tidemill.store.columns import (
     words_of,
 )
 from tidemill.store.dialected import Dialected
+
+_LINES = """
+WITH RECURSIVE line(pool, lane) AS (
+    SELECT * FROM (SELECT pool, lane FROM task WHERE READY ORDER BY pool, lane LIMIT 1) AS first
+    UNION ALL
+    SELECT
+        (SELECT pool FROM task WHERE READY AND (pool, lane) > (line.pool, line.lane)
+            ORDER BY pool, lane LIMIT 1),
+        (SELECT lane FROM task WHERE READY AND (pool, lane) > (line.pool, line.lane)
+            ORDER BY pool, lane LIMIT 1)
+    FROM line WHERE line.pool IS NOT NULL
+)
+SELECT pool, lane FROM line WHERE pool IS NOT NULL
+"""
 
 
 class Reading(Dialected):
@@ -215,6 +234,22 @@ class Reading(Dialected):
         return self._skipping(statement.limit(bindparam("limit")))
 
     @cached_property
+    def lines(self) -> TextClause:
+        """Each pool and lane that something ready stands in. From one to the next over the
+        index of the order of dispatch: what it costs is the number of lines, however long
+        they are."""
+        return text(_LINES.replace("READY", tables.READY))
+
+    @cached_property
+    def duties(self) -> Select[Any]:
+        """What workers have to do, by stages."""
+        placed = TASK.c.target != literal_column("''")
+        worker = case((placed, TASK.c.target), else_=TASK.c.worker)
+        columns = (worker.label("holder"), TASK.c.run, TASK.c.step, placed.label("placed"))
+        found = select(*columns, func.count()).where(ACTIVE, worker != literal_column("''"))
+        return found.group_by(*columns)
+
+    @cached_property
     def standing(self) -> Select[Any]:
         """Of what workers say they hold: what is still theirs, with the run's state."""
         rows = self._rows(run=int, ordinal=int, fence=int)
@@ -223,7 +258,7 @@ class Reading(Dialected):
             TASK.c.ordinal == rows.c.ordinal,
             TASK.c.fence == rows.c.fence,
         )
-        at_work = words_of((TaskState.QUEUED, TaskState.RUNNING))
+        at_work = words_of((TaskState.QUEUED, TaskState.RESERVED, TaskState.RUNNING))
         return (
             select(TASK.c.run, TASK.c.ordinal, TASK.c.fence, TASK.c.state, RUN.c.state)
             .select_from(TASK)
@@ -249,6 +284,10 @@ class Reading(Dialected):
     @cached_property
     def next_held(self) -> Select[Any]:
         return select(func.min(HELD.c.due_at)).where(HELD.c.due_at.is_not(None))
+
+    @cached_property
+    def next_backfill(self) -> Select[Any]:
+        return select(func.min(BACKFILL.c.look_at)).where(BACKFILL.c.look_at.is_not(None))
 
     @cached_property
     def open_runs_of(self) -> Select[Any]:
@@ -292,6 +331,16 @@ class Reading(Dialected):
     def durations(self) -> Select[Any]:
         rows = self._rows(name=str)
         return select(DURATION).join(rows, rows.c.name == DURATION.c.pipeline)
+
+    @cached_property
+    def ahead(self) -> Select[Any]:
+        """The runs of a schedule that are yet to come; they stay locked."""
+        found = select(*RUN_COLUMNS).where(
+            RUN.c.schedule == bindparam("schedule"),
+            RUN.c.state == RunState.PENDING.value,
+            RUN.c.due_at > bindparam("now"),
+        )
+        return found if self._dialect == "sqlite" else found.with_for_update(key_share=True)
 
     @cached_property
     def take_signals(self) -> Any:

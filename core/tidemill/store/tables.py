@@ -33,9 +33,9 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 
 READY = "state = 'ready' AND pool IS NOT NULL"
-ACTIVE = "state IN ('queued', 'running', 'delegated') AND pool IS NOT NULL"
+ACTIVE = "state IN ('queued', 'reserved', 'running', 'delegated') AND pool IS NOT NULL"
 TIMED = (
-    "state IN ('queued', 'running', 'delegated', 'awaiting_approval')"
+    "state IN ('queued', 'reserved', 'running', 'delegated', 'awaiting_approval')"
     " AND run_at IS NOT NULL AND pool IS NOT NULL"
 )
 OPEN = "ended_at IS NULL"
@@ -140,6 +140,7 @@ class Schedule(SQLModel, table=True):
     missed_at: float | None = None
     fired_due: float | None = None
     fired_at: float | None = None
+    reason: str = ""
 
     __table_args__ = (
         _partial("schedule_due", "act_at", where="act_at IS NOT NULL"),
@@ -234,6 +235,18 @@ class Worker(SQLModel, table=True):
     draining: bool
     heard_at: float
     resources: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Cordon(SQLModel, table=True):
+    """A worker that is to take nothing new, until that is lifted. Apart from `Worker`, which
+    is forgotten when the worker is silent for long."""
+
+    worker: str = Field(primary_key=True)
+    at: float
+    by: str
+    reason: str
+
+    __table_args__ = {"sqlite_with_rowid": False}
 
 
 class Stage(SQLModel, table=True):
@@ -394,6 +407,33 @@ class Notice(SQLModel, table=True):
     __table_args__ = (
         _partial("notice_due", "due_at", where=WAITING),
         _partial("notice_dead", "number", where=DEAD),
+    )
+
+
+LOOKED_AT = "look_at IS NOT NULL"
+
+
+class Backfill(SQLModel, table=True):
+    """How far it has come to make runs for the due times of a span that has passed."""
+
+    number: int | None = Field(default=None, primary_key=True)
+    pipeline: str = Field(index=True)
+    spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    params: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    next_due: float | None = None
+    last: float
+    total: int
+    max_parallel: int
+    created_at: float
+    created_by: str
+    look_at: float | None = None
+    made: int
+    ended_at: float | None = None
+    detail: str
+
+    __table_args__ = (
+        _partial("backfill_looked_at", "look_at", where=LOOKED_AT),
+        {"sqlite_autoincrement": True},
     )
 
 

@@ -23,6 +23,7 @@ from tidemill.model.rows import (
 )
 from tidemill.ports import Hand, Lease, StaleError
 from tidemill.store.alarms import Alarms
+from tidemill.store.backfills import Backfills
 from tidemill.store.batch import as_json, fold
 from tidemill.store.columns import (
     APPROVAL,
@@ -38,13 +39,34 @@ from tidemill.store.events import Events
 from tidemill.store.notices import Notices
 from tidemill.store.order import Order
 from tidemill.store.pipelines import Pipelines
+from tidemill.store.placing import Placing
 from tidemill.store.purging import Purging
 from tidemill.store.row_values import task_row, task_values
 from tidemill.store.triggers import Triggers
 from tidemill.store.workers import Workers
 
+_TIMERS = (
+    "next_timer",
+    "next_ready",
+    "next_schedule",
+    "next_alarm",
+    "next_held",
+    "next_backfill",
+)
 
-class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms, Triggers):
+
+class SqlTransaction(
+    Order,
+    Pipelines,
+    Workers,
+    Placing,
+    Purging,
+    Notices,
+    Events,
+    Alarms,
+    Triggers,
+    Backfills,
+):
     """See `tidemill.ports.Transaction`."""
 
     @contextmanager
@@ -184,8 +206,7 @@ class SqlTransaction(Order, Pipelines, Workers, Purging, Notices, Events, Alarms
         self._connection.execute(insert(APPROVAL).values(decision._asdict()))
 
     def next_due(self, now: float) -> float | None:
-        names = ("next_timer", "next_ready", "next_schedule", "next_alarm", "next_held")
-        asked = [(self._sql.prepared(name), {"now": now}) for name in names]
+        asked = [(self._sql.prepared(name), {"now": now}) for name in _TIMERS]
         timers = [at for rows in self._driver.fetch_all(asked) for (at,) in rows]
         return min((float(at) for at in timers if at is not None), default=None)
 

@@ -22,7 +22,7 @@ class Waiting:
         query = select(func.count()).where(
             Task.state == "ready",
             Task.pool == task.pool,
-            col(Task.lane) < HELD,
+            Task.lane != HELD,
             col(Task.place) < task.place,
         )
         return int(self._all(query)[0])

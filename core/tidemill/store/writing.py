@@ -19,11 +19,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tidemill.model.states import TaskState
 from tidemill.store.columns import (
     ATTEMPT,
     ATTEMPT_COLUMNS,
     DURATION,
+    LEASED,
     OUTBOX,
     PIPELINE,
     RUN,
@@ -118,7 +118,7 @@ class Writing(Dialected):
                     TASK.c.worker == rows.c.worker,
                 ),
             )
-            .where(TASK.c.state == TaskState.RUNNING.value, TASK.c.run_at < bindparam("until"))
+            .where(TASK.c.state.in_(LEASED), TASK.c.run_at < bindparam("until"))
         )
         if self._dialect != "sqlite":
             held = held.with_for_update(of=TASK, skip_locked=True)

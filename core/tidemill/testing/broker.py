@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tidemill.model.messages import (
+    Control,
+    Cordon,
     Heartbeat,
     Nudge,
     Order,
@@ -24,10 +26,10 @@ from tidemill.ports import Broker
 from tidemill.testing.clock import VirtualClock
 
 
-def order(ordinal: int, fence: int = 1, priority: int = 2) -> Order:
+def order(ordinal: int, fence: int = 1, priority: int = 2, target: str = "") -> Order:
     return Order(
         TaskRef(1, ordinal), fence, f"t{ordinal}", "t", 1, "default", priority, "k",
-        None, ("true",), {}, ".", "local", {},
+        None, ("true",), {}, ".", "local", {}, target=target, resources={"cpu": 0.5},
     )  # fmt: skip
 
 
@@ -137,7 +139,9 @@ class BrokerConformance:
     ) -> None:
         await self.elapse(clock, 0.2)
         sent = clock.now()
-        beat = Heartbeat("w1", "default", 2, (order(0).claimed,), "eu", {"gpu": "a"})
+        beat = Heartbeat(
+            "w1", "default", 2, (order(0).claimed,), "eu", {"gpu": "a"}, resources={"cpu": 2.5}
+        )
         await broker.report(beat)
         inbox = await broker.inbox(None)
         assert inbox.reports == [beat]
@@ -145,11 +149,13 @@ class BrokerConformance:
         await self.settle(clock)
         assert sent <= broker.last_contact() <= clock.now()
 
-    async def test_messages_to_stop_reach_the_worker(self, broker: Broker) -> None:
-        stop = StopAttempt(TaskRef(1, 0), 1, 10.0, "w1")
-        waiting = asyncio.ensure_future(broker.stops())
-        await broker.stop([stop])
-        assert await waiting == [stop]
+    @pytest.mark.parametrize(
+        "told", [StopAttempt(TaskRef(1, 0), 1, 10.0, "w1"), Cordon("w1", lifted=False)]
+    )
+    async def test_what_a_worker_is_told_reaches_it(self, broker: Broker, told: Control) -> None:
+        waiting = asyncio.ensure_future(broker.controls())
+        await broker.control([told])
+        assert await waiting == [told]
 
     async def test_what_was_claimed_and_not_acknowledged_cannot_be_claimed_again(
         self, broker: Broker, clock: Any
@@ -160,6 +166,34 @@ class BrokerConformance:
         await self.elapse(clock, self.ack_wait)
         (second,) = await broker.take("default", 1)
         assert not await broker.claim(second.order, "w2", clock.now())
+
+    async def test_what_is_for_one_worker_comes_to_it_alone_whatever_its_slots(
+        self, broker: Broker, clock: Any
+    ) -> None:
+        own = asyncio.ensure_future(broker.take_own("w1"))
+        shared = asyncio.ensure_future(broker.take("default", 5))
+        await self.settle(clock)
+        for_w1 = order(0, target="w1")
+        await broker.publish([for_w1, order(1, target="w2"), for_w1])
+        assert [d.order for d in await own] == [for_w1]
+        await self.settle(clock)
+        assert not shared.done()
+        shared.cancel()
+
+    async def test_what_is_for_one_worker_comes_again_until_it_is_acknowledged(
+        self, broker: Broker, clock: Any
+    ) -> None:
+        await broker.publish([order(0, target="w1")])
+        (first,) = await broker.take_own("w1")
+        await self.elapse(clock, self.ack_wait)
+        (second,) = await broker.take_own("w1")
+        assert first.order == second.order
+        assert await broker.claim(second.order, "w1", clock.now())
+        await broker.acknowledge(second)
+        again = asyncio.ensure_future(broker.take_own("w1"))
+        await self.elapse(clock, self.ack_wait)
+        assert not again.done()
+        again.cancel()
 
     async def test_pools_do_not_take_from_each_other(self, broker: Broker, clock: Any) -> None:
         await broker.publish([order(0)])

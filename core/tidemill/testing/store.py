@@ -10,7 +10,10 @@ import pytest
 
 from tidemill.model.rows import (
     AttemptRow,
+    BackfillRow,
+    CordonRow,
     DecisionRow,
+    DutyRow,
     EventRow,
     ExpansionRow,
     PipelineRow,
@@ -218,12 +221,87 @@ class StoreConformance(
         }
 
     def test_a_worker_is_a_row_and_forgotten_when_silent_for_long(self, store: DirectStore) -> None:
-        row = WorkerRow("w", "default", 4, "eu", {"gpu": "a100"}, draining=False, heard_at=5.0)
+        has = {"cpu": 2.5, "memory": 2.0**36}
+        row = WorkerRow("w", "default", 4, "eu", {"gpu": "a100"}, False, 5.0, has)
         store.transact_now(lambda tx: tx.save_workers([row]))
         store.transact_now(lambda tx: tx.save_workers([row._replace(heard_at=9.0)]))
         store.transact_now(lambda tx: tx.save_workers([row._replace(name="old")]))
         store.transact_now(lambda tx: tx.forget_workers(6.0))
         assert store.transact_now(lambda tx: tx.workers()) == [row._replace(heard_at=9.0)]
+
+    def test_lines_are_pools_and_lanes_and_each_has_an_order_of_its_own(
+        self, store: DirectStore
+    ) -> None:
+        far = 2**30 + 15
+        tasks = [
+            task(0, TaskState.READY, run_at=1.0),
+            task(1, TaskState.READY, run_at=1.0, lane=far, place=2.0),
+            task(2, TaskState.READY, run_at=1.0, lane=far, place=1.0),
+            task(3, TaskState.READY, run_at=9.0, lane=far),
+            task(4, TaskState.READY, run_at=1.0, lane=17, place=3.0),
+            task(5, TaskState.READY, run_at=1.0, lane=17, pool="gpu"),
+            task(6, TaskState.BLOCKED, lane=18),
+        ]
+        fill(store, tasks)
+        here, there = Queue("default", far), Queue("default", 17)
+        found = store.transact_now(lambda tx: tx.lines())
+        assert found == [Queue("default", 0), there, here, Queue("gpu", 17)]
+        first = store.transact_now(lambda tx: tx.ready(5.0, {here: 9, there: 9}))
+        assert [row.ordinal for row in first] == [2, 1, 4]
+        first = store.transact_now(lambda tx: tx.ready(9.0, {here: 2}))
+        assert [row.ordinal for row in first] == [3, 2]
+
+    def test_there_are_no_lines_where_nothing_is_ready(self, store: DirectStore) -> None:
+        fill(store, [task(0, TaskState.BLOCKED)])
+        assert store.transact_now(lambda tx: tx.lines()) == []
+
+    def test_what_workers_have_is_counted_by_stages(self, store: DirectStore) -> None:
+        tasks = [
+            task(0, TaskState.QUEUED, step=0, target="w1"),
+            task(1, TaskState.RUNNING, step=0, target="w1", worker="w1"),
+            task(2, TaskState.RUNNING, step=0, worker="w1"),
+            task(3, TaskState.QUEUED, step=0),
+            task(4, TaskState.READY, step=0, target="w1", worker="w1"),
+            task(5, TaskState.RUNNING, step=0, target="w2", worker="w2"),
+        ]
+        fill(store, tasks)
+        assert sorted(store.transact_now(lambda tx: tx.duties())) == [
+            DutyRow("w1", 1, 0, placed=False, tasks=1),
+            DutyRow("w1", 1, 0, placed=True, tasks=2),
+            DutyRow("w2", 1, 0, placed=True, tasks=1),
+        ]
+
+    def test_a_cordon_stands_until_it_is_lifted(self, store: DirectStore) -> None:
+        first, second = (CordonRow("w1", 5.0, "anna", why) for why in ("a disk", "a fan"))
+        store.transact_now(lambda tx: tx.cordon(first))
+        store.transact_now(lambda tx: tx.cordon(second))
+        assert store.transact_now(lambda tx: tx.cordons()) == [second]
+        assert store.transact_now(lambda tx: tx.uncordon(["w1", "w2"])) == 1
+        assert store.transact_now(lambda tx: tx.cordons()) == []
+
+    def test_a_backfill_is_kept_with_how_far_it_has_come(self, store: DirectStore) -> None:
+        spec, params = {"every": 1000, "x": [[1, 2]]}, {"n": AWKWARD}
+        row = BackfillRow(1, "p", spec, params, 5.0, 9.0, 5, 2, 1.0, "anna", look_at=3.0)
+        assert store.transact_now(lambda tx: tx.add_backfill(row)) == 1
+        assert store.transact_now(lambda tx: tx.next_due(0.0)) == 3.0
+        assert store.transact_now(lambda tx: tx.due_backfills(2.9, 9)) == []
+        assert store.transact_now(lambda tx: tx.due_backfills(3.0, 9)) == [row]
+        later = row._replace(next_due=None, look_at=None, made=5, ended_at=9.5, detail="it's %s :x")
+        store.transact_now(lambda tx: tx.save_backfill(later))
+        assert store.transact_now(lambda tx: tx.backfills([1, 7])) == [later]
+        assert store.transact_now(lambda tx: tx.next_due(0.0)) is None
+
+    def test_a_backfill_makes_one_run_for_a_due_time(self, store: DirectStore) -> None:
+        def work(tx: Transaction) -> list[int]:
+            tx.add_definition("d1", "p", b"{}", 1.0)
+            for due_at in (5.0, 6.0):
+                tx.new_run(RUN._replace(backfill=1, due_at=due_at))
+            tx.new_run(RUN._replace(backfill=1, due_at=7.0, state=RunState.SUCCEEDED))
+            return tx.open_runs_of_backfill(1)
+
+        assert store.transact_now(work) == [1, 2]
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            store.transact_now(lambda tx: tx.new_run(RUN._replace(backfill=1, due_at=5.0)))
 
     def test_schedules_that_are_due_come_in_order_and_fire_a_time_once(
         self, store: DirectStore
@@ -254,6 +332,11 @@ class StoreConformance(
                 lambda tx: tx.new_run(RUN._replace(schedule=first.number, due_at=5.0))
             )
         store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        away = first._replace(paused=True, reason="moving", act_at=None, missed=2, fired_due=5.0)
+        store.transact_now(lambda tx: tx.save_schedule(away))
+        assert store.transact_now(lambda tx: tx.schedule(first.number)) == away
+        store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        assert store.transact_now(lambda tx: tx.schedule(99)) is None
         store.transact_now(lambda tx: tx.drop_schedule(due[1].number))
         left = store.transact_now(lambda tx: tx.schedules_of("p"))
         assert [(row.identity, row.next_due) for row in left] == [

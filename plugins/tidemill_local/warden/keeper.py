@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -30,6 +31,9 @@ from .tree import Tree
 PROMPT = 2
 """Milliseconds for which a keeper waits before it says that a step has started: of a
 shorter step it tells start and end in one message, and spares the executor a wake-up."""
+
+_SIGNALS = tuple(signal.valid_signals())
+"""All: of each that is not named the C library asks first how it is, in the way of the step."""
 
 _DESCRIPTORS = socket.CMSG_SPACE(2 * struct.calcsize("i"))
 
@@ -184,6 +188,7 @@ class Keeper:
                 order.env,
                 file_actions=((os.POSIX_SPAWN_DUP2, pipe, 1), (os.POSIX_SPAWN_DUP2, pipe, 2)),
                 setsid=True,
+                setsigdef=_SIGNALS,
             )
         except OSError as error:
             raise NotStartedError(protocol.AT_EXEC, error) from error

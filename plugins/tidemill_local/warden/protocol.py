@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-PACKET_LIMIT = 100_000
-"""A longer order travels in a memory file: a packet must fit the socket's buffer."""
+PACKET_LIMIT = 30_000
+"""Bytes. A longer order travels in a memory file: a packet must fit the socket's buffer, and so
+little room is had from the heap, where for more the kernel would have to map memory each time."""
 
 # executor to warden
 NEW_KEEPER = b"N"
@@ -124,20 +125,21 @@ def receive(sock: socket.socket, room: int = 0) -> tuple[bytes, list[tuple[int, 
 
 
 def pack_order(
-    workdir: str, argv: Sequence[str], env: Sequence[str], bounds: Sequence[str] = ()
+    workdir: str, argv: Sequence[str], env: Mapping[str, str], bounds: Sequence[str] = ()
 ) -> str:
-    """An order as text; the caller encodes it. `env` are `NAME=value` strings, `bounds`
-    those of `pack_group`, `pack_value` and `pack_rlimit`."""
+    """An order as text; the caller encodes it. `bounds` are strings of `pack_group`,
+    `pack_value` and `pack_rlimit`."""
     counts = f"{len(argv)} {len(bounds)}"
-    return "\0".join((workdir, counts, *argv, *bounds, *env))
+    return "\0".join((workdir, counts, *argv, *bounds, *env, *env.values()))
 
 
 def unpack_order(data: bytes) -> Order:
     workdir, counts, *rest = data.split(b"\0")
     size, bounds = map(int, counts.split())
-    size_of_both = size + bounds
-    env = dict(item.split(b"=", 1) for item in rest[size_of_both:])
-    return Order(workdir, tuple(rest[:size]), env, tuple(rest[size:size_of_both]))
+    names = size + bounds
+    values = (names + len(rest)) // 2
+    env = dict(zip(rest[names:values], rest[values:], strict=True))
+    return Order(workdir, tuple(rest[:size]), env, tuple(rest[size:names]))
 
 
 def pack_group(folder: str) -> str:

@@ -4,13 +4,22 @@
 #   fd 0  orders, one a line; behind "run" comes a text of shell, which starts the step
 #   fd 1  what the step writes, then the sign that this was all
 #   fd 2  what is told to the executor, in lines that start with the mark
+#
+# It is given the mark, the number of its steps, who waits for them, as which limit they bear the
+# number, and begin.sh, which becomes a step.
 known_as "$1" "$2"
-waits=$3
+waits=$3 flag=$4 begin=$5
 say() { echo "$m $*" >&2; }
 # Ends the step in the works. One that has not begun sees the file, once it bears the number.
 end() {
   : >"$d/cut"
   sweep
+}
+# Of a few the shell looks by itself, byte by byte: with more grep is sooner there.
+any_borne() {
+  if [ $# -gt 3 ]; then grep -qs -e "$sign" "$@"; return; fi
+  for f; do if borne <"$f"; then return; fi; done
+  return 1
 }
 # Whether nothing is left of a short step, without a look at all processes: what it started has
 # a later number than the newest one before it. In a second nobody gets through all numbers.
@@ -21,9 +30,13 @@ none_left() {
   newest
   while [ "$p" -lt "$last" ]; do
     [ $((last - before)) -le 100 ] || return 1
-    p=$((p + 1))
-    if [ -e /proc/$p/limits ] && borne </proc/$p/limits; then return 1; fi
-    [ "$p" -lt "$last" ] || newest
+    set --
+    while [ "$p" -lt "$last" ]; do
+      p=$((p + 1))
+      [ ! -e /proc/$p/limits ] || set -- "$@" /proc/$p/limits
+    done
+    if any_borne "$@"; then return 1; fi
+    newest
   done
   [ "$last" -ge "$before" ]
 } 2>/dev/null
@@ -102,8 +115,7 @@ peak() {
 
 # All that there is in the folders of a step.
 names() {
-  set -- "$d"/* "$d"/.[!.]* "$d"/..?* "$d"/inputs/* "$d"/inputs/.[!.]* "$d"/inputs/..?* \
-    "$d"/tmp/* "$d"/tmp/.[!.]* "$d"/tmp/..?* "$d"/work/* "$d"/work/.[!.]* "$d"/work/..?*
+  set -- "$d"/* "$d"/.* "$d"/inputs/* "$d"/inputs/.* "$d"/tmp/* "$d"/tmp/.* "$d"/work/* "$d"/work/.*
   list="$*"
 }
 # Whether they are as the first step found them: most steps leave nothing.
@@ -127,27 +139,28 @@ clear() { rm -rf "$d" 2>/dev/null || { chmod -R u+rwx "$d"; rm -rf "$d"; } 2>/de
 flags() { { read -r x x; read -r x flags; } </proc/self/fdinfo/1; } 2>/dev/null
 
 usage() { times >"$d/times"; { read -r x x; read -r user system; } <"$d/times"; }
-# One step, from its order to the word of its end.
-# "kept" is told where another may follow it here: nothing was left, nobody had to end it, and
-# the output is as it was (who sets it not to block does so for all that come after).
-step() {
-  collect=$1 until=$2 end_sign=$3
-  kept=1 status=0
-  newest
-  before=$last
-  now
-  began=$now
-  if [ "$until" = 0 ] || [ "$now" -lt "$until" ]; then
+# The shell of the next step, until that has ended. Word comes to it first, then the rest of that
+# line of orders is for us; where it was killed while it waited, the word is, and so another starts.
+ahead() {
+  word=
+  until [ "$word" = run ]; do
     case $waits in
       setsid) set -- setsid -f -w ;;
       time) set -- env time -o "$d/said" setsid ;;
       *) set -- setsid ;;
     esac
-    "$@" sh "$d/order" 4>&2 2>"$d/said" </dev/null
+    "$@" sh -c "$begin" "$d/order" "$m" "$n" "$flag" "$least" "$word" \
+      4>&2 2>"$d/said"
     status=$?
-  else
-    : >"$d/over"
-  fi
+    read -r word collect end_sign before began || return 1
+  done
+}
+# One step, from its shell to the word of its end. It fails where no other may follow it.
+# "kept" is told where another may follow it here: nothing was left, nobody had to end it, and
+# the output is as it was (who sets it not to block does so for all that come after).
+step() {
+  kept=1
+  ahead || return
   usage
   if [ -e "$d/asked" ]; then
     kept=0
@@ -170,37 +183,36 @@ step() {
   was=$flags
   flags
   [ "$flags" = "$was" ] || kept=0
-  i=0
-  until printf %s "$end_sign" 2>/dev/null || [ $i = 100 ]; do
-    i=$((i + 1))
-    sleep 0.05 2>/dev/null || sleep 1
-  done
   if [ "$values" != 0 ]; then
     say values $values
     head -c 1048577 "$d/output" >&2
   fi
   if [ "$collect" = 0 ] || [ "$status" != 0 ]; then
+    collect=0
     [ $kept = 0 ] || fresh || again || kept=0
     [ $kept = 1 ] || clear
   fi
+  i=0
+  until printf %s "$end_sign" 2>/dev/null || [ $i = 100 ]; do
+    i=$((i + 1))
+    sleep 0.05 2>/dev/null || sleep 1
+  done
   say ended "$status" $used "$user" "$system" "${peak:-0}" $kept "$line"
+  if [ "$collect" = 1 ]; then
+    read -r word && [ "$word" = done ] || return
+    kept=1
+    fresh || again || kept=0
+    say fresh $kept
+  fi
   usage
   used="$user $system"
+  [ $kept = 1 ]
 }
 steps() {
   trap : HUP INT TERM PIPE
   usage
   used="$user $system"
-  while read -r word value rest; do
-    case $word in
-      run) step $value $rest ;;
-      done)
-        kept=1
-        fresh || again || kept=0
-        say fresh $kept
-        ;;
-    esac
-  done
+  while step; do :; done
 }
 
 # The order of a step is put into a file; a short one without a program that would do so.
@@ -211,7 +223,9 @@ take() {
     head -c "$1" <&3
   fi >"$d/order"
   renew "$3"
-  echo "run $2 $3 $4"
+  if [ "$3" != 0 ] && [ "$now" -ge "$3" ]; then : >"$d/over"; : >"$d/cut"; fi
+  newest
+  printf "begin\nrun %s\n" "$2 $4 $last $now"
 }
 ask() {
   look
@@ -248,6 +262,7 @@ mkdir -m 700 "$d" && mkdir "$d/tmp" "$d/inputs" "$d/work" && echo $$ >"$d/main" 
 for f in nap order peak said times until; do : >"$d/$f"; done
 names
 clean=$list
+while read -r k least x; do if [ "$k" = VmHWM: ]; then break; fi; done </proc/self/status
 flags
 read -r u x </proc/uptime
 say ready "$u"

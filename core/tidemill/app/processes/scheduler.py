@@ -31,6 +31,7 @@ from tidemill.broker.connection import NatsAccess, connect
 from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.clock import SystemClock
 from tidemill.engine.delivery import Delivery
+from tidemill.engine.placing import REGION_WAIT
 from tidemill.engine.purging import Keep, Purge
 from tidemill.engine.scheduler import LEASE, Scheduler
 from tidemill.engine.turns import HEARTBEATS
@@ -77,11 +78,13 @@ class RunLog:
 @dataclass(frozen=True, slots=True)
 class SchedulerOptions:
     """`replicas` are those of JetStream's streams; a dispatch, a claim or a heartbeat is
-    believed for `lease` seconds; `pools` is what is configured of them."""
+    believed for `lease` seconds; `pools` is what is configured of them; a step waits
+    `region_wait` seconds for each region that it prefers to others."""
 
     replicas: int = 1
     lease: float = LEASE
     pools: Mapping[str, Pool] = field(default_factory=dict)
+    region_wait: float = REGION_WAIT
 
 
 async def run_scheduler(
@@ -92,6 +95,7 @@ async def run_scheduler(
     health: Health,
     keep: Keep,
     lease: float = LEASE,
+    region_wait: float = REGION_WAIT,
 ) -> None:
     """A scheduler of a fleet, until SIGTERM.
 
@@ -106,7 +110,7 @@ async def run_scheduler(
             "--postgres URL --nats URL, or `tidemill up` for both on this machine",
         )
     url, stop, place = where.postgres, Stop(), stores.place(project, where)
-    options = SchedulerOptions(replicas, lease, pools(project))
+    options = SchedulerOptions(replicas, lease, pools(project), region_wait)
     with stop.listening():
         opened = await patiently(lambda: asyncio.to_thread(open_postgres, url), stop)
         if opened is None:
@@ -160,7 +164,14 @@ async def scheduling(
     ends.append(broker)
     watcher, policy = RunLog(delivery), policies_of(plugins)
     scheduler = Scheduler(
-        store, broker, clock, watcher, lease=lease, policy=policy, pools=options.pools
+        store,
+        broker,
+        clock,
+        watcher,
+        lease=lease,
+        policy=policy,
+        pools=options.pools,
+        region_wait=options.region_wait,
     )
     health.check("nats", lambda: client.is_connected)
     health.check("database", lambda: not scheduler.outage.on)

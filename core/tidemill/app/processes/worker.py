@@ -19,6 +19,7 @@ from tidemill.app.executors import InstalledExecutors
 from tidemill.app.fleet import Fleet
 from tidemill.app.garbage import collected_seldom
 from tidemill.app.health import Health
+from tidemill.app.machine import detected
 from tidemill.app.processes.waiting import Stop, first, patiently
 from tidemill.app.records import FileRecords
 from tidemill.app.secrets import installed_secrets
@@ -38,7 +39,8 @@ log = logging.getLogger("tidemill")
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """Who a worker is and what it takes. `artifacts` is the address of a store that all
-    workers reach, or a folder."""
+    workers reach, or a folder; `resources` are what it has, as far as it is not to be found
+    out."""
 
     pool: str = "default"
     slots: int = 0
@@ -46,11 +48,13 @@ class WorkerOptions:
     region: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     artifacts: str | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
     returns: bool = False
     """Whether it is known by its name after a restart, and takes its steps back."""
 
     def settled(self) -> WorkerOptions:
-        """With what was left open: as many slots as processors, and a name of its own."""
+        """With what was left open: as many slots as processors, a name of its own, and what
+        this machine has."""
         return WorkerOptions(
             self.pool,
             self.slots or len(os.sched_getaffinity(0)),
@@ -58,6 +62,7 @@ class WorkerOptions:
             self.region,
             self.labels,
             self.artifacts,
+            {**detected(), **self.resources},
             bool(self.name),
         )
 
@@ -148,6 +153,7 @@ async def working(
         pool=options.pool,
         region=options.region,
         labels=options.labels,
+        resources=options.resources,
         records=records,
     )
     health.check("contact", lambda: worker.in_contact)

@@ -28,6 +28,7 @@ Example:
     help="Copies of each stream, in a NATS cluster of at least so many servers.",
 )
 @serving.LEASE
+@serving.REGION_WAIT
 @serving.KEEP_AGE
 @serving.KEEP_RUNS
 @serving.HEALTH
@@ -37,6 +38,7 @@ def command(
     nats: str | None,
     replicas: str,
     lease: float,
+    region_wait: float,
     keep_age: str | None,
     keep_runs: int | None,
     health: str | None,
@@ -57,7 +59,13 @@ def command(
 
     async def run(checks: Health) -> None:
         await run_scheduler(
-            project, where, replicas=int(replicas), health=checks, lease=lease, keep=kept
+            project,
+            where,
+            replicas=int(replicas),
+            health=checks,
+            lease=lease,
+            keep=kept,
+            region_wait=region_wait,
         )
 
     return serving.serve(run, health, form)

@@ -34,6 +34,7 @@ def command(
     pool: str,
     labels: tuple[str, ...],
     region: str,
+    resources: tuple[str, ...],
     name: str,
     artifacts: str | None,
     lease: float,
@@ -54,7 +55,15 @@ def command(
     from tidemill.app.purging import keep
 
     project = console.project()
-    options = WorkerOptions(pool, slots or 0, name, region, serving.labels_of(labels), artifacts)
+    options = WorkerOptions(
+        pool,
+        slots or 0,
+        name,
+        region,
+        serving.labels_of(labels),
+        artifacts,
+        serving.resources_of(resources),
+    )
     where = fleet(project, postgres=postgres, nats=nats)
     kept = keep(project, keep_age, keep_runs)
 

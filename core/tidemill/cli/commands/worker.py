@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   tidemill worker --nats nats://nats
-  tidemill worker --nats nats://nats --pool gpu --slots 2 --label gpu=a100
+  tidemill worker --nats nats://nats --pool gpu --label gpu=a100 --resources gpu=2,memory=60GiB
 """
 )
 @serving.NATS
@@ -30,6 +30,7 @@ def command(
     pool: str,
     labels: tuple[str, ...],
     region: str,
+    resources: tuple[str, ...],
     name: str,
     artifacts: str | None,
     lease: float,
@@ -46,7 +47,15 @@ def command(
     from tidemill.app.processes.worker import WorkerOptions, run_worker
 
     project = console.project()
-    options = WorkerOptions(pool, slots or 0, name, region, serving.labels_of(labels), artifacts)
+    options = WorkerOptions(
+        pool,
+        slots or 0,
+        name,
+        region,
+        serving.labels_of(labels),
+        artifacts,
+        serving.resources_of(resources),
+    )
     where = fleet(project, nats=nats)
 
     async def run(checks: Health) -> None:

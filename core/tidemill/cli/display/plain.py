@@ -21,7 +21,9 @@ from tidemill.cli.times import duration
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.views import LATE_WORDS, LateView, RunView, TaskView
 
-_SILENT: Final = frozenset({TaskState.BLOCKED, TaskState.READY, TaskState.QUEUED})
+_SILENT: Final = frozenset(
+    {TaskState.BLOCKED, TaskState.READY, TaskState.QUEUED, TaskState.RESERVED}
+)
 
 
 class PlainDisplay:

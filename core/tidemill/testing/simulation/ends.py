@@ -4,13 +4,15 @@ what the JetStream adapter does: try again, a few times or for ever."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
 from tidemill.engine.waiting import sleep
+from tidemill.model.clock_ahead import ClockAhead
 from tidemill.model.messages import (
+    Control,
     Heartbeat,
     Nudge,
     Order,
@@ -18,7 +20,6 @@ from tidemill.model.messages import (
     Report,
     Result,
     Started,
-    StopAttempt,
     Voided,
 )
 from tidemill.model.rows import TaskRef
@@ -36,20 +37,26 @@ BATCH = 1000
 
 Confirm = Callable[[], None]
 
+Heard = Callable[[float], None]
+"""Called with the time of the scheduler that has heard it."""
+
 
 @dataclass(slots=True)
 class Wire:
-    """The network and the server; who listens to heartbeats, and who to orders to stop."""
+    """The network and the server; who listens to heartbeats, and who to what workers are told."""
 
     network: Network
     server: Server
     listeners: dict[Node, Callable[[Report, Confirm], None]] = field(default_factory=dict)
-    controls: dict[str, tuple[Node, Callable[[StopAttempt], None]]] = field(default_factory=dict)
+    controls: dict[str, tuple[Node, Callable[[Control], None]]] = field(default_factory=dict)
 
-    def beat(self, sender: Node, beat: Heartbeat, confirmed: Confirm) -> None:
+    def beat(self, sender: Node, beat: Heartbeat, confirmed: Heard) -> None:
         for node, hear in self.listeners.items():
-            answer = partial(self.network.say, node, sender, confirmed)
+            answer = partial(self._answer, node, sender, confirmed)
             self.network.say(sender, node, partial(hear, beat, answer))
+
+    def _answer(self, node: Node, sender: Node, confirmed: Heard) -> None:
+        self.network.say(node, sender, partial(confirmed, node.clock.now()))
 
     def nudge(self, run: int) -> None:
         """From a client: it may be lost."""
@@ -120,10 +127,13 @@ class SimulatedSchedulerEnd:
                 if await self._network.ask(self._node, partial(self._server.publish, order)):
                     break
 
-    async def void(self, ref: TaskRef, fence: int, pool: str, epoch: str) -> bool:
+    async def void(
+        self, ref: TaskRef, fence: int, pool: str, epoch: str, *, reserved: bool = False
+    ) -> bool:
         del pool
-        claim = Started(ref, fence, "", self._node.clock.now())
-        voided = await self._network.ask(self._node, partial(self._server.claim, claim, epoch))
+        claim = Started(ref, fence, "", self._node.clock.now(), reserved)
+        ask = self._server.begin if reserved else self._server.claim
+        voided = await self._network.ask(self._node, partial(ask, claim, epoch))
         if voided is None:
             await self.epoch()
         return bool(voided)
@@ -147,7 +157,7 @@ class SimulatedSchedulerEnd:
         if epoch != self._epoch:
             self._epoch, self._since = epoch, self._node.clock.now()
 
-    async def stop(self, messages: Sequence[StopAttempt]) -> None:
+    async def control(self, messages: Sequence[Control]) -> None:
         for message in messages:
             if message.worker in self._wire.controls:
                 node, told = self._wire.controls[message.worker]
@@ -183,7 +193,8 @@ class SimulatedSchedulerEnd:
 
     def _claim(self, claim: Started | Voided, confirm: Confirm) -> None:
         holder = claim.worker if isinstance(claim, Started) else ""
-        self._holders[claim.ref, claim.fence] = holder
+        if not (isinstance(claim, Voided) and claim.reserved):
+            self._holders[claim.ref, claim.fence] = holder
         self._add(claim, confirm)
 
     def _result(self, result: Result, confirm: Confirm) -> None:
@@ -215,30 +226,48 @@ class SimulatedWorkerEnd:
         self._wire, self._node = wire, node
         self._network, self._server = wire.network, wire.server
         self._contact = node.clock.now()
-        self._stops: list[StopAttempt] = []
-        self._stopped = asyncio.Event()
+        self._ahead = ClockAhead()
+        self._controls: list[Control] = []
+        self._told_something = asyncio.Event()
         wire.controls[node.name] = (node, self._told)
 
     async def take(self, pool: str, slots: int) -> list[Delivery]:
         parcels = await _Puller(self._wire, self._node, self._server.pool(pool)).pull(slots)
         return [Delivery(parcel.content, parcel) for parcel in parcels]
 
+    async def take_own(self, worker: str) -> list[Delivery]:
+        parcels = await _Puller(self._wire, self._node, self._server.own(worker)).pull(BATCH)
+        return [Delivery(parcel.content, parcel) for parcel in parcels]
+
     async def claim(self, order: Order, worker: str, at: float) -> bool:
-        claim = Started(order.ref, order.fence, worker, at)
+        claim = Started(order.ref, order.fence, worker, at, order.start_at is not None)
         ask = partial(self._server.claim, claim, order.epoch)
+        return await self._claim(claim, ask, self._server.claimed)
+
+    async def begin(self, order: Order, worker: str, at: float) -> bool:
+        claim = Started(order.ref, order.fence, worker, at)
+        ask = partial(self._server.begin, claim, order.epoch)
+        return await self._claim(claim, ask, self._server.begun)
+
+    async def _claim(
+        self,
+        claim: Started,
+        ask: Callable[[], bool | None],
+        claims: Mapping[tuple[TaskRef, int], Started],
+    ) -> bool:
         for tried in range(CLAIM_TRIES):
             won = await self._network.ask(self._node, ask)
             if won is not None:
-                return won or (tried > 0 and await self._is_this(claim))
+                return won or (tried > 0 and await self._is_this(claim, claims))
         return False
 
-    async def _is_this(self, claim: Started) -> bool:
+    async def _is_this(self, claim: Started, claims: Mapping[tuple[TaskRef, int], Started]) -> bool:
         """Whether an earlier try, whose answer was lost, has won the claim."""
-        find = partial(self._server.claimed.get, (claim.ref, claim.fence))
+        find = partial(claims.get, (claim.ref, claim.fence))
         return await self._network.ask(self._node, find) == claim
 
     async def acknowledge(self, delivery: Delivery) -> None:
-        stream = self._server.pool(delivery.order.pool)
+        stream = self._server.queue_of(delivery.order)
         self._network.tell(self._node, partial(stream.acknowledge, delivery.tag))
 
     async def report(self, report: Report) -> None:
@@ -252,21 +281,25 @@ class SimulatedWorkerEnd:
     def _beat(self, beat: Heartbeat) -> None:
         self._wire.beat(self._node, beat, partial(self._confirmed, self._node.clock.now()))
 
-    def _confirmed(self, sent: float) -> None:
+    def _confirmed(self, sent: float, theirs: float) -> None:
         self._contact = max(self._contact, sent)
+        self._ahead.heard(theirs, self._node.clock.now())
 
-    async def stops(self) -> Sequence[StopAttempt]:
-        await self._stopped.wait()
-        self._stopped.clear()
-        messages, self._stops = self._stops, []
+    async def controls(self) -> Sequence[Control]:
+        await self._told_something.wait()
+        self._told_something.clear()
+        messages, self._controls = self._controls, []
         return messages
 
-    def _told(self, message: StopAttempt) -> None:
-        self._stops.append(message)
-        self._stopped.set()
+    def _told(self, message: Control) -> None:
+        self._controls.append(message)
+        self._told_something.set()
 
     def last_contact(self) -> float:
         return self._contact
+
+    def clock_ahead(self) -> float | None:
+        return self._ahead.seconds
 
     def emit(self, output: Output) -> None: ...
 

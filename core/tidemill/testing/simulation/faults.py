@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tidemill.model.rows import CordonRow
+from tidemill.ports import Transaction
 from tidemill.testing.simulation.nodes import Node
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class BadLuck:
             "crash of a worker": self._crash_worker,
             "crash of a scheduler": self._crash_scheduler,
             "drain of a worker": self._drain,
+            "cordon of a worker": self._cordon,
             "pause": self._pause,
             "cut": self._cut,
             "cut, one way": self._cut_one_way,
@@ -148,6 +151,22 @@ class BadLuck:
         node = self._any(self._fleet.workers)
         if node is not None:
             self._fleet.drain(node)
+
+    def _cordon(self) -> None:
+        """For a while it takes nothing new; or for good, if it does not live so long."""
+        node = self._any(self._fleet.workers)
+        if node is not None:
+            row = CordonRow(node.name, self._loop.time(), "me")
+            self._change_cordons(lambda tx: tx.cordon(row))
+            self._later(lambda: self._change_cordons(lambda tx: tx.uncordon([node.name])))
+
+    def _change_cordons(self, change: Callable[[Transaction], object]) -> None:
+        def work(tx: Transaction) -> None:
+            change(tx)
+            tx.signal(0)
+
+        self._fleet.database.now(work)
+        self._fleet.wire.nudge(0)
 
     def _pause(self) -> None:
         node = self._any(self._fleet.nodes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ from tidemill.testing.simulation.promises import Promises
 from tidemill.testing.simulation.steps import Nothing, Steps
 
 LEASE = 30.0
+
+KINDS: tuple[tuple[str, Mapping[str, str], Mapping[str, float]], ...] = (
+    ("eu", {}, {"cpu": 2.0}),
+    ("us", {"os": "a"}, {"cpu": 3.0, "gpu": 1.0}),
+    ("eu", {"os": "b"}, {"cpu": 2.0, "gpu": 2.0}),
+)
+"""The region, labels and resources of workers. Who comes for one that is gone is like it, so that
+there is somebody for each step."""
+
 NOWHERE = Path("/nonexistent")
 """Where no step of a simulation looks."""
 
@@ -58,6 +68,7 @@ class Fleet:
         self.workers: list[Node] = []
         self._draining: dict[Node, Worker] = {}
         self._working: dict[Node, Worker] = {}
+        self._kinds: dict[Node, int] = {}
         self._coming: dict[asyncio.TimerHandle, Callable[[], None]] = {}
         self._dice, self._spawn = dice, spawn
         self._names = 0
@@ -65,8 +76,8 @@ class Fleet:
     def start(self, schedulers: int, workers: int) -> None:
         for _ in range(schedulers):
             self._new_scheduler()
-        for _ in range(workers):
-            self._new_worker()
+        for number in range(workers):
+            self._new_worker(number % len(KINDS))
 
     @property
     def nodes(self) -> list[Node]:
@@ -86,11 +97,13 @@ class Fleet:
         node.tasks.append(self._spawn(delivery.forever()))
         self.schedulers.append(node)
 
-    def _new_worker(self) -> None:
+    def _new_worker(self, kind: int) -> None:
         node = self._node("worker", self._dice.uniform(-3600, 3600))
         end = SimulatedWorkerEnd(self.wire, node)
         steps, nothing = Steps(node, self._dice, self.promises), Nothing()
         slots = self.promises.slots[node.name] = self._dice.randint(1, 3)
+        region, labels, resources = KINDS[kind]
+        self.promises.resources[node.name] = resources
         worker = Worker(
             node.name,
             end,
@@ -102,10 +115,14 @@ class Fleet:
             NOWHERE,
             slots=slots,
             lease=LEASE,
+            region=region,
+            labels=labels,
+            resources=resources,
         )
         node.tasks.append(self._spawn(worker.run()))
         self.workers.append(node)
         self._working[node] = worker
+        self._kinds[node] = kind
 
     def _node(self, kind: str, skew: float) -> Node:
         self._names += 1
@@ -118,7 +135,7 @@ class Fleet:
             self._come(back_in, self._new_scheduler)
         else:
             self.workers.remove(node)
-            self._come(back_in, self._new_worker)
+            self._come(back_in, partial(self._new_worker, self._kinds[node]))
 
     def drain(self, node: Node) -> None:
         """It ends what it has in hand, and another one comes."""
@@ -126,7 +143,7 @@ class Fleet:
         worker = self._draining[node] = self._working[node]
         worker.drain()
         node.tasks[-1].add_done_callback(lambda _: self._drained(node))
-        self._come(1.0, self._new_worker)
+        self._come(1.0, partial(self._new_worker, self._kinds[node]))
 
     def _drained(self, node: Node) -> None:
         del self._draining[node]

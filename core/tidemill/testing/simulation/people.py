@@ -13,6 +13,7 @@ from tidemill.engine.approvals import Answer, Person, record_decision
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
 from tidemill.engine.rerun import again
+from tidemill.engine.reserving import act_at
 from tidemill.engine.takeover import ask_to_cancel
 from tidemill.errors import UsageError
 from tidemill.model import schedules
@@ -81,8 +82,8 @@ class People:
         apply_triggers(tx, definition, digest)
         for schedule in definition.schedules:
             spec = schedules.spec_of(schedule, {})
-            first = schedules.first_after(spec, now)
-            tx.add_schedule(ScheduleRow(0, name, schedules.identity_of(spec), spec, first, first))
+            first, identity = schedules.first_after(spec, now), schedules.identity_of(spec)
+            tx.add_schedule(ScheduleRow(0, name, identity, spec, first, act_at(spec, first)))
 
     def _end_schedules(self, tx: Transaction) -> None:
         for definition in (TICK, self._beside):

@@ -148,6 +148,17 @@ TICK = _pipeline(
 )
 """Must fire for each due time."""
 
+AHEAD = _pipeline(
+    "ahead",
+    steps=(
+        _step("foreseen"),
+        _step("foreseen_once", idempotent=False),
+        _step("behind", "foreseen"),
+    ),
+    schedules=(Schedule(every=20_000, overlap="allow", catchup="all", prewarm=14_000),),
+)
+"""Slots are reserved for its first steps, which may not begin before it is due."""
+
 TURNS = _pipeline(
     "turns",
     steps=(_step("turn"), _step("over", "turn")),
@@ -175,18 +186,33 @@ HEARS = _pipeline(
 )
 """Must start once for each end, and for each event."""
 
-STARTED = (WIDE, CHAIN, LATE, ASK, NEST, NARROW, TIMED, HURRY)
+PICKY = _pipeline(
+    "picky",
+    steps=(
+        _step("heavy", loop=_items(5), resources=(("cpu", 1.5),)),
+        _step("light", loop=_items(3), resources=(("cpu", 0.5),), regions=("us", "eu")),
+        _step("render", "light", loop=_items(2), resources=(("gpu", 1),), priority="high"),
+        _step("alone", "heavy", resources=(("cpu", 3.0),), idempotent=False, retry=Retry()),
+        _step("labelled", "alone", labels=(("os", "b"),), regions=("ap", "eu")),
+    ),
+)
+"""Steps that want something of their worker."""
+
+STARTED = (PICKY, WIDE, CHAIN, LATE, ASK, NEST, NARROW, TIMED, HURRY)
 """Those that people start."""
 
-SCHEDULED = (TURNS, SKIPS, NEWEST)
+SCHEDULED = (AHEAD, TURNS, SKIPS, NEWEST)
 """Those of which one stands beside `TICK`."""
 
 BY_NAME = {definition.name: definition for definition in (*STARTED, TICK, HEARS, *SCHEDULED)}
 STEPS = {step.name: step for definition in BY_NAME.values() for step in definition.steps}
+RESOURCES = {name: dict(step.resources) for name, step in STEPS.items()}
 ONCE = frozenset(name for name, step in STEPS.items() if not step.idempotent)
 LIMITS = {name: step.max_parallel for name, step in STEPS.items() if step.max_parallel is not None}
 RUN_LIMITS = {d.name: d.max_parallel for d in BY_NAME.values() if d.max_parallel is not None}
-SHORT = frozenset({"turn", "over", "skip", "newest", "newer"})
+SHORT = frozenset(
+    {"foreseen", "foreseen_once", "behind", "turn", "over", "skip", "newest", "newer"}
+)
 """Steps that are done soon, so that what waits for them does not wait for ever."""
 
 

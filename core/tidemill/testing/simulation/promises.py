@@ -4,7 +4,7 @@ beside what the database says."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +12,15 @@ from tidemill.model.rows import WHOLE, EventRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.spi import Work
 from tidemill.testing.simulation.faults import SKEW
-from tidemill.testing.simulation.pipelines import BY_NAME, LIMITS, ONCE, RUN_LIMITS, name_of
+from tidemill.testing.simulation.pipelines import (
+    BY_NAME,
+    LIMITS,
+    ONCE,
+    RESOURCES,
+    RUN_LIMITS,
+    name_of,
+)
+from tidemill.testing.simulation.time import EPOCH
 
 
 class BrokenPromiseError(AssertionError):
@@ -43,6 +51,8 @@ class Promises:
     """Hears the story, where anybody wants to."""
     slots: dict[str, int] = field(default_factory=dict)
     """By worker."""
+    resources: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    """By worker."""
     runs: dict[int, RunRow] = field(default_factory=dict)
     tasks: dict[int, dict[int, TaskRow]] = field(default_factory=dict)
     """By run and ordinal."""
@@ -71,6 +81,7 @@ class Promises:
             self._broken(f"{_of(work)} was begun twice under one fence")
         if name in ONCE:
             self._check_once(work, ref)
+        self._check_due(work, self.runs[ref.run])
         self.starts.setdefault(ref, []).append(work.id)
         self._check_needs(work, ref, name)
         self.at_work[work.id] = AtWork(ref, name, node)
@@ -82,6 +93,12 @@ class Promises:
             over = self.ends.get(before)
             if over is None or not over.code:
                 self._broken(f"{_of(work)} was begun again after {before}, which did not fail")
+
+    def _check_due(self, work: Work, run: RunRow) -> None:
+        """Never before it is due, by the clocks of schedulers, which may be ahead."""
+        early = 0.0 if run.due_at is None else run.due_at - (EPOCH + self.now() + SKEW)
+        if early > 1e-3:
+            self._broken(f"{_of(work)} was begun {early:.3f} s before it was due")
 
     def _check_needs(self, work: Work, ref: TaskRef, name: str) -> None:
         steps = BY_NAME[self.runs[ref.run].pipeline].steps
@@ -110,6 +127,18 @@ class Promises:
             self._at_most(limit, count, f"tasks of run {run} at work")
         for node, count in Counter(at.node for at in moving).items():
             self._at_most(self.slots[node], count, f"tasks at work on {node}")
+        self._check_resources(moving)
+
+    def _check_resources(self, moving: Sequence[AtWork]) -> None:
+        """No worker has more to do than it has resources for."""
+        used: Counter[tuple[str, str]] = Counter()
+        for at in moving:
+            for name, amount in RESOURCES[at.name].items():
+                used[at.node, name] += amount  # type: ignore[assignment]
+        for (node, name), amount in used.items():
+            there = self.resources[node].get(name, 0.0)
+            if amount > there:
+                self._broken(f"{amount} {name} taken up on {node}, and it has {there}")
 
     def _at_most(self, limit: int | None, count: int, what: str) -> None:
         if limit is not None and count > limit:

@@ -110,15 +110,19 @@ class Stream(Generic[T]):
 
 @dataclass(slots=True)
 class Server:
-    """Streams of work (by pool), of claims and of results, and who has claimed what.
+    """Streams of work (by pool, and by the worker that it is for alone), of claims and of
+    results, and who has claimed what.
     Claims belong to an `epoch`, which ends when they are lost."""
 
     network: Network
     epoch: int = 0
     work: dict[str, Stream[Order]] = field(default_factory=dict)
+    own_work: dict[str, Stream[Order]] = field(default_factory=dict)
     claims: Stream[Started | Voided] = field(init=False)
     results: Stream[Result] = field(init=False)
     claimed: dict[Claim, Started] = field(default_factory=dict)
+    begun: dict[Claim, Started] = field(default_factory=dict)
+    """Of what was reserved."""
     published: set[Claim] = field(default_factory=set)
     reconnect: list[Callable[[], None]] = field(default_factory=list)
     """Called when it comes up with nothing."""
@@ -135,26 +139,44 @@ class Server:
             self.work[name] = Stream(self.network, ACK_WAIT, len(PRIORITIES))
         return self.work[name]
 
+    def own(self, worker: str) -> Stream[Order]:
+        if worker not in self.own_work:
+            self.own_work[worker] = Stream(self.network, ACK_WAIT, len(PRIORITIES))
+        return self.own_work[worker]
+
+    def queue_of(self, order: Order) -> Stream[Order]:
+        return self.own(order.target) if order.target else self.pool(order.pool)
+
     def publish(self, order: Order) -> bool:
         """Once for each task and fence."""
         name = (order.ref, order.fence)
         if name not in self.published:
             self.published.add(name)
-            self.pool(order.pool).add(order, order.priority)
+            self.queue_of(order).add(order, order.priority)
         return True
 
     def claim(self, claim: Started, epoch: str) -> bool | None:
         """The first claim of a task and fence wins. None where there are no claims of
         this epoch (any more)."""
+        return self._claim(self.claimed, claim, epoch, "has claimed")
+
+    def begin(self, claim: Started, epoch: str) -> bool | None:
+        """The same of the begin of what was reserved."""
+        return self._claim(self.begun, claim, epoch, "begins with")
+
+    def _claim(
+        self, claimed: dict[Claim, Started], claim: Started, epoch: str, does: str
+    ) -> bool | None:
         if epoch != str(self.epoch):
             return None
         name = (claim.ref, claim.fence)
-        if name in self.claimed:
+        if name in claimed:
             return False
-        self.claimed[name] = claim
+        claimed[name] = claim
         if self.told is not None:
-            self.told(f"{claim.worker or 'nobody'} has claimed {claim.ref} {claim.fence}")
-        self.claims.add(claim if claim.worker else Voided(claim.ref, claim.fence))
+            self.told(f"{claim.worker or 'nobody'} {does} {claim.ref} {claim.fence}")
+        voided = Voided(claim.ref, claim.fence, claim.reserved)
+        self.claims.add(claim if claim.worker else voided)
         if claim.worker and self.ambush is not None:
             ambush, self.ambush = self.ambush, None
             ambush(claim.worker)
@@ -177,9 +199,10 @@ class Server:
     def forget_claims(self) -> None:
         self.epoch += 1
         self.claimed.clear()
+        self.begun.clear()
         self.claims.forget()
 
     def forget_work(self) -> None:
         self.published.clear()
-        for stream in self.work.values():
+        for stream in (*self.work.values(), *self.own_work.values()):
             stream.forget()

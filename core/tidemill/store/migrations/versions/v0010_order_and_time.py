@@ -11,12 +11,19 @@ _READY = "state = 'ready' AND pool IS NOT NULL"
 _DUE = "act_at IS NOT NULL"
 _OPEN = "ended_at IS NULL"
 _WIDE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_ACTIVE = "state IN ('queued', 'reserved', 'running', 'delegated') AND pool IS NOT NULL"
+_TIMED = (
+    "state IN ('queued', 'reserved', 'running', 'delegated', 'awaiting_approval')"
+    " AND run_at IS NOT NULL AND pool IS NOT NULL"
+)
 
 
 def upgrade() -> None:
     _runs()
     _tasks()
     _schedules()
+    _reservations()
+    _backfills()
     op.add_column("pipeline", sa.Column("commit", sa.String(), nullable=False, server_default=""))
     op.add_column("worker", sa.Column("resources", sa.JSON(), nullable=False, server_default="{}"))
     op.create_table(
@@ -30,6 +37,7 @@ def upgrade() -> None:
     )
     _alarms()
     _triggers()
+    _cordons()
 
 
 def _alarms() -> None:
@@ -49,6 +57,17 @@ def _alarms() -> None:
         sqlite_with_rowid=False,
     )
     _index("alarm_at", "alarm", ["at"], "pooled")
+
+
+def _cordons() -> None:
+    op.create_table(
+        "cordon",
+        sa.Column("worker", sa.String(), primary_key=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def _runs() -> None:
@@ -79,6 +98,7 @@ def _schedules() -> None:
     op.add_column("schedule", sa.Column("missed_at", sa.Float()))
     op.add_column("schedule", sa.Column("fired_due", sa.Float()))
     op.add_column("schedule", sa.Column("fired_at", sa.Float()))
+    op.add_column("schedule", sa.Column("reason", sa.String(), nullable=False, server_default=""))
     op.execute("UPDATE schedule SET act_at = next_due")
     op.drop_index("schedule_due", "schedule")
     _index("schedule_due", "schedule", ["act_at"], _DUE)
@@ -140,6 +160,37 @@ def _triggers() -> None:
     )
     _index("held_due", "held", ["due_at"], "due_at IS NOT NULL")
     _index("held_until", "held", ["until"], "until IS NOT NULL")
+
+
+def _reservations() -> None:
+    for name, columns, where in (
+        ("task_active", ["run", "step"], _ACTIVE),
+        ("task_timer", ["run_at"], _TIMED),
+    ):
+        op.drop_index(name, "task")
+        _index(name, "task", columns, where)
+
+
+def _backfills() -> None:
+    op.create_table(
+        "backfill",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("pipeline", sa.String(), nullable=False, index=True),
+        sa.Column("spec", sa.JSON(), nullable=False),
+        sa.Column("params", sa.JSON(), nullable=False),
+        sa.Column("next_due", sa.Float()),
+        sa.Column("last", sa.Float(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("max_parallel", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("look_at", sa.Float()),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.Float()),
+        sa.Column("detail", sa.String(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    _index("backfill_looked_at", "backfill", ["look_at"], "look_at IS NOT NULL")
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:

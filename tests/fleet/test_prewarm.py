@@ -1,0 +1,83 @@
+"""Workers of a real fleet reserve slots ahead of a due time, and begin on the dot."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from fleet import Fleet, NewFleet
+
+LEASE = 4.0
+
+PIPELINE = """
+pipeline dot {
+  schedule 12s { overlap = allow, prewarm = 10s }
+  step go {
+    run = "date +%s.%N > began-$TIDE_RUN-$TIDE_FENCE"
+  }
+}
+"""
+
+
+def reserved(fleet: Fleet) -> list[tuple[int, str, float]]:
+    """The runs whose step is reserved, by whom, and when they are due."""
+    found = fleet.query(
+        "SELECT run.number, task.worker, run.due_at FROM run JOIN task ON task.run = run.number"
+        " WHERE task.state = 'reserved' ORDER BY run.number"
+    )
+    return [(int(str(run)), str(worker), float(str(due))) for run, worker, due in found]
+
+
+def began(folder: Path, run: int) -> list[float]:
+    return [float(path.read_text()) for path in sorted(folder.glob(f"began-{run}-*"))]
+
+
+def wait_for(moment: float) -> None:
+    time.sleep(max(moment - time.time(), 0))
+
+
+def test_a_reserved_step_begins_on_the_dot_and_outlives_its_worker(
+    new_fleet: NewFleet, tmp_path: Path
+) -> None:
+    fleet = new_fleet(PIPELINE, lease=LEASE)
+    fleet.scheduler("s1")
+    for name in ("w1", "w2"):
+        fleet.worker(name, 2)
+    fleet.until(lambda: bool(reserved(fleet)))
+    run, worker, due = reserved(fleet)[0]
+    assert fleet.state(run) == "pending"
+    assert fleet.to_the_end(run) == "succeeded"
+    (at,) = began(tmp_path, run)
+    assert 0 <= at - due < 1.0
+    fleet.until(lambda: bool(reserved(fleet)))
+    run, worker, due = reserved(fleet)[0]
+    wait_for(due - 1)
+    fleet.kill(worker)
+    assert fleet.to_the_end(run) == "succeeded"
+    (at,) = began(tmp_path, run)
+    assert 0 <= at - due < 2 * LEASE
+    assert fleet.query(f"SELECT attempt, fence FROM task WHERE run = {run}") == [(1, 2)]
+
+
+def test_what_is_cancelled_or_applied_anew_is_taken_back(
+    new_fleet: NewFleet, tmp_path: Path
+) -> None:
+    fleet = new_fleet(PIPELINE, lease=LEASE)
+    fleet.scheduler("s1")
+    fleet.worker("w1", 2)
+    fleet.until(lambda: bool(reserved(fleet)))
+    run, _, due = reserved(fleet)[0]
+    fleet.tidemill("cancel", str(run))
+    assert fleet.to_the_end(run) == "cancelled"
+    assert time.time() < due
+    fleet.until(lambda: bool(reserved(fleet)))
+    before, _, due = reserved(fleet)[0]
+    (tmp_path / "t.tide").write_text(PIPELINE.replace("began-", "changed-"))
+    fleet.tidemill("apply", "t.tide")
+    assert fleet.to_the_end(before) == "cancelled"
+    fleet.until(lambda: any(found[2] == due for found in reserved(fleet)))
+    after = next(found[0] for found in reserved(fleet) if found[2] == due)
+    assert fleet.to_the_end(after) == "succeeded"
+    assert not began(tmp_path, run)
+    assert not began(tmp_path, before)
+    assert float((tmp_path / f"changed-{after}-1").read_text()) >= due
