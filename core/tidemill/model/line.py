@@ -64,7 +64,10 @@ class Line:
         front = min(max(self._fronts.get(rank, now), now - AGEING), now)
         start = max(front, self._ends.get((rank, pipeline), front))
         self._ends[rank, pipeline] = start + share
-        return min(start, front + AGEING)
+        # Pressed together, not cut off: of a flood, too, each stands behind the one before, and
+        # whoever comes later can stand between them.
+        behind = start - front
+        return front + AGEING * behind / (AGEING + behind)
 
     def served(self, rank: int, start: float) -> None:
         """A task with this start was offered."""
