@@ -36,8 +36,9 @@ class Firing:
     def fire(self, now: float) -> None:
         found = self.tx.due_schedules(now, AT_ONCE)
         self.more = len(found) == AT_ONCE
+        pipelines = {name: self.tx.pipeline(name) for name in {row.pipeline for row in found}}
         for row in found:
-            pipeline = self.tx.pipeline(row.pipeline)
+            pipeline = pipelines[row.pipeline]
             if pipeline is not None:
                 after = self._fire(row, pipeline, now)
                 self.tx.save_schedule(after)

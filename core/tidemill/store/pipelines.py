@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from tidemill.model.rows import (
     PipelineRow,
@@ -15,6 +15,14 @@ from tidemill.store.columns import (
     RUN,
     SCHEDULE,
 )
+
+_CHANGES = [n for n in ScheduleRow._fields if n not in {"number", "pipeline", "identity"}]
+_SAVE = (
+    update(SCHEDULE)
+    .where(SCHEDULE.c.number == bindparam("of"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGES})
+)
+"""Made once: to put values into a statement takes longer than to run it."""
 
 
 class Pipelines(Access):
@@ -55,11 +63,9 @@ class Pipelines(Access):
         self._connection.execute(insert(SCHEDULE).values(values))
 
     def save_schedule(self, row: ScheduleRow) -> None:
-        changed = update(SCHEDULE).where(SCHEDULE.c.number == row.number)
-        values = {**row._asdict(), "spec": dict(row.spec)}
-        for fixed in ("number", "pipeline", "identity"):
-            del values[fixed]
-        self._connection.execute(changed.values(values))
+        values = {f"new_{name}": getattr(row, name) for name in _CHANGES}
+        values |= {"of": row.number, "new_spec": dict(row.spec)}
+        self._connection.execute(_SAVE, values)
 
     def drop_schedule(self, number: int) -> None:
         self._connection.execute(delete(SCHEDULE).where(SCHEDULE.c.number == number))
