@@ -4,6 +4,7 @@ Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
 `tidemill.clock`; the engine imports this package and never them.
 """
 
+from tidemill.ports.beside import BadEnd, Events, Notices, Placement, Purging
 from tidemill.ports.broker import Broker, Delivery, Epoch, Inbox, SchedulerEnd, WorkerEnd
 from tidemill.ports.clock import Clock, Timer
 from tidemill.ports.files import Artifacts, CachedResult, Results, StoredFile
@@ -17,21 +18,8 @@ from tidemill.ports.plugins import (
     Templates,
 )
 from tidemill.ports.records import Begun, Records, Unreadable
-from tidemill.ports.store import (
-    Alarms,
-    BadEnd,
-    Events,
-    Hand,
-    Lease,
-    Notices,
-    Placement,
-    Purging,
-    StaleError,
-    Store,
-    Transaction,
-    Turn,
-    UnavailableError,
-)
+from tidemill.ports.store import StaleError, Store, Transaction, UnavailableError
+from tidemill.ports.turn import Alarms, Hand, Lease, Turn
 
 __all__ = [
     "Alarms",
