@@ -30,7 +30,7 @@ def why(bench: Bench, run: int, key: str) -> str:
 def test_no_worker_is_there(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     run = bench.make(step("a", pool="gpu"))
-    said = "no worker of pool gpu is there: `tidemill worker --pool gpu` starts one"
+    said = "cannot be placed: there is no worker of pool gpu; there are pools default"
     assert why(bench, run, "a") == said
 
 

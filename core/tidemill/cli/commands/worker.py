@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   tidemill worker --nats nats://nats
-  tidemill worker --nats nats://nats --pool gpu --label gpu=a100 --resources gpu=2,memory=60GiB
+  tidemill worker --nats nats://nats --pool gpu --resources gpu=2,memory=60GiB
 """
 )
 @serving.NATS
