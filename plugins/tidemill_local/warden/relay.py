@@ -7,7 +7,6 @@ the step up. Nothing of it is on a disk.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -33,6 +32,7 @@ class Relay:
         self._source = -1
         self._sink = -1
         self._armed: set[int] = set()
+        self._poller: select.poll | None = None
 
     def open(self) -> int:
         """The end that the step writes to; the caller closes its own."""
@@ -49,6 +49,7 @@ class Relay:
     def part(self) -> None:
         """Nobody listens any more."""
         if self._sink >= 0:
+            self._disarm(self._sink)
             os.close(self._sink)
             self._sink = -1
 
@@ -59,10 +60,9 @@ class Relay:
 
     def arm(self, poller: select.poll) -> None:
         """Has the poller wait for what is of use now."""
-        for descriptor in self._armed:
-            with contextlib.suppress(KeyError, OSError):
-                poller.unregister(descriptor)
-        self._armed.clear()
+        self._poller = poller
+        for descriptor in list(self._armed):
+            self._disarm(descriptor)
         waits = self._sink >= 0 and len(self._kept) - self._sent > BACKLOG
         if self._source >= 0 and not waits:
             poller.register(self._source, select.POLLIN)
@@ -71,13 +71,20 @@ class Relay:
             poller.register(self._sink, select.POLLOUT)
             self._armed.add(self._sink)
 
+    def _disarm(self, descriptor: int) -> None:
+        """Before it is closed: its number may be another descriptor's in the next moment."""
+        if descriptor in self._armed and self._poller is not None:
+            self._armed.discard(descriptor)
+            self._poller.unregister(descriptor)
+
     def act(self, found: set[int]) -> set[int]:
         """Does what can be done; gives what is not for it."""
-        if self._source in found & self._armed:
+        ours = found & self._armed
+        if self._source in ours:
             self._take()
-        if self._sink in found & self._armed:
+        if self._sink in ours:
             self._give()
-        return found - self._armed
+        return found - ours
 
     def drain(self) -> None:
         """Takes what is left when the tree has ended. Somebody outside of it may hold the
@@ -112,5 +119,6 @@ class Relay:
 
     def _shut(self) -> None:
         if self._source >= 0:
+            self._disarm(self._source)
             os.close(self._source)
             self._source = -1
