@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_RESERVED = frozenset(logging.makeLogRecord({}).__dict__)
-
 _RESOURCE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOO_MUCH = 2.0**53
 """What a database's numbers hold exactly."""

@@ -3,7 +3,7 @@ the state it starts from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tidelang import values
@@ -130,7 +130,36 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
     scheduler has no `standing` to give: then its tasks join lines at their end."""
     plan, excluded = new.plan, new.excluded
     tx.add_definition(new.digest, plan.definition.name, new.content, now)
-    run = RunRow(
+    run = _run(new, excluded, now)
+    if plan.definition.deadline is not None:
+        run = run._replace(deadline_at=passes_at(plan.definition.deadline, starts_at(run)))
+    run = run._replace(number=tx.new_run(run))
+    ledger = Ledger(now, lease=0)
+    ledger.add_runs([run])
+    ledger.add_stages(_stage(run.number, step, new, excluded) for step in plan.steps)
+    ledger.add_tasks(_tasks(run.number, new))
+    outputs = Outputs()
+    _expand(ledger, run.number, plan)
+    _carry(ledger, run.number, new, outputs)
+    _exclude(ledger, run.number, excluded)
+    ledger.ended.clear()  # the stages were made without them
+    plans = Plans()
+    plans.add(run.number, plan)
+    Progress(ledger, plans, outputs, tx, standing or Standing()).begin(run.number)
+    _hold_back(ledger, run)
+    ledger.record("run", run.number, None, state=run.state.value)
+    watch_run(ledger, plan, run, tx)
+    hush(ledger, plans, tx)
+    note_events(ledger, plans, tx)
+    stages, tasks = ledger.take_new()
+    tx.insert(stages, tasks)
+    ledger.flush(tx)
+    return ledger.run(run.number)
+
+
+def _run(new: NewRun, excluded: frozenset[int], now: float) -> RunRow:
+    plan = new.plan
+    return RunRow(
         number=0,
         digest=new.digest,
         pipeline=plan.definition.name,
@@ -157,42 +186,20 @@ def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = No
         cause=new.cause,
         backfill=new.backfill,
     )
-    if plan.definition.deadline is not None:
-        run = run._replace(deadline_at=passes_at(plan.definition.deadline, starts_at(run)))
-    run = run._replace(number=tx.new_run(run))
-    ledger = Ledger(now, lease=0)
-    ledger.add_runs([run])
-    ledger.add_stages(_stage(run.number, step, new, excluded) for step in plan.steps)
-    ledger.add_tasks(
-        TaskRow(
-            run.number,
-            instance.ordinal,
-            step.index,
-            instance.key,
-            TaskState.BLOCKED,
-            priority=PRIORITIES.index(step.step.priority),
-            pool=pool_of(step) if new.pooled else None,
-        )
-        for step in plan.steps
-        for instance in step.rows
-    )
-    outputs = Outputs()
-    _expand(ledger, run.number, plan)
-    _carry(ledger, run.number, new, outputs)
-    _exclude(ledger, run.number, excluded)
-    ledger.ended.clear()  # the stages were made without them
-    plans = Plans()
-    plans.add(run.number, plan)
-    Progress(ledger, plans, outputs, tx, standing or Standing()).begin(run.number)
-    _hold_back(ledger, run)
-    ledger.record("run", run.number, None, state=run.state.value)
-    watch_run(ledger, plan, run, tx)
-    hush(ledger, plans, tx)
-    note_events(ledger, plans, tx)
-    stages, tasks = ledger.take_new()
-    tx.insert(stages, tasks)
-    ledger.flush(tx)
-    return ledger.run(run.number)
+
+
+def _tasks(run: int, new: NewRun) -> Iterator[TaskRow]:
+    for step in new.plan.steps:
+        for instance in step.rows:
+            yield TaskRow(
+                run,
+                instance.ordinal,
+                step.index,
+                instance.key,
+                TaskState.BLOCKED,
+                priority=PRIORITIES.index(step.step.priority),
+                pool=pool_of(step) if new.pooled else None,
+            )
 
 
 def _hold_back(ledger: Ledger, run: RunRow) -> None:

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidemill.engine.alarms import AT_ONCE, Alarms
-from tidemill.engine.backfilling import Backfilling
+from tidemill.engine.all_runs import AllRuns
 from tidemill.engine.booking import GRACE, Booking
 from tidemill.engine.children import Children
 from tidemill.engine.deadlines import has_deadlines, hush, know_stopping
 from tidemill.engine.dispatch import Dispatch
-from tidemill.engine.firing import Firing
 from tidemill.engine.foresight import foresee
-from tidemill.engine.gate import Gate
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.mirror import Mirror
 from tidemill.engine.notices import note_events
@@ -24,7 +22,6 @@ from tidemill.engine.pace import Pace
 from tidemill.engine.placing import REGION_WAIT, Places, Placing
 from tidemill.engine.plans import Plans
 from tidemill.engine.progress import Progress
-from tidemill.engine.reacting import Reacting
 from tidemill.engine.reserving import is_ahead, started_at
 from tidemill.engine.roster import Capacity, Roster
 from tidemill.engine.scopes import Outputs
@@ -174,43 +171,38 @@ class Turns:
         if rings:
             alarms.ring(rings)
             children.settle()
-        firing = None if every is None else Firing(every, children)
-        if firing is not None and self._timer_passed(ledger):
-            firing.fire(ledger.now)
-        triggering = None if every is None else Reacting(every, children)
-        if triggering is not None:
-            triggering.react(reports, arrived=arrived, timer_passed=self._timer_passed(ledger))
-        backfilling = None if every is None else Backfilling(every, children)
-        if backfilling is not None:
-            backfilling.fill(ledger.now, timer=self._timer_passed(ledger))
-        gate = None if every is None else Gate(every, ledger, self.plans, self.standing)
-        if gate is not None:
-            gate.admit()
+        all_runs = None
         if every is not None:
-            self.placing.changed |= self._timer_passed(ledger)
+            passed = self._timer_passed(ledger)
+            all_runs = AllRuns(every, children)
+            all_runs.begin(reports, arrived=arrived, timer_passed=passed)
+            self.placing.changed |= passed
             todo.cordons = self._cordons(every, reports)
         dispatch = self._dispatch(children, active, capacity, every)
-        if gate is not None:
-            gate.call([run for run in ledger.moved_runs if run.state.ended])
-        if triggering is not None:
-            triggering.follow_again()
+        if all_runs is not None:
+            all_runs.follow()
+        self._write(tx, ledger, booking)
+        more = dispatch.more or len(rings) == AT_ONCE
+        more = more or (all_runs is not None and all_runs.more)
+        nudged = any(isinstance(report, Nudge) for report in reports)
+        known = None if nudged and every is not None else self.next_due
+        todo.next_due = ledger.now if more else self._timer(tx, ledger, known)
+        self._tell(todo, ledger, dispatch)
+        return todo
+
+    def _write(self, tx: Turn, ledger: Ledger, booking: Booking) -> None:
         self._learn(tx, ledger, booking)
         hush(ledger, self.plans, tx)
         note_events(ledger, self.plans, tx)
         ledger.flush(tx)
+
+    @staticmethod
+    def _tell(todo: Todo, ledger: Ledger, dispatch: Dispatch) -> None:
         todo.orders = dispatch.orders
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
         todo.late = ledger.late
-        more = dispatch.more or len(rings) == AT_ONCE or (firing is not None and firing.more)
-        more = more or (backfilling is not None and backfilling.more)
-        more = more or (gate is not None and gate.called)
-        more = more or (triggering is not None and triggering.more)
-        nudged = any(isinstance(report, Nudge) for report in reports)
-        known = None if nudged and every is not None else self.next_due
-        todo.next_due = ledger.now if more else self._timer(tx, ledger, known)
         todo.must_last = dispatch.at_most_once or any(run.state.ended for run in todo.runs)
-        return todo
 
     def _dispatch(
         self,

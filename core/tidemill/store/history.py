@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
-from sqlalchemy import Engine, and_, exists, or_
-from sqlmodel import Session, col, select
+from sqlalchemy import and_, exists, or_
+from sqlmodel import col, select
 
 from tidemill.model.rows import (
     WHOLE,
@@ -39,16 +38,12 @@ from tidemill.store.tables import (
     Version,
     Worker,
 )
-from tidemill.store.trouble import said_in_words
 from tidemill.store.waiting import Waiting
 
 _SEEN = ~exists().where(col(Condemned.run) == Run.number)
 
 
 class SqlHistory(Waiting):
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
     def runs(
         self, limit: int, pipeline: str | None = None, *, above_all: bool = False
     ) -> list[RunRow]:
@@ -158,10 +153,3 @@ class SqlHistory(Waiting):
     def pipelines(self) -> list[PipelineRow]:
         found = self._all(select(Pipeline).order_by(col(Pipeline.name)))
         return [PipelineRow(**row.model_dump()) for row in found]
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    def _all(self, query: Any) -> list[Any]:
-        with said_in_words(self._engine.url), Session(self._engine) as session:
-            return list(session.exec(query).all())

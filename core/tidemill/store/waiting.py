@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import func
 from sqlmodel import col, select
 
 from tidemill.model.pools import HELD
 from tidemill.model.rows import TaskRow
+from tidemill.store.looking import Looking
 from tidemill.store.tables import Run, Task
 
 _AT_WORK = ("queued", "running", "delegated")
 
 
-class Waiting:
+class Waiting(Looking):
     """The part of a history that tells why something waits."""
 
     def ahead(self, task: TaskRow) -> int:
@@ -48,6 +47,3 @@ class Waiting:
     def open_runs_of(self, schedule: int) -> list[int]:
         query = select(Run.number).where(Run.schedule == schedule, col(Run.ended_at).is_(None))
         return sorted(self._all(query))
-
-    def _all(self, query: Any) -> list[Any]:
-        raise NotImplementedError
