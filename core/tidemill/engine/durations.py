@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tidemill.model.expected import Ways, ways
@@ -73,6 +73,10 @@ class Durations:
 
     def forget(self, run: int) -> None:
         self._ways.pop(run, None)
+
+    def retain(self, runs: Collection[int]) -> None:
+        """Forgets all others: they can be worked out again."""
+        self._ways = {run: found for run, found in self._ways.items() if run in runs}
 
     # learning
 

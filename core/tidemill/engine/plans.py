@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from tidelang import codec, values
 from tidelang.reify import value_of
@@ -69,6 +69,13 @@ class Plans:
 
     def forget(self, run: int) -> None:
         self._plans.pop(run, None)
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def retain(self, runs: Collection[int]) -> None:
+        """Forgets all others: they can be read again."""
+        self._plans = {run: plan for run, plan in self._plans.items() if run in runs}
 
 
 def plan_of(run: RunRow, content: bytes, expansions: Iterable[ExpansionRow] = ()) -> Plan:

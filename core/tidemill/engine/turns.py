@@ -66,6 +66,9 @@ SOON = 0.1
 UNJUDGED = 1.0
 """The same while leases are not judged: those that ended hide what is due next."""
 
+MOST_PLANS = 10_000
+"""Plans that are kept between turns, or twice as many as runs are at work."""
+
 
 @dataclass(slots=True)
 class Todo:
@@ -116,6 +119,9 @@ class Turns:
         self.grace = GRACE
         """Seconds that a cancelled step is given to end by itself."""
         self.turn_seconds = 0.0
+        self.most_plans = MOST_PLANS
+        self._at_work: set[int] = set()
+        """Runs that had steps at work when the last turn began."""
 
     def taken_meanwhile(self, waiting: float) -> float:
         """Orders that workers take while reports wait for so many seconds, and then for
@@ -254,6 +260,7 @@ class Turns:
         ledger.add_runs(hand.heads)
         ledger.add_tasks(hand.tasks)
         ledger.add_stages(hand.stages)
+        self._at_work = {ref.run for ref in hand.active}
         return hand.active
 
     def _load(
@@ -393,6 +400,10 @@ class Turns:
         self.plans.kept()
         self.placing.kept()
         self.standing.durations.kept(self._clock.now())
+        if self._run is None and len(self.plans) > max(self.most_plans, 2 * len(self._at_work)):
+            # Runs that other schedulers have ended would never be forgotten here.
+            self.plans.retain(self._at_work)
+            self.standing.durations.retain(self._at_work)
 
     def forget(self, run: int) -> None:
         """It has ended."""
