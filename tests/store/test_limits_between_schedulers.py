@@ -106,8 +106,6 @@ def test_a_pool_has_no_more_slots_for_two_schedulers_than_for_one(
 
 def test_what_one_scheduler_locks_another_waits_for(two: tuple[SqlStore, SqlStore]) -> None:
     one, other = two
-    if one._engine.dialect.name == "sqlite":  # noqa: SLF001
-        return  # its transactions come one by one
 
     def short(tx: Transaction) -> None:
         tx._connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")  # type: ignore[attr-defined]  # noqa: SLF001
