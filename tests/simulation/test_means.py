@@ -145,6 +145,11 @@ def no_limit_of_a_run(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dispatch, "_run_full", lambda *_: False)
 
 
+def no_gate(patch: pytest.MonkeyPatch) -> None:
+    """Runs start whatever the concurrency of their pipeline is."""
+    patch.setattr(Gate, "_limit", lambda *_: None)
+
+
 def no_queue(patch: pytest.MonkeyPatch) -> None:
     """A run starts beside the one that it is queued behind."""
     patch.setattr(Gate, "_waits_for_earlier", lambda *_: False)
@@ -252,6 +257,7 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "room": (no_room, ()),
     "limit of a run": (no_limit_of_a_run, ()),
     "queue": (no_queue, ()),
+    "gate": (no_gate, ()),
     "due time": (no_due_time, ()),
     "word of the begin": (no_word_of_the_begin, ("crash of a worker",)),
     "order of notices": (no_order_of_notices, ()),

@@ -59,6 +59,13 @@ class Bench:
         self.turn(Nudge(number))
         return number
 
+    def know(self, definition: Definition) -> None:
+        """One that steps of others run."""
+        content = codec.encode(definition)
+        self.store.transact_now(
+            lambda tx: tx.add_definition(codec.digest(definition), definition.name, content, 1.0)
+        )
+
     def expect(self, pipeline: str = "p", **seconds: float) -> None:
         rows = [DurationRow(pipeline, name, 1, each, 0.0) for name, each in seconds.items()]
         self.store.transact_now(lambda tx: tx.learn(rows))

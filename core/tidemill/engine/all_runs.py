@@ -36,9 +36,11 @@ class AllRuns:
         self._gate.admit()
 
     def follow(self) -> None:
-        """What ends of runs bring about, once it is known what has ended in this turn."""
+        """What follows from runs that have ended in this turn, and of those that steps were
+        handed over to."""
         moved = self._children.ledger.moved_runs
         self._gate.call([run for run in moved if run.state.ended])
+        self._gate.admit_late()
         self._reacting.follow_again()
 
     @property

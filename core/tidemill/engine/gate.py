@@ -37,11 +37,16 @@ class Gate:
     called: bool = False
     """Whether runs are to be looked at in the next turn."""
 
-    def admit(self) -> None:
-        """Starts those of the runs in hand that may."""
+    def admit_late(self) -> None:
+        """The same for runs that were made after it, whose steps are offered in another turn:
+        nobody else would look at them before one has ended."""
+        self.called |= self.admit()
+
+    def admit(self) -> bool:
+        """Starts those of the runs in hand that may; whether any was."""
         waiting = [r for r in self.ledger.runs() if self._is_waiting(r)]
         if not waiting:
-            return
+            return False
         limits = {run.pipeline: self._limit(run) for run in waiting}
         limited = sorted(name for name, limit in limits.items() if limit is not None)
         room = {}
@@ -54,6 +59,7 @@ class Gate:
                 self._start(run)
                 if run.pipeline in room:
                     room[run.pipeline] -= 1
+        return any(self.ledger.run(run.number).state is not RunState.PENDING for run in waiting)
 
     def _is_waiting(self, run: RunRow) -> bool:
         return run.state is RunState.PENDING and is_gated(run, self.plans.of(run.number))

@@ -57,7 +57,11 @@ WIDE = _pipeline(
 )
 """A fan-out with a limit, and a step that may be started once."""
 
-CHAIN = _pipeline("chain", steps=(_step("a"), _step("b", "a"), _step("c", "b", priority="bulk")))
+CHAIN = _pipeline(
+    "chain",
+    steps=(_step("a"), _step("b", "a"), _step("c", "b", priority="bulk")),
+    concurrency=2,
+)
 
 LATE = _pipeline(
     "late",
@@ -209,6 +213,7 @@ STEPS = {step.name: step for definition in BY_NAME.values() for step in definiti
 RESOURCES = {name: dict(step.resources) for name, step in STEPS.items()}
 ONCE = frozenset(name for name, step in STEPS.items() if not step.idempotent)
 LIMITS = {name: step.max_parallel for name, step in STEPS.items() if step.max_parallel is not None}
+CONCURRENCY = {d.name: d.concurrency for d in BY_NAME.values() if d.concurrency is not None}
 RUN_LIMITS = {d.name: d.max_parallel for d in BY_NAME.values() if d.max_parallel is not None}
 SHORT = frozenset(
     {"foreseen", "foreseen_once", "behind", "turn", "over", "skip", "newest", "newer"}

@@ -14,6 +14,7 @@ from tidemill.spi import Work
 from tidemill.testing.simulation.faults import SKEW
 from tidemill.testing.simulation.pipelines import (
     BY_NAME,
+    CONCURRENCY,
     LIMITS,
     ONCE,
     RESOURCES,
@@ -164,6 +165,14 @@ class Promises:
                 self._run_changed(before_run, run)
         for run in made.values():  # what ended in the same transaction is in nobody's way
             self._made(run)
+        self._check_concurrency()
+
+    def _check_concurrency(self) -> None:
+        open_runs = [self.runs[number] for number in self.open_runs]
+        going = Counter(run.pipeline for run in open_runs if run.started_at is not None)
+        for pipeline, limit in CONCURRENCY.items():
+            if going[pipeline] > limit:
+                self._broken(f"{going[pipeline]} runs of {pipeline} are at work, not {limit}")
 
     def recorded(self, events: Sequence[EventRow]) -> None:
         for event in events:
