@@ -21,7 +21,7 @@ from tidemill.engine.standing import Standing
 from tidemill.model.line import aged, rank_of
 from tidemill.model.messages import Order
 from tidemill.model.pools import LONG, SHORT
-from tidemill.model.rows import NO_WORKER, Load, Queue, RunRow, StageRef, TaskRow
+from tidemill.model.rows import NO_WORKER, AtWork, Queue, RunRow, StageRef, TaskRow
 from tidemill.model.states import RunState
 from tidemill.model.transitions import RunEvent, TaskEvent
 from tidemill.model.unplaceable import PREFIX
@@ -55,7 +55,7 @@ class Dispatch:
     _free: dict[str, int] = field(default_factory=dict)
     _free_long: dict[str, int] = field(default_factory=dict)
     """What the long lane may still take of it."""
-    _active: dict[StageRef, Load] = field(default_factory=dict)
+    _active: dict[StageRef, AtWork] = field(default_factory=dict)
     _by_run: Counter[int] = field(default_factory=Counter)
     _recounted: set[int] = field(default_factory=set)
     _secured: set[str] = field(default_factory=set)
@@ -81,7 +81,7 @@ class Dispatch:
     def tx(self) -> Turn:
         return self.children.progress.tx
 
-    def fill(self, active: Mapping[StageRef, Load] | None = None) -> None:
+    def fill(self, active: Mapping[StageRef, AtWork] | None = None) -> None:
         """`active` are the counts of what is stored, if they are known."""
         self._count(self.tx.active() if active is None else active)
         waiting = self._offer_work()
@@ -115,7 +115,7 @@ class Dispatch:
         """Whether it has slots of its own, and they are all taken."""
         return self.standing.pool(pool).slots is not None and self._room(pool) <= 0
 
-    def _count(self, stored: Mapping[StageRef, Load]) -> None:
+    def _count(self, stored: Mapping[StageRef, AtWork]) -> None:
         self._active = self.ledger.active(stored)
         self.plans.load(self.tx, {ref.run for ref in self._active})
         self._recounted.clear()
@@ -247,7 +247,7 @@ class Dispatch:
     def _take(self, task: TaskRow) -> None:
         ref, queue = StageRef(task.run, task.step), self._queue(task)
         count = self._active[ref].tasks if ref in self._active else 0
-        self._active[ref] = Load(count + 1, task.lane)
+        self._active[ref] = AtWork(count + 1, task.lane)
         self._by_run[ref.run] += 1
         if queue.pool in self._free and not self._is_subrun(ref):
             self._free[queue.pool] -= 1

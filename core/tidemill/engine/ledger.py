@@ -16,10 +16,10 @@ from tidemill.model.rows import (
     WHOLE,
     AlarmRow,
     AttemptRow,
+    AtWork,
     EventRow,
     ExpansionRow,
     LateRow,
-    Load,
     Queue,
     RunRow,
     StageRef,
@@ -120,7 +120,7 @@ class Ledger:
 
     # what is stored, and what has changed since
 
-    def active(self, stored: Mapping[StageRef, Load]) -> dict[StageRef, Load]:
+    def active(self, stored: Mapping[StageRef, AtWork]) -> dict[StageRef, AtWork]:
         """How much of each stage is offered or at work, of which `stored` is stored as
         such."""
         counts = dict(stored)
@@ -129,7 +129,7 @@ class Ledger:
             change = (row.state in ACTIVE_STATES) - (before in ACTIVE_STATES)
             if change:
                 count = counts[stage].tasks if stage in counts else 0
-                counts[stage] = Load(count + change, row.lane)
+                counts[stage] = AtWork(count + change, row.lane)
         return {stage: load for stage, load in counts.items() if load.tasks > 0}
 
     def ready(

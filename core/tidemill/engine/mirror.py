@@ -27,11 +27,11 @@ from tidemill.model.pools import SHORT
 from tidemill.model.rows import (
     AlarmRow,
     AttemptRow,
+    AtWork,
     DecisionRow,
     DurationRow,
     EventRow,
     ExpansionRow,
-    Load,
     NoticeRow,
     Queue,
     RunRow,
@@ -189,13 +189,13 @@ class Mirror:
         timers += [row.at for row in self._alarms.values()]
         return min((at for at in timers if at > now), default=None)
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, AtWork]:
         wanted = None if runs is None else set(runs)
         counts: dict[StageRef, int] = defaultdict(int)
         for task in self._active.values():
             if wanted is None or task.run in wanted:
                 counts[StageRef(task.run, task.step)] += 1
-        return {ref: Load(count, SHORT) for ref, count in counts.items()}
+        return {ref: AtWork(count, SHORT) for ref, count in counts.items()}
 
     def ready(
         self,

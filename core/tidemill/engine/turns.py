@@ -38,7 +38,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.pools import Pool
-from tidemill.model.rows import AlarmRow, LateRow, Load, RunRow, StageRef, TaskRef, TaskRow
+from tidemill.model.rows import AlarmRow, AtWork, LateRow, RunRow, StageRef, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
 from tidemill.ports import (
@@ -213,7 +213,7 @@ class Turns:
     def _dispatch(
         self,
         children: Children,
-        active: Mapping[StageRef, Load],
+        active: Mapping[StageRef, AtWork],
         capacity: Mapping[str, Capacity],
         every: Transaction | None,
     ) -> Dispatch:
@@ -250,7 +250,7 @@ class Turns:
 
     def _take_in_hand(
         self, tx: Turn, ledger: Ledger, reports: Sequence[Report]
-    ) -> Mapping[StageRef, Load]:
+    ) -> Mapping[StageRef, AtWork]:
         """Locks what was reported on, before anything is read: who waits for a family
         must hold none, so that no two wait for each other. What is at work by then."""
         foreseen = foresee(reports, self.plans)

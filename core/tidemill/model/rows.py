@@ -100,7 +100,7 @@ class StageRow(NamedTuple):
         return StageRef(self.run, self.step)
 
 
-class Load(NamedTuple):
+class AtWork(NamedTuple):
     """How many tasks of a stage are queued, running or delegated, and their lane: tasks of a
     stage become ready together."""
 

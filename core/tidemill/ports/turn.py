@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, Protocol
 from tidemill.model.rows import (
     AlarmRow,
     AttemptRow,
+    AtWork,
     DecisionRow,
     DurationRow,
     EventRow,
     ExpansionRow,
-    Load,
     NoticeRow,
     Queue,
     RunRow,
@@ -35,7 +35,7 @@ class Hand(NamedTuple):
     heads: list[RunRow]
     tasks: list[TaskRow]
     stages: list[StageRow]
-    active: dict[StageRef, Load]
+    active: dict[StageRef, AtWork]
 
 
 class Alarms(Protocol):
@@ -128,7 +128,7 @@ class Turn(Alarms, Protocol):
         """The first timer: of a task at work, also one that has passed; of one that is
         ready, after `now`; of a schedule; of an alarm; of an event that waits for more."""
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, AtWork]:
         """Of each stage of these runs, or of all, how much of it is at work or offered."""
 
     def ready(

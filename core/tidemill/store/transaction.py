@@ -10,10 +10,10 @@ from sqlalchemy import insert, select
 
 from tidemill.model.rows import (
     AttemptRow,
+    AtWork,
     DecisionRow,
     EventRow,
     ExpansionRow,
-    Load,
     Queue,
     RunRow,
     StageRef,
@@ -213,7 +213,7 @@ class SqlTransaction(
         timers = [at for rows in self._driver.fetch_all(asked) for (at,) in rows]
         return min((float(at) for at in timers if at is not None), default=None)
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, Load]:
+    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, AtWork]:
         if runs is None:
             found = self._fetch("active")
         else:
@@ -309,5 +309,5 @@ class SqlTransaction(
         self._write("record", values)
 
 
-def _counts(rows: Iterable[Sequence[Any]]) -> dict[StageRef, Load]:
-    return {StageRef(run, step): Load(count, lane) for run, step, count, lane in rows}
+def _counts(rows: Iterable[Sequence[Any]]) -> dict[StageRef, AtWork]:
+    return {StageRef(run, step): AtWork(count, lane) for run, step, count, lane in rows}
