@@ -53,7 +53,7 @@ def main(url: str | None) -> None:
 
         def make(tx: Transaction) -> int:
             tx.add_definition("d", "p", b"{}", 1.0)
-            return tx.new_run(RUN)
+            return tx.new_runs([RUN])[0]
 
         run, there = store.transact_now(make), WHOLE
         for size in SIZES:

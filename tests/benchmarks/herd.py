@@ -3,8 +3,8 @@
     PYTHONPATH=tests/support python tests/benchmarks/herd.py [--stored 100000] [--due 10000]
         [--postgres]
 
-One scheduler's turns on a database, without a broker: from the due time until the last run is
-made and the first steps that workers have room for are offered.
+One scheduler's turns on a database, without a broker: how long after the due time each run was
+made and stored, and its first step ready to be published.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def fill(store: SqlStore, stored: int, at: float) -> None:
     store.transact_now(work)
 
 
-def turns(store: SqlStore) -> Turns:
+def turns(store: SqlStore, slots: int = 200) -> Turns:
     made = Turns(SystemClock(), run=None, lease=30.0, policy=None)
-    beat = Heartbeat("w", "default", 200, ())
+    beat = Heartbeat("w", "default", slots, ())
     store.transact_now(lambda tx: made.take(tx, [beat]))
     made.kept()
     return made
@@ -78,27 +78,38 @@ def idle(store: SqlStore) -> float:
 
 
 def herd(store: SqlStore, due: int, at: float) -> None:
+    """Workers have room for all, so that every first step is offered."""
+
     def come(tx: Transaction) -> None:
         tx._connection.exec_driver_sql(  # type: ignore[attr-defined]  # noqa: SLF001
             f"UPDATE schedule SET next_due = {at}, act_at = {at} WHERE number <= {due}"
         )
 
-    made = turns(store)
+    made = turns(store, 2 * due)
     store.transact_now(come)
-    begun, cpu, count, offered = time.perf_counter(), time.process_time(), 0, 0
-    while True:
+    begun, cpu, count = time.perf_counter(), time.process_time(), 0
+    runs: dict[int, float] = {}
+    steps: list[float] = []
+    while len(steps) < due:
         made.next_due = 0.0
         todo = store.transact_now(lambda tx: made.take(tx, []))
         made.kept()
-        count, offered = count + 1, offered + len(todo.orders)
-        left = store.transact_now(lambda tx: len(tx.due_schedules(at + 1, 1)))
-        if not left:
-            break
-    took, used = time.perf_counter() - begun, time.process_time() - cpu
+        count += 1
+        late = time.perf_counter() - begun
+        for run in todo.runs:
+            runs.setdefault(run.number, late)
+        steps += [late] * len(todo.orders)
+    used = time.process_time() - cpu
     print(
-        f"  {due} due: all runs made in {took:.1f} s, {count} turns, {offered} steps offered;"
-        f" {used / due * 1e6:.0f} us of CPU a run, {used / count * 1000:.0f} ms a turn"
+        f"  {due} due: lag of a run {percentiles(list(runs.values()))}, of its first step {percentiles(steps)};"
+        f" {count} turns of {used / count * 1000:.0f} ms of CPU, {used / due * 1e6:.0f} us a run"
     )
+
+
+def percentiles(lags: list[float]) -> str:
+    lags = sorted(lags)
+    at = {share: lags[min(int(len(lags) * share), len(lags) - 1)] for share in (0.5, 0.99)}
+    return f"p50 {at[0.5]:.2f} s, p99 {at[0.99]:.2f} s, last {lags[-1]:.2f} s ({len(lags)})"
 
 
 def measure(name: str, store: SqlStore, stored: int, due: int) -> None:

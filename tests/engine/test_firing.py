@@ -58,6 +58,8 @@ def test_a_run_that_ends_in_the_turn_of_the_next_due_time_is_not_in_its_way(
     store.transact_now(apply)
     store.transact_now(lambda tx: fire(tx, 60.0))
     store.transact_now(lambda tx: fire(tx, 120.0))
-    assert store.transact_now(lambda tx: tx.open_runs_of(1)) == [1], "the second one is skipped"
+    assert store.transact_now(lambda tx: tx.open_runs_of([1])) == {1: [1]}, (
+        "the second one is skipped"
+    )
     store.transact_now(lambda tx: fire(tx, 180.0, ending=True))
-    assert store.transact_now(lambda tx: tx.open_runs_of(1)) == [2]
+    assert store.transact_now(lambda tx: tx.open_runs_of([1])) == {1: [2]}

@@ -164,7 +164,7 @@ def test_definitions_go_with_their_last_run_unless_another_calls_them(
         tx.save_pipeline(PipelineRow("outer", digest["outer"], "p.tide", 1.0, "anna"))
         for at in (1.0, 2.0):
             run = RUN._replace(digest=digest["other"], pipeline="other")
-            run = run._replace(number=tx.new_run(run))
+            run = run._replace(number=tx.new_runs([run])[0])
             end = run._replace(state=RunState.FAILED, ended_at=at)
             tx.save_runs([(run, end)])
 

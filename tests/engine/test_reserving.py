@@ -226,7 +226,7 @@ async def test_a_cancelled_run_is_never_begun(ahead: Ahead) -> None:
 
 def _taken_back(row: ScheduleRow, now: float) -> Callable[[Transaction], None]:
     def work(tx: Transaction) -> None:
-        tx.save_schedule(withdraw(tx, row._replace(paused=True), now))
+        tx.save_schedules([withdraw(tx, row._replace(paused=True), now)])
 
     return work
 
@@ -260,7 +260,7 @@ async def test_a_schedule_that_is_changed_makes_its_run_anew(ahead: Ahead) -> No
         digest = codec.digest(changed)
         tx.add_definition(digest, "p", codec.encode(changed), ahead.clock.now())
         tx.save_pipeline(PipelineRow("p", digest, "p.tide", ahead.clock.now(), "me"))
-        tx.save_schedule(withdraw(tx, row, ahead.clock.now()))
+        tx.save_schedules([withdraw(tx, row, ahead.clock.now())])
 
     ahead.bench.store.transact_now(change)
     await ahead.bench.broker.report(Nudge(0))

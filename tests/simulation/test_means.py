@@ -24,7 +24,7 @@ from tidemill.engine.reacting import Reacting
 from tidemill.engine.reservation import Reservation
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
-from tidemill.model.rows import AlarmRow, NoticeRow, ScheduleRow, TaskRow
+from tidemill.model.rows import AlarmRow, NoticeRow, RunRow, ScheduleRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import TaskEvent
 from tidemill.model.triggers import ArrivalRow
@@ -76,19 +76,19 @@ def no_lease(patch: pytest.MonkeyPatch) -> None:
 def no_unique_row(patch: pytest.MonkeyPatch) -> None:
     """Nothing but the schedule's own row says what was fired, and its change gets lost at
     times, as it would if it were not of one transaction with the run."""
-    dice, honest, new_run = random.Random(1), SqlTransaction.save_schedule, SqlTransaction.new_run  # noqa: S311
+    dice = random.Random(1)  # noqa: S311
+    honest, new_runs = SqlTransaction.save_schedules, SqlTransaction.new_runs
 
-    def save(self: SqlTransaction, row: ScheduleRow) -> None:
-        if row.next_due is None or dice.random() < 0.8:
-            honest(self, row)
+    def save(self: SqlTransaction, rows: Sequence[ScheduleRow]) -> None:
+        honest(self, [row for row in rows if row.next_due is None or dice.random() < 0.8])
 
-    def make(self: SqlTransaction, run: Any) -> int:
+    def make(self: SqlTransaction, runs: Sequence[RunRow]) -> list[int]:
         self._connection.exec_driver_sql("DROP INDEX IF EXISTS run_of_schedule")
-        return new_run(self, run)
+        return new_runs(self, runs)
 
-    patch.setattr(SqlTransaction, "save_schedule", save)
-    patch.setattr(SqlTransaction, "new_run", make)
-    patch.setattr(SqlTransaction, "is_fired", lambda *_: False)
+    patch.setattr(SqlTransaction, "save_schedules", save)
+    patch.setattr(SqlTransaction, "new_runs", make)
+    patch.setattr(SqlTransaction, "latest_due", lambda *_: {})
 
 
 def no_claim(patch: pytest.MonkeyPatch) -> None:

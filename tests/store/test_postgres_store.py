@@ -413,7 +413,7 @@ def test_a_run_that_is_retried_while_it_is_looked_at_is_not_condemned(
 
     def retry(tx: Transaction) -> None:
         tx.take([1])
-        tx.new_run(RUN._replace(retry_of=1))
+        tx.new_runs([RUN._replace(retry_of=1)])[0]
 
     held = Held(one, retry)
     assert condemn(other) == []

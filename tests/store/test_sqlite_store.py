@@ -147,7 +147,7 @@ def test_a_state_folder_that_is_a_file_is_said_to_be_one(tmp_path: Path) -> None
 async def test_on_a_thread_of_its_own_it_gives_the_same(engine: Engine) -> None:
     store = SqlStore(engine, threaded=True)
     await store.transact(lambda tx: tx.add_definition("d1", "p", b"{}", 1.0))
-    number = await store.transact(lambda tx: tx.new_run(RUN))
+    number = await store.transact(lambda tx: tx.new_runs([RUN])[0])
     assert await store.transact(lambda tx: tx.runs([number])) == [RUN._replace(number=number)]
     await store.sync()
     await store.close()

@@ -47,7 +47,7 @@ def send(tx: Transaction) -> None:
 
 def take(tx: Transaction) -> list[int]:
     made: list[int] = []
-    Triggering(tx, Plans(), NOW, lambda run, _: made.append(run.number)).take()
+    Triggering(tx, Plans(), NOW, lambda each: made.append(each.run.number)).take()
     return made
 
 

@@ -211,7 +211,7 @@ def _apply(
             continue
         spec = wanted.pop(row.identity)
         if spec != row.spec or (before is not None and before.digest != digest):
-            tx.save_schedule(_changed(withdraw(tx, row, now), spec, now))
+            tx.save_schedules([_changed(withdraw(tx, row, now), spec, now)])
     for identity, spec in wanted.items():
         first = schedules.first_after(spec, now)
         later = schedules.offset(spec, definition.name)

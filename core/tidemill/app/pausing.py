@@ -37,7 +37,7 @@ def pause(
             for row in found
         ]
         for row in rows:
-            tx.save_schedule(row)
+            tx.save_schedules([row])
         return rows
 
     done = writing_store(project).transact_now(work)
@@ -58,7 +58,7 @@ def resume(project: Project, pipeline: str | None, number: int | None) -> list[S
     def work(tx: Transaction) -> list[ScheduleRow]:
         rows = [_resumed(row, now) for row in _chosen(tx, pipeline, number) if row.paused]
         for row in rows:
-            tx.save_schedule(row)
+            tx.save_schedules([row])
         return rows
 
     done = writing_store(project).transact_now(work)

@@ -28,7 +28,7 @@ def apply_triggers(tx: Transaction, definition: Definition, digest: str) -> None
 def follow_at_once(tx: Transaction, run: RunRow, now: float) -> None:
     """Starts what the end of a run starts that ended when it was made: no scheduler ends it."""
     if run.state.ended:
-        Triggering(tx, Plans(), now, lambda made, _: tx.signal(made.number)).follow([run])
+        Triggering(tx, Plans(), now, lambda made: tx.signal(made.run.number)).follow([run])
 
 
 def store_arrival(tx: Transaction, row: ArrivalRow) -> bool:

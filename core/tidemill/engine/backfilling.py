@@ -8,11 +8,13 @@ makes none twice.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from tidemill.engine.children import Children
-from tidemill.engine.nominal import begin, new_run
+from tidemill.engine.create import NewRun
+from tidemill.engine.nominal import Applied
 from tidemill.errors import TidemillError
 from tidemill.model.backfills import coming
 from tidemill.model.rows import BackfillRow
@@ -60,8 +62,7 @@ class Backfilling:
         count = min(room, AT_ONCE)
         times = list(islice(coming(row), count + 1))
         try:
-            for due_at in times[:count]:
-                self._start(row, due_at, now)
+            self.children.make(self._news(row, times[:count]), now)
         except TidemillError as error:
             log.error("backfill %s of %s cannot go on: %s", row.number, row.pipeline, error)
             return row._replace(next_due=None, look_at=None, ended_at=now, detail=str(error))
@@ -73,17 +74,13 @@ class Backfilling:
         self.more |= soon
         return row._replace(look_at=now if soon else now + LOOK_AGAIN)
 
-    def _start(self, row: BackfillRow, due_at: float, now: float) -> None:
-        pipeline = self.tx.pipeline(row.pipeline)
-        if pipeline is None:
-            raise TidemillError(f"there is no pipeline {row.pipeline} any more")
-        cause = {"kind": "backfill", "backfill": row.number, "due_at": due_at, "by": row.created_by}
-        new = new_run(
-            self.tx,
-            pipeline,
-            row.params,
-            due_at=due_at,
-            backfill=row.number,
-            cause=cause,
-        )
-        begin(self.tx, self.children, new, now)
+    def _news(self, row: BackfillRow, times: Sequence[float]) -> list[NewRun]:
+        if not times:
+            return []
+        applied = Applied(self.tx)
+        applied.read([row.pipeline])
+        cause = {"kind": "backfill", "backfill": row.number, "by": row.created_by}
+        more = [
+            {"due_at": at, "backfill": row.number, "cause": {**cause, "due_at": at}} for at in times
+        ]
+        return [applied.new_run(row.pipeline, row.params, **each) for each in more]

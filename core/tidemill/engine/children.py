@@ -7,7 +7,7 @@ child that is tried again keeps what succeeded in it, as a retried run does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from tidelang import codec, values
 from tidelang.definition import Definition, Step, Subrun
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidemill.engine.booking import GRACE, Booking
-from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.create import Made, NewRun, create_runs
 from tidemill.engine.deadlines import know_stopping
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.plans import Plans, plan_of
@@ -62,8 +62,8 @@ class Children:
         except (_NoChildError, UsageError) as error:
             self.ledger.move(task, TaskEvent.REFUSE, detail=str(error))
             return False
-        child = create_run(self.progress.tx, new, now, self.progress.standing)
-        self.plans.replace(child.number, new.plan)
+        (made,) = self.make([new], now)
+        child = made.run
         self.ledger.move(
             task,
             TaskEvent.DELEGATE,
@@ -72,10 +72,17 @@ class Children:
             child=child.number,
             detail=f"run {child.number}",
         )
-        self.ledger.add_made(child, self.progress.tx.all_tasks(child.number))
         if child.state is RunState.PENDING and not is_gated(child, new.plan):
             self.ledger.move_run(child.number, RunEvent.START, started_at=now)
         return True
+
+    def make(self, news: Sequence[NewRun], now: float) -> list[Made]:
+        """Stores runs, for the turn that is under way to go on with."""
+        found = create_runs(self.progress.tx, news, now, self.progress.standing)
+        for made in found:
+            self.plans.replace(made.run.number, made.plan)
+            self.ledger.add_made(made.run, made.tasks)
+        return found
 
     def _new(self, task: TaskRow, step: Step) -> NewRun:
         tx, run = self.progress.tx, self.ledger.run(task.run)

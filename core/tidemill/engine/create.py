@@ -3,7 +3,7 @@ the state it starts from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidelang import values
@@ -125,39 +125,86 @@ def _not_there(plan: Plan, ordinal: int, wanted: Mapping[int, set[str]]) -> Usag
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A run that was stored, and its tasks."""
+
+    run: RunRow
+    plan: Plan
+    tasks: list[TaskRow]
+
+
 def create_run(tx: Turn, new: NewRun, now: float, standing: Standing | None = None) -> RunRow:
-    """Stores a run; what can be decided without any step having run is decided. Who is no
+    """Stores one run: see `create_runs`."""
+    (made,) = create_runs(tx, [new], now, standing)
+    return made.run
+
+
+def create_runs(
+    tx: Turn, news: Sequence[NewRun], now: float, standing: Standing | None = None
+) -> list[Made]:
+    """Stores runs; what can be decided without any step having run is decided. Who is no
     scheduler has no `standing` to give: then its tasks join lines at their end."""
-    plan, excluded = new.plan, new.excluded
-    tx.add_definition(new.digest, plan.definition.name, new.content, now)
-    run = _run(new, excluded, now)
-    if plan.definition.deadline is not None:
-        run = run._replace(deadline_at=passes_at(plan.definition.deadline, starts_at(run)))
-    run = run._replace(number=tx.new_run(run))
-    ledger = Ledger(now, lease=0)
-    ledger.add_runs([run])
-    ledger.add_stages(_stage(run.number, step, new, excluded) for step in plan.steps)
-    ledger.add_tasks(_tasks(run.number, new))
-    outputs = Outputs()
-    _expand(ledger, run.number, plan)
-    _carry(ledger, run.number, new, outputs)
-    _exclude(ledger, run.number, excluded)
+    if not news:
+        return []
+    _store_definitions(tx, news, now)
+    runs = [_run(new, now) for new in news]
+    numbers = tx.new_runs(runs)
+    runs = [run._replace(number=number) for run, number in zip(runs, numbers, strict=True)]
+    ledger, plans, outputs = Ledger(now, lease=0), Plans(), Outputs()
+    ledger.add_runs(runs)
+    for number, new in zip(numbers, news, strict=True):
+        plans.add(number, new.plan)
+        _lay_out(ledger, number, new, outputs)
     ledger.ended.clear()  # the stages were made without them
-    plans = Plans()
-    plans.add(run.number, plan)
-    Progress(ledger, plans, outputs, tx, standing or Standing()).begin(run.number)
-    _hold_back(ledger, run)
-    ledger.record("run", run.number, None, state=run.state.value)
-    watch_run(ledger, plan, run, tx)
+    Progress(ledger, plans, outputs, tx, standing or Standing()).begin()
+    tasks = _by_run(ledger)
+    for run in runs:
+        own = tasks.get(run.number, [])
+        _hold_back(ledger, run, own)
+        ledger.record("run", run.number, None, state=run.state.value)
+        watch_run(ledger, plans.of(run.number), run, own, tx)
     hush(ledger, plans, tx)
     note_events(ledger, plans, tx)
-    stages, tasks = ledger.take_new()
-    tx.insert(stages, tasks)
+    tx.insert(*ledger.take_new())
     ledger.flush(tx)
-    return ledger.run(run.number)
+    tasks = _by_run(ledger)
+    return [Made(ledger.run(n), plans.of(n), tasks.get(n, [])) for n in numbers]
 
 
-def _run(new: NewRun, excluded: frozenset[int], now: float) -> RunRow:
+def _store_definitions(tx: Turn, news: Sequence[NewRun], now: float) -> None:
+    first = {new.digest: new for new in news}
+    known = tx.known_definitions(first)
+    for digest, new in first.items():
+        if digest not in known:
+            tx.add_definition(digest, new.plan.definition.name, new.content, now)
+
+
+def _lay_out(ledger: Ledger, run: int, new: NewRun, outputs: Outputs) -> None:
+    """Its stages and tasks, as they are before anything begins."""
+    excluded = new.excluded
+    ledger.add_stages(_stage(run, step, new, excluded) for step in new.plan.steps)
+    ledger.add_tasks(_tasks(run, new))
+    _expand(ledger, run, new.plan)
+    _carry(ledger, run, new, outputs)
+    _exclude(ledger, run, excluded)
+
+
+def _by_run(ledger: Ledger) -> dict[int, list[TaskRow]]:
+    found: dict[int, list[TaskRow]] = {}
+    for task in ledger.tasks():
+        found.setdefault(task.run, []).append(task)
+    return found
+
+
+def _run(new: NewRun, now: float) -> RunRow:
+    run, deadline = _row(new, now), new.plan.definition.deadline
+    if deadline is None:
+        return run
+    return run._replace(deadline_at=passes_at(deadline, starts_at(run)))
+
+
+def _row(new: NewRun, now: float) -> RunRow:
     plan = new.plan
     return RunRow(
         number=0,
@@ -171,7 +218,7 @@ def _run(new: NewRun, excluded: frozenset[int], now: float) -> RunRow:
         retry_of=new.retry_of,
         origin=new.origin,
         fresh=new.fresh,
-        excluded=tuple(sorted(ordinal for ordinal in excluded if ordinal < plan.settled)),
+        excluded=tuple(sorted(ordinal for ordinal in new.excluded if ordinal < plan.settled)),
         size=plan.size,
         picked=new.picked,
         parent=None if new.parent is None else new.parent.run,
@@ -202,11 +249,11 @@ def _tasks(run: int, new: NewRun) -> Iterator[TaskRow]:
             )
 
 
-def _hold_back(ledger: Ledger, run: RunRow) -> None:
+def _hold_back(ledger: Ledger, run: RunRow, tasks: Iterable[TaskRow]) -> None:
     """What is ready in a run that is yet to come may be reserved; what takes no worker has
     nothing to get ready for."""
     if is_ahead(run, ledger.now):
-        for task in ledger.tasks():
+        for task in tasks:
             if task.state is TaskState.READY and task.pool == NO_WORKER:
                 ledger.hold(task, run.due_at)
 

@@ -28,13 +28,13 @@ def has_deadlines(definition: Definition) -> bool:
     return definition.deadline is not None or any(s.deadline for s in definition.steps)
 
 
-def watch_run(ledger: Ledger, plan: Plan, run: RunRow, tx: Turn) -> None:
-    """Sets the alarms of a run that is being made, whose tasks the ledger holds."""
+def watch_run(ledger: Ledger, plan: Plan, run: RunRow, tasks: Iterable[TaskRow], tx: Turn) -> None:
+    """Sets the alarms of a run that is being made."""
     run = ledger.run(run.number)
     if run.deadline_at is None or run.state.ended:
         return
     ledger.set_alarm(missed_alarm(run, WHOLE, run.deadline_at))
-    open_tasks = [task for task in ledger.tasks() if not task.state.ended]
+    open_tasks = [task for task in tasks if not task.state.ended]
     risk = risk_alarm(run, plan, expected(tx, run.pipeline), open_tasks, ledger.now)
     if risk is not None:
         ledger.set_alarm(risk)

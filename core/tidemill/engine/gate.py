@@ -54,8 +54,9 @@ class Gate:
             self.tx.lock("concurrency", limited)
             at_work = self.tx.at_work(limited)
             room = {name: (limits[name] or 0) - self._now(name, at_work[name]) for name in limited}
+        behind = self._behind_earlier(waiting)
         for run in sorted(waiting, key=lambda run: run.number):
-            if room.get(run.pipeline, 1) > 0 and not self._waits_for_earlier(run):
+            if room.get(run.pipeline, 1) > 0 and run.number not in behind:
                 self._start(run)
                 if run.pipeline in room:
                     room[run.pipeline] -= 1
@@ -75,12 +76,18 @@ class Gate:
                 (numbers.add if run.state in AT_WORK else numbers.discard)(run.number)
         return len(numbers)
 
-    def _waits_for_earlier(self, run: RunRow) -> bool:
-        """Whether an earlier run of its schedule has to end first."""
-        if run.schedule is None or not run.queued:
-            return False
-        open_runs = self.ledger.still_open(self.tx.open_runs_of(run.schedule))
-        return bool(open_runs) and open_runs[0] < run.number
+    def _behind_earlier(self, waiting: Sequence[RunRow]) -> set[int]:
+        """Of these runs, those before which an earlier one of their schedule has to end."""
+        queued = [run for run in waiting if run.queued]
+        first = self._first_open({run.schedule for run in queued if run.schedule is not None})
+        return {run.number for run in queued if first.get(run.schedule, run.number) < run.number}
+
+    def _first_open(self, schedules: Iterable[int]) -> dict[int | None, int]:
+        """By schedule, the first of its runs that has not ended."""
+        wanted = sorted(schedules)
+        stored = self.tx.open_runs_of(wanted) if wanted else {}
+        left = {schedule: self.ledger.still_open(runs) for schedule, runs in stored.items()}
+        return {schedule: runs[0] for schedule, runs in left.items() if runs}
 
     def _start(self, run: RunRow) -> None:
         """Its tasks get into line now: what it waited for is not theirs."""
@@ -98,8 +105,7 @@ class Gate:
         schedules = {r.schedule for r in queues if r.schedule is not None}
         for pipeline in sorted(pipelines):
             self._signal(self.tx.waiting_runs(pipeline, LOOKED_AT))
-        for schedule in sorted(schedules):
-            self._signal(self.ledger.still_open(self.tx.open_runs_of(schedule))[:1])
+        self._signal(self._first_open(schedules).values())
 
     def _has_limit(self, run: RunRow) -> bool:
         plan = self.plans.find(run.number)

@@ -356,7 +356,7 @@ class Ledger:
             tx.save_runs([(row, self._runs[number]) for number, row in before.items()])
 
     def take_new(self) -> tuple[list[StageRow], list[TaskRow]]:
-        """For a run that is being made: all rows as they are now, to be inserted; the
+        """For runs that are being made: all rows as they are now, to be inserted; the
         ledger forgets that they changed."""
         self._before.clear()
         self._dirty_stages.clear()

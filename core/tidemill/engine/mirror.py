@@ -138,6 +138,9 @@ class Mirror:
     def definition(self, digest: str) -> bytes:
         return self._tx.definition(digest)
 
+    def definitions(self, digests: Iterable[str]) -> dict[str, bytes]:
+        return self._tx.definitions(digests)
+
     def tell(self, rows: Sequence[NoticeRow]) -> None:
         self._tx.tell(rows)
 
@@ -229,8 +232,8 @@ class Mirror:
         wanted = set(runs)
         return [row for row in self._alarms.values() if row.run in wanted]
 
-    def open_runs_of(self, schedule: int) -> list[int]:
-        return self._tx.open_runs_of(schedule)
+    def open_runs_of(self, schedules: Iterable[int]) -> dict[int, list[int]]:
+        return self._tx.open_runs_of(schedules)
 
     def decisions(self, run: int) -> list[DecisionRow]:
         if not self._awaiting:
@@ -239,10 +242,14 @@ class Mirror:
 
     # writing
 
-    def new_run(self, run: RunRow) -> int:
-        number = self._tx.new_run(run)
-        self._runs[number] = run._replace(number=number)
-        return number
+    def new_runs(self, runs: Sequence[RunRow]) -> list[int]:
+        numbers = self._tx.new_runs(runs)
+        for number, run in zip(numbers, runs, strict=True):
+            self._runs[number] = run._replace(number=number)
+        return numbers
+
+    def known_definitions(self, digests: Iterable[str]) -> set[str]:
+        return self._tx.known_definitions(digests)
 
     def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None:
         self._tx.add_definition(digest, pipeline, content, at)

@@ -48,10 +48,10 @@ class Progress:
         """Follows up on everything that has ended, until nothing more follows."""
         self._follow(self._close())
 
-    def begin(self, run: int) -> None:
-        """For a run that is being made, whose rows the ledger holds: frees what waits
+    def begin(self) -> None:
+        """For runs that are being made, whose rows the ledger holds: frees what waits
         for nothing, and follows up."""
-        roots = [s for s in self.ledger.stages() if s.run == run and not s.waiting_on]
+        roots = [stage for stage in self.ledger.stages() if not stage.waiting_on]
         self._follow(self._release(roots))
 
     def _follow(self, closed: Sequence[StageRow]) -> None:

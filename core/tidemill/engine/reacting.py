@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemill.engine.children import Children
+from tidemill.engine.create import Made
 from tidemill.engine.triggering import Triggering
 from tidemill.model.messages import Arrived, Report
-from tidemill.model.plan import Plan
-from tidemill.model.rows import RunRow
 from tidemill.model.triggers import ArrivalRow
 from tidemill.ports import Transaction
 
@@ -51,8 +50,7 @@ class Reacting:
         ended = [run for run in changed.values() if run.state.ended]
         return self._triggering.follow(ended) if ended else False
 
-    def _made(self, run: RunRow, plan: Plan) -> None:
-        del plan  # the plans have it by now
-        self._children.ledger.add_made(run, self._tx.all_tasks(run.number))
+    def _made(self, made: Made) -> None:
+        self._children.ledger.add_made(made.run, made.tasks)
         if self._late:
-            self._tx.signal(run.number)
+            self._tx.signal(made.run.number)

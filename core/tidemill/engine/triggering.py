@@ -21,13 +21,13 @@ from tidelang import codec, values
 from tidelang.arithmetic import kind
 from tidelang.definition import Definition, Trigger
 from tidelang.evaluate import EvaluationError, Scope, evaluate
-from tidemill.engine.create import NewRun, create_run
+from tidemill.engine.create import Made, NewRun, create_runs
 from tidemill.engine.plans import Plans
 from tidemill.engine.standing import Standing
 from tidemill.errors import TidemillError
 from tidemill.model import causes
 from tidemill.model.causes import DEEPEST, Cause
-from tidemill.model.plan import Plan, make_plan
+from tidemill.model.plan import make_plan
 from tidemill.model.rows import RunRow
 from tidemill.model.triggers import (
     LATEST,
@@ -90,7 +90,7 @@ class Triggering:
     tx: Transaction
     plans: Plans
     now: float
-    made: Callable[[RunRow, Plan], None]
+    made: Callable[[Made], None]
     standing: Standing | None = None
     _definitions: dict[str, bytes] = field(default_factory=dict)
     _rows: dict[int, TriggerRow] = field(default_factory=dict)
@@ -289,11 +289,12 @@ class Triggering:
             told=True,
             cause=wish.cause,
         )
-        run = create_run(self.tx, new, self.now, self.standing)
-        self._set(of.row, fired_at=self.now, fired_run=run.number, trouble="", trouble_at=None)
-        self.plans.replace(run.number, plan)
-        self._ended.append(run)
-        self.made(run, plan)
+        (made,) = create_runs(self.tx, [new], self.now, self.standing)
+        number = made.run.number
+        self._set(of.row, fired_at=self.now, fired_run=number, trouble="", trouble_at=None)
+        self.plans.replace(number, plan)
+        self._ended.append(made.run)
+        self.made(made)
 
     def _loaded(self, armed: Iterable[Armed]) -> list[_Loaded]:
         found = []

@@ -60,7 +60,8 @@ class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Backfills
 
     def pipeline(self, name: str) -> PipelineRow | None: ...
 
-    def pipelines(self) -> list[PipelineRow]: ...
+    def pipelines(self, names: Iterable[str] | None = None) -> list[PipelineRow]:
+        """Those of these names, or all, by name."""
 
     def save_pipeline(self, row: PipelineRow) -> None: ...
 
@@ -78,14 +79,16 @@ class Transaction(Turn, Placement, Purging, Notices, Events, Triggers, Backfills
 
     def add_schedule(self, row: ScheduleRow) -> None: ...
 
-    def save_schedule(self, row: ScheduleRow) -> None: ...
+    def save_schedules(self, rows: Sequence[ScheduleRow]) -> None: ...
 
     def drop_schedule(self, number: int) -> None: ...
 
     def due_schedules(self, now: float, limit: int) -> list[ScheduleRow]:
         """Those that are due and that nobody else has in hand; they stay locked."""
 
-    def is_fired(self, schedule: int, due_at: float) -> bool: ...
+    def latest_due(self, schedules: Iterable[int]) -> dict[int, float]:
+        """By schedule, the latest due time that a run was made for. Due times are fired in
+        order, and the run of the latest is never purged."""
 
     def take_ahead(self, schedule: int, now: float) -> list[RunRow]:
         """The pending runs of a schedule whose due time is yet to come. They are of no

@@ -73,6 +73,8 @@ class Turn(Alarms, Protocol):
 
     def definition(self, digest: str) -> bytes: ...
 
+    def definitions(self, digests: Iterable[str]) -> dict[str, bytes]: ...
+
     def take(
         self,
         runs: Iterable[int],
@@ -142,19 +144,24 @@ class Turn(Alarms, Protocol):
         many; none of them of a full stage or run, or of a family that somebody else has in
         hand."""
 
-    def open_runs_of(self, schedule: int) -> list[int]:
-        """The runs of a schedule that have not ended, the first one first."""
+    def open_runs_of(self, schedules: Iterable[int]) -> dict[int, list[int]]:
+        """By schedule, its runs that have not ended, the first one first; nothing of those that
+        have none."""
 
     def decisions(self, run: int) -> list[DecisionRow]:
         """What people said to tasks of this run that wait for approval."""
 
-    def new_run(self, run: RunRow) -> int:
-        """Stores a run and returns its number; the row's own number is ignored."""
+    def new_runs(self, runs: Sequence[RunRow]) -> list[int]:
+        """Stores runs and returns their numbers; the rows' own numbers are ignored."""
 
-    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None: ...
+    def known_definitions(self, digests: Iterable[str]) -> set[str]:
+        """Those that are stored. Nobody drops them before the end of the transaction."""
+
+    def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None:
+        """Nothing, where it is stored."""
 
     def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None:
-        """The stages and tasks of a new run."""
+        """The stages and tasks of new runs."""
 
     def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
         """Stores lists that have become known, and the tasks made of them."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Table,
+    TypeDecorator,
     literal_column,
 )
+from sqlalchemy.types import TypeEngine
 
-from tidemill.model.rows import ExpansionRow, RunRow, StageRow, TaskRow
+from tidemill.model.rows import ExpansionRow, RunRow, ScheduleRow, StageRow, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.store import tables
 from tidemill.store.tables import (
@@ -54,6 +58,17 @@ TRIGGER: Table = Trigger.__table__  # type: ignore[attr-defined]
 ARRIVAL: Table = Arrival.__table__  # type: ignore[attr-defined]
 HELD: Table = Held.__table__  # type: ignore[attr-defined]
 CORDON: Table = Cordon.__table__  # type: ignore[attr-defined]
+
+
+def kinds(table: Table, names: Iterable[str]) -> dict[str, type]:
+    """Columns, with the types of what is put into them: a batch's (`Dialected._rows`)."""
+    return {name: _kind(table.c[name].type) for name in names}
+
+
+def _kind(of: TypeEngine[Any]) -> type:
+    plain = of.impl_instance if isinstance(of, TypeDecorator) else of
+    return dict if isinstance(plain, JSON) else plain.python_type
+
 
 TASK_CHANGES = {
     "state": str,
@@ -101,6 +116,9 @@ WORKER_COLUMNS = {
     "heard_at": float,
     "resources": dict,
 }
+SCHEDULE_CHANGES = kinds(
+    SCHEDULE, [n for n in ScheduleRow._fields if n not in {"number", "pipeline", "identity"}]
+)
 STAGE_CHANGES = dict.fromkeys(("waiting_on", "open", "failed", "skipped", "unmet", "tasks"), int)
 
 
@@ -109,6 +127,8 @@ STAGE_COLUMNS = [STAGE.c[name] for name in StageRow._fields]
 EXPANSION_COLUMNS = [EXPANSION.c[name] for name in ExpansionRow._fields]
 TASK_COLUMNS = [TASK.c[name] for name in TaskRow._fields]
 """In the order of the rows' fields."""
+
+NEW_RUN = [name for name in RunRow._fields if name != "number"]  # the database gives it
 
 
 def _words(condition: str) -> ColumnElement[bool]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, insert, select, text, update
 
 from tidemill.model.rows import (
     PipelineRow,
@@ -10,19 +12,13 @@ from tidemill.model.rows import (
     ScheduleRow,
 )
 from tidemill.store.access import Access
+from tidemill.store.batch import as_json
 from tidemill.store.columns import (
     PIPELINE,
     RUN,
     SCHEDULE,
+    SCHEDULE_CHANGES,
 )
-
-_CHANGES = [n for n in ScheduleRow._fields if n not in {"number", "pipeline", "identity"}]
-_SAVE = (
-    update(SCHEDULE)
-    .where(SCHEDULE.c.number == bindparam("of"))
-    .values({name: bindparam(f"new_{name}") for name in _CHANGES})
-)
-"""Made once: to put values into a statement takes longer than to run it."""
 
 
 class Pipelines(Access):
@@ -33,9 +29,12 @@ class Pipelines(Access):
         row = self._connection.execute(found).mappings().first()
         return None if row is None else PipelineRow(**row)
 
-    def pipelines(self) -> list[PipelineRow]:
-        rows = self._connection.execute(select(PIPELINE).order_by(PIPELINE.c.name)).mappings()
-        return [PipelineRow(**row) for row in rows]
+    def pipelines(self, names: Iterable[str] | None = None) -> list[PipelineRow]:
+        if names is None:
+            found = self._fetch("pipelines")
+        else:
+            found = self._select("pipelines_called", [(name,) for name in names])
+        return [PipelineRow(*row) for row in found]
 
     def save_pipeline(self, row: PipelineRow) -> None:
         self._connection.execute(self._sql.save_pipeline, row._asdict())
@@ -62,10 +61,10 @@ class Pipelines(Access):
         del values["number"]  # the database gives it
         self._connection.execute(insert(SCHEDULE).values(values))
 
-    def save_schedule(self, row: ScheduleRow) -> None:
-        values = {f"new_{name}": getattr(row, name) for name in _CHANGES}
-        values |= {"of": row.number, "new_spec": dict(row.spec)}
-        self._connection.execute(_SAVE, values)
+    def save_schedules(self, rows: Sequence[ScheduleRow]) -> None:
+        rows = [row._replace(spec=as_json(row.spec)) for row in rows]  # type: ignore[arg-type]
+        values = [(row.number, *(getattr(row, name) for name in SCHEDULE_CHANGES)) for row in rows]
+        self._update("save_schedules", values)
 
     def drop_schedule(self, number: int) -> None:
         self._connection.execute(delete(SCHEDULE).where(SCHEDULE.c.number == number))
@@ -75,13 +74,11 @@ class Pipelines(Access):
         rows = self._connection.execute(self._sql.due_schedules, values).mappings()
         return [ScheduleRow(**row) for row in rows]
 
-    def open_runs_of(self, schedule: int) -> list[int]:
-        return [
-            number
-            for (number,) in self._connection.execute(
-                self._sql.open_runs_of, {"schedule": schedule}
-            )
-        ]
+    def open_runs_of(self, schedules: Iterable[int]) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for schedule, number in self._select("open_runs_of", [(each,) for each in schedules]):
+            found.setdefault(schedule, []).append(number)
+        return found
 
     def take_ahead(self, schedule: int, now: float) -> list[RunRow]:
         found = [self._read.run(row) for row in self._fetch("ahead", schedule=schedule, now=now)]
@@ -89,6 +86,6 @@ class Pipelines(Access):
         self._connection.execute(update(RUN).where(RUN.c.number.in_(numbers)).values(schedule=None))
         return found
 
-    def is_fired(self, schedule: int, due_at: float) -> bool:
-        values = {"schedule": schedule, "due_at": due_at}
-        return self._connection.execute(self._sql.fired, values).first() is not None
+    def latest_due(self, schedules: Iterable[int]) -> dict[int, float]:
+        found = self._select("latest_due", [(each,) for each in schedules])
+        return {schedule: at for schedule, at in found if at is not None}

@@ -33,6 +33,7 @@ from tidemill.store.columns import (
     EXPANSION_COLUMNS,
     HELD,
     OPEN,
+    PIPELINE,
     READY,
     RUN,
     RUN_COLUMNS,
@@ -43,6 +44,7 @@ from tidemill.store.columns import (
     TASK,
     TASK_COLUMNS,
     TIMED,
+    VERSION,
     words_of,
 )
 from tidemill.store.dialected import Dialected
@@ -291,22 +293,49 @@ class Reading(Dialected):
 
     @cached_property
     def open_runs_of(self) -> Select[Any]:
-        """The runs of a schedule that have not ended."""
+        """The runs of schedules that have not ended."""
+        rows = self._rows(schedule=int)
         ended = words_of(state for state in RunState if state.ended)
         return (
-            select(RUN.c.number)
-            .where(RUN.c.schedule == bindparam("schedule"), RUN.c.state.not_in(ended))
+            select(RUN.c.schedule, RUN.c.number)
+            .join(rows, rows.c.schedule == RUN.c.schedule)
+            .where(RUN.c.state.not_in(ended))
             .order_by(RUN.c.number)
         )
 
     @cached_property
-    def fired(self) -> Select[Any]:
-        """Due times are fired in order, and the run of the latest is never purged."""
-        return (
-            select(RUN.c.number)
-            .where(RUN.c.schedule == bindparam("schedule"), RUN.c.due_at >= bindparam("due_at"))
-            .limit(1)
+    def latest_due(self) -> Select[Any]:
+        rows = self._rows(schedule=int)
+        latest = (
+            select(func.max(RUN.c.due_at))
+            .where(RUN.c.schedule == rows.c.schedule)
+            .scalar_subquery()
         )
+        return select(rows.c.schedule, latest)
+
+    @cached_property
+    def definitions(self) -> Select[Any]:
+        rows = self._rows(digest=str)
+        return select(VERSION.c.digest, VERSION.c.content).join(
+            rows, rows.c.digest == VERSION.c.digest
+        )
+
+    @cached_property
+    def known_definitions(self) -> Select[Any]:
+        rows = self._rows(digest=str)
+        found = select(VERSION.c.digest).join(rows, rows.c.digest == VERSION.c.digest)
+        if self._dialect == "sqlite":
+            return found
+        return found.with_for_update(of=VERSION, read=True, key_share=True)
+
+    @cached_property
+    def pipelines(self) -> Select[Any]:
+        return select(PIPELINE).order_by(PIPELINE.c.name)
+
+    @cached_property
+    def pipelines_called(self) -> Select[Any]:
+        rows = self._rows(name=str)
+        return self.pipelines.join(rows, rows.c.name == PIPELINE.c.name)
 
     @cached_property
     def at_work(self) -> Select[Any]:

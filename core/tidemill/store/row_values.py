@@ -10,7 +10,7 @@ from tidemill.model.rows import (
     TaskRow,
 )
 from tidemill.model.states import RunState, TaskState
-from tidemill.store.batch import from_json
+from tidemill.store.batch import as_json, from_json
 
 _TASK_STATES = {state.value: state for state in TaskState}
 
@@ -65,7 +65,18 @@ def task_row(row: Any) -> TaskRow:
     return TaskRow(**values)
 
 
-def task_values(task: TaskRow) -> dict[str, Any]:
-    values = task._asdict()
-    values["state"] = task.state.value
-    return values
+def run_values(run: RunRow) -> tuple[Any, ...]:
+    """For a batch of new ones, without the number."""
+    _, *values = run._replace(
+        state=run.state.value,  # type: ignore[arg-type]
+        params=as_json(dict(run.params)),  # type: ignore[arg-type]
+        excluded=as_json(run.excluded),  # type: ignore[arg-type]
+        picked=as_json(run.picked),  # type: ignore[arg-type]
+        cause=as_json(dict(run.cause)),  # type: ignore[arg-type]
+    )
+    return tuple(values)
+
+
+def task_values(task: TaskRow) -> tuple[Any, ...]:
+    """For a batch of new ones."""
+    return task._replace(state=task.state.value, outputs=as_json(task.outputs))  # type: ignore[arg-type]

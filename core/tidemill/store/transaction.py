@@ -28,10 +28,7 @@ from tidemill.store.batch import as_json, fold
 from tidemill.store.columns import (
     APPROVAL,
     EXPANSION,
-    RUN,
-    STAGE,
     STAGE_CHANGES,
-    TASK,
     VERSION,
 )
 from tidemill.store.driver import Prepared
@@ -41,12 +38,9 @@ from tidemill.store.order import Order
 from tidemill.store.pipelines import Pipelines
 from tidemill.store.placing import Placing
 from tidemill.store.purging import Purging
-from tidemill.store.row_values import task_row, task_values
+from tidemill.store.row_values import run_values, task_row, task_values
 from tidemill.store.triggers import Triggers
 from tidemill.store.workers import Workers
-
-_NEW_RUN = insert(RUN)
-"""Made once: to put values into a statement takes longer than to run it."""
 
 _TIMERS = (
     "next_timer",
@@ -79,23 +73,13 @@ class SqlTransaction(
         if complaints:
             raise StaleError("; ".join(complaints))
 
-    def new_run(self, run: RunRow) -> int:
-        values = {
-            **run._asdict(),
-            "state": run.state.value,
-            "params": dict(run.params),
-            "excluded": list(run.excluded),
-            "picked": list(run.picked),
-            "cause": dict(run.cause),
-        }
-        del values["number"]  # the database gives it
-        result: Any = self._connection.execute(_NEW_RUN, values)
-        return int(result.inserted_primary_key[0])
+    def new_runs(self, runs: Sequence[RunRow]) -> list[int]:
+        rows = fold((place, *run_values(run)) for place, run in enumerate(runs))
+        numbers = self._fetch("new_runs", rows=rows) if runs else []
+        return sorted(number for (number,) in numbers)
 
     def add_definition(self, digest: str, pipeline: str, content: bytes, at: float) -> None:
-        known = select(VERSION.c.digest).where(VERSION.c.digest == digest)
-        known = known.with_for_update(read=True, key_share=True)  # nobody may drop it now
-        if self._connection.execute(known).first() is None:
+        if not self.known_definitions([digest]):
             row = {"digest": digest, "pipeline": pipeline, "content": content, "created_at": at}
             self._connection.execute(self._sql.add_version, row)
 
@@ -103,11 +87,19 @@ class SqlTransaction(
         found = select(VERSION.c.content).where(VERSION.c.digest == digest)
         return bytes(self._connection.execute(found).scalar_one())
 
+    def definitions(self, digests: Iterable[str]) -> dict[str, bytes]:
+        found = self._select("definitions", [(digest,) for digest in digests])
+        return {digest: bytes(content) for digest, content in found}
+
+    def known_definitions(self, digests: Iterable[str]) -> set[str]:
+        found = self._select("known_definitions", [(digest,) for digest in digests])
+        return {digest for (digest,) in found}
+
     def insert(self, stages: Sequence[StageRow], tasks: Sequence[TaskRow]) -> None:
         if stages:
-            self._connection.execute(insert(STAGE), [stage._asdict() for stage in stages])
+            self._write("new_stages", fold(stages))
         if tasks:
-            self._connection.execute(insert(TASK), [task_values(task) for task in tasks])
+            self._write("new_tasks", fold(map(task_values, tasks)))
 
     def expand(self, rows: Sequence[ExpansionRow], tasks: Sequence[TaskRow]) -> None:
         self._connection.execute(insert(EXPANSION), [row._asdict() for row in rows])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
     Insert,
+    Table,
     Update,
     and_,
     bindparam,
@@ -19,14 +21,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tidemill.model.rows import StageRow, TaskRow
 from tidemill.store.columns import (
     ATTEMPT,
     ATTEMPT_COLUMNS,
     DURATION,
     LEASED,
+    NEW_RUN,
     OUTBOX,
     PIPELINE,
     RUN,
+    SCHEDULE,
+    SCHEDULE_CHANGES,
     STAGE,
     STAGE_CHANGES,
     TASK,
@@ -34,6 +40,7 @@ from tidemill.store.columns import (
     VERSION,
     WORKER,
     WORKER_COLUMNS,
+    kinds,
 )
 from tidemill.store.dialected import Dialected
 
@@ -58,6 +65,36 @@ class Writing(Dialected):
             index_elements=["name"], set_={name: statement.excluded[name] for name in names}
         )
         return upsert
+
+    @cached_property
+    def new_runs(self) -> Insert:
+        """The numbers are given in the order of `place`, so that whoever sorts them knows which
+        is whose."""
+        rows = self._rows(place=int, **kinds(RUN, NEW_RUN))
+        source = select(*[rows.c[name] for name in NEW_RUN]).order_by(rows.c.place)
+        made: Insert = insert(RUN).from_select(NEW_RUN, source).returning(RUN.c.number)
+        return made
+
+    @cached_property
+    def new_stages(self) -> Insert:
+        return self._new(STAGE, StageRow._fields)
+
+    @cached_property
+    def new_tasks(self) -> Insert:
+        return self._new(TASK, TaskRow._fields)
+
+    def _new(self, table: Table, names: Sequence[str]) -> Insert:
+        rows = self._rows(**kinds(table, names))
+        return insert(table).from_select(names, select(*[rows.c[name] for name in names]))
+
+    @cached_property
+    def save_schedules(self) -> Update:
+        rows = self._rows(number=int, **SCHEDULE_CHANGES)
+        return (
+            update(SCHEDULE)
+            .where(SCHEDULE.c.number == rows.c.number)
+            .values({name: rows.c[name] for name in SCHEDULE_CHANGES})
+        )
 
     @cached_property
     def save_tasks(self) -> Update:

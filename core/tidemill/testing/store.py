@@ -162,7 +162,7 @@ class StoreConformance(
         fill(store, [])
 
         def work(tx: Transaction) -> None:
-            tx.new_run(RUN)
+            tx.new_runs([RUN])[0]
             raise KeyError("no")
 
         with pytest.raises(KeyError):
@@ -295,13 +295,13 @@ class StoreConformance(
         def work(tx: Transaction) -> list[int]:
             tx.add_definition("d1", "p", b"{}", 1.0)
             for due_at in (5.0, 6.0):
-                tx.new_run(RUN._replace(backfill=1, due_at=due_at))
-            tx.new_run(RUN._replace(backfill=1, due_at=7.0, state=RunState.SUCCEEDED))
+                tx.new_runs([RUN._replace(backfill=1, due_at=due_at)])[0]
+            tx.new_runs([RUN._replace(backfill=1, due_at=7.0, state=RunState.SUCCEEDED)])[0]
             return tx.open_runs_of_backfill(1)
 
         assert store.transact_now(work) == [1, 2]
         with pytest.raises(Exception, match=r"(?i)unique"):
-            store.transact_now(lambda tx: tx.new_run(RUN._replace(backfill=1, due_at=5.0)))
+            store.transact_now(lambda tx: tx.new_runs([RUN._replace(backfill=1, due_at=5.0)])[0])
 
     def test_schedules_that_are_due_come_in_order_and_fire_a_time_once(
         self, store: DirectStore
@@ -322,20 +322,24 @@ class StoreConformance(
         assert store.transact_now(lambda tx: tx.next_due(10.0)) == 5.0
         first = due[0]
         number = store.transact_now(
-            lambda tx: tx.new_run(RUN._replace(schedule=first.number, due_at=5.0))
+            lambda tx: tx.new_runs([RUN._replace(schedule=first.number, due_at=5.0)])[0]
         )
-        assert store.transact_now(lambda tx: tx.is_fired(first.number, 5.0))
-        assert not store.transact_now(lambda tx: tx.is_fired(first.number, 6.0))
-        assert store.transact_now(lambda tx: tx.open_runs_of(first.number)) == [number]
+        asked = [first.number, first.number + 1]
+        assert store.transact_now(lambda tx: tx.latest_due(asked)) == {first.number: 5.0}
+        assert store.transact_now(lambda tx: tx.open_runs_of(asked)) == {first.number: [number]}
         with pytest.raises(Exception, match=r"(?i)unique"):
             store.transact_now(
-                lambda tx: tx.new_run(RUN._replace(schedule=first.number, due_at=5.0))
+                lambda tx: tx.new_runs([RUN._replace(schedule=first.number, due_at=5.0)])[0]
             )
-        store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        store.transact_now(
+            lambda tx: tx.save_schedules([first._replace(next_due=None, act_at=None)])
+        )
         away = first._replace(paused=True, reason="moving", act_at=None, missed=2, fired_due=5.0)
-        store.transact_now(lambda tx: tx.save_schedule(away))
+        store.transact_now(lambda tx: tx.save_schedules([away]))
         assert store.transact_now(lambda tx: tx.schedule(first.number)) == away
-        store.transact_now(lambda tx: tx.save_schedule(first._replace(next_due=None, act_at=None)))
+        store.transact_now(
+            lambda tx: tx.save_schedules([first._replace(next_due=None, act_at=None)])
+        )
         assert store.transact_now(lambda tx: tx.schedule(99)) is None
         store.transact_now(lambda tx: tx.drop_schedule(due[1].number))
         left = store.transact_now(lambda tx: tx.schedules_of("p"))
@@ -355,7 +359,7 @@ class StoreConformance(
 
         store.transact_now(apply)
         (gone,) = store.transact_now(lambda tx: tx.schedules_of("p"))
-        run = store.transact_now(lambda tx: tx.new_run(RUN._replace(schedule=gone.number)))
+        run = store.transact_now(lambda tx: tx.new_runs([RUN._replace(schedule=gone.number)])[0])
         store.transact_now(lambda tx: tx.drop_pipeline("p"))
         assert store.transact_now(lambda tx: tx.pipeline("p")) is None
         (left,) = store.transact_now(lambda tx: tx.due_schedules(10.0, 9))

@@ -34,7 +34,7 @@ def fill(store: DirectStore, tasks: list[TaskRow], **run: Any) -> int:
 
     def work(tx: Transaction) -> int:
         tx.add_definition("d1", "p", b"{}", 1.0)
-        number = tx.new_run(RUN._replace(**run))
+        number = tx.new_runs([RUN._replace(**run)])[0]
         tx.insert([StageRow(number, 0, 0, 1), StageRow(number, 1, 1, 1, tasks=2)], tasks)
         return number
 

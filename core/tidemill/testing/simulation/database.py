@@ -125,10 +125,11 @@ class _Written:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
 
-    def new_run(self, run: RunRow) -> int:
-        number = self._tx.new_run(run)
-        self.made_runs.append(run._replace(number=number))
-        return int(number)
+    def new_runs(self, runs: Sequence[RunRow]) -> list[int]:
+        numbers: list[int] = self._tx.new_runs(runs)
+        made = zip(runs, numbers, strict=True)
+        self.made_runs.extend(run._replace(number=number) for run, number in made)
+        return numbers
 
     def record(self, events: Sequence[EventRow]) -> None:
         self._tx.record(events)

@@ -88,7 +88,7 @@ class People:
     def _end_schedules(self, tx: Transaction) -> None:
         for definition in (TICK, self._beside):
             for row in tx.schedules_of(definition.name):
-                tx.save_schedule(row._replace(next_due=None, act_at=None))
+                tx.save_schedules([row._replace(next_due=None, act_at=None)])
 
     # runs
 
