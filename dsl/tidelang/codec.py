@@ -67,7 +67,7 @@ def decode(data: bytes) -> Definition:
         raise FormatError(f"this definition has format {found}; this version reads {FORMAT}")
     try:
         return cast("Definition", _made(Definition, members))
-    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"this definition is damaged: {error!r}") from None
 
 

@@ -101,7 +101,8 @@ def herd(store: SqlStore, due: int, at: float) -> None:
         steps += [late] * len(todo.orders)
     used = time.process_time() - cpu
     print(
-        f"  {due} due: lag of a run {percentiles(list(runs.values()))}, of its first step {percentiles(steps)};"
+        f"  {due} due: lag of a run {percentiles([*runs.values()])}; of its first step"
+        f" {percentiles(steps)};"
         f" {count} turns of {used / count * 1000:.0f} ms of CPU, {used / due * 1e6:.0f} us a run"
     )
 

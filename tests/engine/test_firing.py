@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tidelang import codec
-from tidelang.definition import Argv, Definition, Schedule, Step
+from tidelang.definition import Argv, Definition, Param, Schedule, Step
+from tidelang.types import INT
 from tidemill.engine.booking import Booking
 from tidemill.engine.children import Children
 from tidemill.engine.firing import Firing
@@ -34,11 +39,12 @@ def turn(tx: Transaction, now: float) -> tuple[Ledger, Firing]:
     return ledger, Firing(tx, children)
 
 
-def apply(tx: Transaction) -> None:
-    digest, spec = codec.digest(EVERY_MINUTE), schedules.spec_of(EVERY_MINUTE.schedules[0], {})
-    tx.add_definition(digest, "p", codec.encode(EVERY_MINUTE), 0.0)
-    tx.save_pipeline(PipelineRow("p", digest, "p.tide", 0.0, "me"))
-    tx.add_schedule(ScheduleRow(0, "p", schedules.identity_of(spec), spec, 60.0, 60.0))
+def apply(tx: Transaction, definition: Definition = EVERY_MINUTE, **params: Any) -> None:
+    name, digest = definition.name, codec.digest(definition)
+    spec = schedules.spec_of(definition.schedules[0], params)
+    tx.add_definition(digest, name, codec.encode(definition), 0.0)
+    tx.save_pipeline(PipelineRow(name, digest, f"{name}.tide", 0.0, "me"))
+    tx.add_schedule(ScheduleRow(0, name, schedules.identity_of(spec), spec, 60.0, 60.0))
 
 
 def fire(tx: Transaction, now: float, *, ending: bool = False) -> None:
@@ -63,3 +69,48 @@ def test_a_run_that_ends_in_the_turn_of_the_next_due_time_is_not_in_its_way(
     )
     store.transact_now(lambda tx: fire(tx, 180.0, ending=True))
     assert store.transact_now(lambda tx: tx.open_runs_of([1])) == {1: [2]}
+
+
+@pytest.mark.parametrize("many", [1, 150])
+def test_a_turn_asks_as_much_however_many_schedules_are_due(tmp_path: Path, many: int) -> None:
+    store = SqlStore(open_sqlite(tmp_path / "db.sqlite"))
+    for number in range(many):
+        store.transact_now(lambda tx, n=number: apply(tx, replace(EVERY_MINUTE, name=f"p{n}")))
+    statements: list[str] = []
+    connection: Any = store._connected().connection.dbapi_connection  # noqa: SLF001
+    connection.set_trace_callback(statements.append)
+    store.transact_now(lambda tx: fire(tx, 60.0))
+    connection.set_trace_callback(None)
+    assert store.transact_now(lambda tx: len(tx.runs(range(many + 1)))) == many
+    assert len(statements) <= 25, "\n".join(sorted(x[:90] for x in statements))
+
+
+def test_what_a_run_is_made_of_is_what_is_stored(tmp_path: Path) -> None:
+    store = SqlStore(open_sqlite(tmp_path / "db.sqlite"))
+    store.transact_now(apply)
+
+    def work(tx: Transaction) -> None:
+        ledger, firing = turn(tx, 60.0)
+        firing.fire(60.0)
+        assert ledger.made == [1]
+        assert tx.runs([1]) == [ledger.run(1)]
+        assert tx.all_tasks(1) == ledger.tasks()
+        assert ledger.tasks()
+
+    store.transact_now(work)
+
+
+def test_a_schedule_that_cannot_start_is_missed_and_holds_up_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SqlStore(open_sqlite(tmp_path / "db.sqlite"))
+    asks = replace(EVERY_MINUTE, name="q", params=(Param("n", INT),))
+    store.transact_now(apply)
+    store.transact_now(lambda tx: apply(tx, asks, n="no number"))
+    store.transact_now(lambda tx: fire(tx, 60.0))
+    rows = [store.transact_now(lambda tx, n=n: tx.schedule(n)) for n in (1, 2)]
+    assert [row and (row.missed, row.fired_due, row.next_due) for row in rows] == [
+        (0, 60.0, 120.0),
+        (1, None, 120.0),
+    ]
+    assert "schedule 2 of q cannot start: a param does not fit" in caplog.text

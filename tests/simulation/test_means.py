@@ -152,7 +152,7 @@ def no_gate(patch: pytest.MonkeyPatch) -> None:
 
 def no_queue(patch: pytest.MonkeyPatch) -> None:
     """A run starts beside the one that it is queued behind."""
-    patch.setattr(Gate, "_waits_for_earlier", lambda *_: False)
+    patch.setattr(Gate, "_behind_earlier", lambda *_: set())
 
 
 def no_order_of_notices(patch: pytest.MonkeyPatch) -> None:

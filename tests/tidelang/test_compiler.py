@@ -99,7 +99,17 @@ def test_a_change_of_meaning_changes_the_digest() -> None:
     assert codec.digest(_compile(_RICH)) != codec.digest(_compile(_RICH.replace("10m", "11m")))
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"format":99}', b'{"format":1,"x":2}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"format":99}',
+        b'{"format":1,"x":2}',
+        b'{"format":1,"name":"p","params":[["n"]]}',
+    ],
+)
 def test_bytes_that_are_no_definition_are_refused_in_words(data: bytes) -> None:
     with pytest.raises(FormatError, match="definition"):
         codec.decode(data)

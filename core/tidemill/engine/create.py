@@ -157,13 +157,16 @@ def create_runs(
         plans.add(number, new.plan)
         _lay_out(ledger, number, new, outputs)
     ledger.ended.clear()  # the stages were made without them
-    Progress(ledger, plans, outputs, tx, standing or Standing()).begin()
+    standing = standing or Standing()
+    standing.durations.load(tx, {run.pipeline for run in runs}, now)
+    Progress(ledger, plans, outputs, tx, standing).begin()
     tasks = _by_run(ledger)
     for run in runs:
         own = tasks.get(run.number, [])
         _hold_back(ledger, run, own)
         ledger.record("run", run.number, None, state=run.state.value)
-        watch_run(ledger, plans.of(run.number), run, own, tx)
+        known = standing.durations.of(run.pipeline)
+        watch_run(ledger, plans.of(run.number), run, own, known)
     hush(ledger, plans, tx)
     note_events(ledger, plans, tx)
     tx.insert(*ledger.take_new())

@@ -4,11 +4,10 @@ is told. What is done when an alarm rings is another room's business: see
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tidelang.definition import Definition
 from tidelang.values import duration_text
-from tidemill.engine.durations import expected
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.plans import Plans
 from tidemill.model.deadlines import (
@@ -28,14 +27,17 @@ def has_deadlines(definition: Definition) -> bool:
     return definition.deadline is not None or any(s.deadline for s in definition.steps)
 
 
-def watch_run(ledger: Ledger, plan: Plan, run: RunRow, tasks: Iterable[TaskRow], tx: Turn) -> None:
-    """Sets the alarms of a run that is being made."""
+def watch_run(
+    ledger: Ledger, plan: Plan, run: RunRow, tasks: Iterable[TaskRow], known: Mapping[str, float]
+) -> None:
+    """Sets the alarms of a run that is being made, of whose steps it is `known` how many
+    seconds they take."""
     run = ledger.run(run.number)
     if run.deadline_at is None or run.state.ended:
         return
     ledger.set_alarm(missed_alarm(run, WHOLE, run.deadline_at))
     open_tasks = [task for task in tasks if not task.state.ended]
-    risk = risk_alarm(run, plan, expected(tx, run.pipeline), open_tasks, ledger.now)
+    risk = risk_alarm(run, plan, known, open_tasks, ledger.now)
     if risk is not None:
         ledger.set_alarm(risk)
 

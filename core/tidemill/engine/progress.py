@@ -107,6 +107,8 @@ class Progress:
         empty = [stage for stage in freed if not stage.open]
         plans = {stage.ref: self.plans.of(stage.run).steps[stage.step] for stage in freed}
         self._read_tasks([stage for stage in freed if stage.open])
+        names = {self.plans.of(stage.run).definition.name for stage in freed if stage.open}
+        self.standing.durations.load(self.tx, names, self.ledger.now)
         self._read_runs(stage.run for stage in freed)
         self._read_inputs(plans)
         for stage in freed:
