@@ -34,7 +34,8 @@ def rows(draw: st.DrawFn, first: int, count: int) -> list[TaskRow]:
             run_at=draw(TIMES),
             place=draw(st.floats(0, 4)),
             pool=draw(st.sampled_from(POOLS)),
-            lane=(first + at) % 2,  # tasks of a stage have the same one
+            lane=draw(st.integers(0, 1)),
+            limited=draw(st.booleans()),
         )
         for at in range(count)
     ]

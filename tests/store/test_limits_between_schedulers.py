@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -23,7 +23,7 @@ from tidemill.engine.standing import Standing
 from tidemill.errors import TidemillError
 from tidemill.model.plan import make_plan
 from tidemill.model.pools import Pool
-from tidemill.model.rows import AtWork, StageRef
+from tidemill.model.rows import AtWork
 from tidemill.ports import Transaction
 from tidemill.store.database import open_postgres
 from tidemill.store.sql import SqlStore
@@ -53,7 +53,7 @@ def create(store: SqlStore, definition: Definition) -> None:
     store.transact_now(lambda tx: create_run(tx, new, NOW))
 
 
-def offer(tx: Transaction, active: Mapping[StageRef, AtWork] | None = None, **pools: Pool) -> int:
+def offer(tx: Transaction, active: AtWork | None = None, **pools: Pool) -> int:
     """Offers what a turn would; how much it was."""
     ledger, plans = Ledger(NOW, lease=30.0), Plans()
     progress = Progress(ledger, plans, Outputs(), tx, Standing(pools))

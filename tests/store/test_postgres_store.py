@@ -266,7 +266,8 @@ def test_the_hot_statements_use_their_indexes(store: SqlStore) -> None:
     with store._engine.connect() as connection:  # noqa: SLF001
         connection.exec_driver_sql("ANALYZE")
         for name, index in (("due", "task_timer"), ("next_timer", "task_timer"),
-                            ("active", "task_active"), ("next_ready", "task_later")):  # fmt: skip
+                            ("active", "task_active"), ("limited", "task_limited"),
+                            ("next_ready", "task_later")):  # fmt: skip
             text = str(
                 getattr(store._statements, name).compile(  # noqa: SLF001
                     dialect=connection.dialect, compile_kwargs={"literal_binds": False}

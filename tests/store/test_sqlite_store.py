@@ -86,6 +86,7 @@ def test_the_hot_statements_use_their_indexes(engine: Engine) -> None:
     hot = {
         "ready": statements.ready,
         "active": statements.active,
+        "limited": statements.limited,
         "due": statements.due,
         "tasks": statements.tasks,
         "save_tasks": statements.save_tasks,

@@ -249,6 +249,7 @@ def _tasks(run: int, new: NewRun) -> Iterator[TaskRow]:
                 TaskState.BLOCKED,
                 priority=PRIORITIES.index(step.step.priority),
                 pool=pool_of(step) if new.pooled else None,
+                limited=is_limited(new.plan, step),
             )
 
 
@@ -265,6 +266,11 @@ def pool_of(step: PlannedStep) -> str:
     """The pool that the tasks of a step are offered to."""
     needs_nobody = isinstance(step.step.action, Approval | Subrun)
     return NO_WORKER if needs_nobody else step.step.pool
+
+
+def is_limited(plan: Plan, step: PlannedStep) -> bool:
+    """Whether its tasks may not all be at work at once."""
+    return any(each is not None for each in (plan.definition.max_parallel, step.step.max_parallel))
 
 
 def _stage(run: int, step: PlannedStep, new: NewRun, excluded: frozenset[int]) -> StageRow:

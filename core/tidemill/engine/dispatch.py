@@ -55,7 +55,7 @@ class Dispatch:
     _free: dict[str, int] = field(default_factory=dict)
     _free_long: dict[str, int] = field(default_factory=dict)
     """What the long lane may still take of it."""
-    _active: dict[StageRef, AtWork] = field(default_factory=dict)
+    _by_stage: Counter[StageRef] = field(default_factory=Counter)
     _by_run: Counter[int] = field(default_factory=Counter)
     _recounted: set[int] = field(default_factory=set)
     _secured: set[str] = field(default_factory=set)
@@ -81,8 +81,8 @@ class Dispatch:
     def tx(self) -> Turn:
         return self.children.progress.tx
 
-    def fill(self, active: Mapping[StageRef, AtWork] | None = None) -> None:
-        """`active` are the counts of what is stored, if they are known."""
+    def fill(self, active: AtWork | None = None) -> None:
+        """`active` is what is stored, if that is known."""
         self._count(self.tx.active() if active is None else active)
         waiting = self._offer_work()
         while self._room(NO_WORKER) > 0 and self._begin(waiting):
@@ -115,20 +115,22 @@ class Dispatch:
         """Whether it has slots of its own, and they are all taken."""
         return self.standing.pool(pool).slots is not None and self._room(pool) <= 0
 
-    def _count(self, stored: Mapping[StageRef, AtWork]) -> None:
-        self._active = self.ledger.active(stored)
-        self.plans.load(self.tx, {ref.run for ref in self._active})
+    def _count(self, stored: AtWork) -> None:
+        active = self.ledger.active(stored)
+        self.plans.load(self.tx, {ref.run for ref in active.stages})
         self._recounted.clear()
-        self._sum_up()
+        self._by_stage, self._by_run = Counter(active.stages), Counter()
+        for ref, count in active.stages.items():
+            self._by_run[ref.run] += count
+        self._sum_up(active.queues)
 
-    def _sum_up(self) -> None:
-        self._by_run.clear()
+    def _sum_up(self, queues: Mapping[Queue, int]) -> None:
         at_work: Counter[Queue] = Counter()
         in_pool: Counter[str] = Counter()
-        for ref, load in self._active.items():
-            self._by_run[ref.run] += load.tasks
-            at_work[Queue(self._pool(ref), load.lane)] += load.tasks
-            in_pool[self._pool(ref)] += load.tasks
+        for queue, count in queues.items():
+            where = queue.pool if self.pooled else POOL
+            at_work[Queue(where, queue.lane)] += count
+            in_pool[where] += count
         for name, capacity in self.capacity.items():
             pool, slots, offers = self.standing.pool(name), *capacity
             if pool.slots is not None:
@@ -140,15 +142,18 @@ class Dispatch:
     def _recount(self, tasks: Iterable[TaskRow]) -> None:
         """Counts anew where there are limits: another scheduler may have offered work of
         these runs after all was counted, and before they came into hand."""
-        runs = {task.run for task in tasks if self._is_limited(task)} - self._recounted
+        runs = {task.run for task in tasks if task.limited} - self._recounted
         if not runs:
             return
         self._recounted |= runs
-        counts = self.ledger.active(self.tx.active(runs))
-        for ref in [ref for ref in self._active if ref.run in runs]:
-            del self._active[ref]
-        self._active.update({ref: load for ref, load in counts.items() if ref.run in runs})
-        self._sum_up()
+        for ref in [ref for ref in self._by_stage if ref.run in runs]:
+            del self._by_stage[ref]
+        for run in runs:
+            del self._by_run[run]
+        for ref, count in self.ledger.limited(self.tx.limited(runs)).items():
+            if ref.run in runs:
+                self._by_stage[ref] = count
+                self._by_run[ref.run] += count
 
     def _secure(self, tasks: Iterable[TaskRow]) -> None:
         """Counts anew where pools have slots of their own: other schedulers offer work of
@@ -161,19 +166,7 @@ class Dispatch:
             return
         self.tx.lock("pool", sorted(pools))
         self._secured |= pools
-        self._active = self.ledger.active(self.tx.active())
-        self.plans.load(self.tx, {ref.run for ref in self._active})
-        self._sum_up()
-
-    def _is_limited(self, task: TaskRow) -> bool:
-        plan = self.plans.of(task.run)
-        limits = (plan.definition.max_parallel, plan.steps[task.step].step.max_parallel)
-        return any(limit is not None for limit in limits)
-
-    def _pool(self, ref: StageRef) -> str:
-        if self._is_subrun(ref):
-            return NO_WORKER
-        return self.plans.of(ref.run).steps[ref.step].step.pool if self.pooled else POOL
+        self._sum_up(self.ledger.active(self.tx.active()).queues)
 
     def _queue(self, task: TaskRow) -> Queue:
         """What this task is read from."""
@@ -246,9 +239,9 @@ class Dispatch:
 
     def _take(self, task: TaskRow) -> None:
         ref, queue = StageRef(task.run, task.step), self._queue(task)
-        count = self._active[ref].tasks if ref in self._active else 0
-        self._active[ref] = AtWork(count + 1, task.lane)
-        self._by_run[ref.run] += 1
+        if task.limited:
+            self._by_stage[ref] += 1
+            self._by_run[ref.run] += 1
         if queue.pool in self._free and not self._is_subrun(ref):
             self._free[queue.pool] -= 1
             self._free_long[queue.pool] -= queue.lane == LONG
@@ -265,8 +258,7 @@ class Dispatch:
 
     def _full(self) -> tuple[set[StageRef], set[int]]:
         """Stages and runs of which nothing more may be offered."""
-        active = self._active.items()
-        stages = {ref for ref, load in active if self._stage_full(ref, load.tasks)}
+        stages = {ref for ref, count in self._by_stage.items() if self._stage_full(ref, count)}
         runs = {run for run, count in self._by_run.items() if self._run_full(run, count)}
         return stages, runs
 
@@ -349,8 +341,8 @@ class Dispatch:
         return bool(veto)
 
     def _is_full(self, ref: StageRef) -> bool:
-        count = self._active[ref].tasks if ref in self._active else 0
-        return self._stage_full(ref, count) or self._run_full(ref.run, self._by_run[ref.run])
+        full = self._stage_full(ref, self._by_stage[ref])
+        return full or self._run_full(ref.run, self._by_run[ref.run])
 
     def _stage_full(self, ref: StageRef, count: int) -> bool:
         limit = self.plans.of(ref.run).steps[ref.step].step.max_parallel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tidemill.model.expected import Ways, ways
@@ -74,7 +74,7 @@ class Durations:
     def forget(self, run: int) -> None:
         self._ways.pop(run, None)
 
-    def retain(self, runs: Collection[int]) -> None:
+    def retain(self, runs: Container[int]) -> None:
         """Forgets all others: they can be worked out again."""
         self._ways = {run: found for run, found in self._ways.items() if run in runs}
 

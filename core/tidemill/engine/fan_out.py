@@ -96,6 +96,7 @@ class FanOut:
                     TaskState.BLOCKED,
                     priority=stand_in.priority,
                     pool=stand_in.pool,
+                    limited=stand_in.limited,
                 )
                 for i in step.instances
             ),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from tidemill.model.rows import (
+    NO_WORKER,
     WHOLE,
     AlarmRow,
     AttemptRow,
@@ -120,17 +121,24 @@ class Ledger:
 
     # what is stored, and what has changed since
 
-    def active(self, stored: Mapping[StageRef, AtWork]) -> dict[StageRef, AtWork]:
-        """How much of each stage is offered or at work, of which `stored` is stored as
-        such."""
-        counts = dict(stored)
+    def active(self, stored: AtWork) -> AtWork:
+        """What is offered or at work, of which `stored` is stored as such."""
+        queues = Counter(stored.queues)
         for before, row in self._unwritten():
-            stage = StageRef(row.run, row.step)
-            change = (row.state in ACTIVE_STATES) - (before in ACTIVE_STATES)
-            if change:
-                count = counts[stage].tasks if stage in counts else 0
-                counts[stage] = AtWork(count + change, row.lane)
-        return {stage: load for stage, load in counts.items() if load.tasks > 0}
+            for of, change in ((before, -1), (row, 1)):
+                queue = None if of is None else queue_at_work(of)
+                if queue is not None:
+                    queues[queue] += change
+        return AtWork(dict(+queues), self.limited(stored.stages))
+
+    def limited(self, stored: Mapping[StageRef, int]) -> dict[StageRef, int]:
+        """The same of stages that are limited."""
+        stages = Counter(stored)
+        for before, row in self._unwritten():
+            if row.limited:
+                was = before is not None and before.state in ACTIVE_STATES
+                stages[StageRef(row.run, row.step)] += (row.state in ACTIVE_STATES) - was
+        return dict(+stages)
 
     def ready(
         self,
@@ -146,7 +154,7 @@ class Ledger:
         for before, row in self._unwritten():
             queue = queue_of(row)
             if queue in here:
-                outdated[queue] += before is TaskState.READY
+                outdated[queue] += before is not None and before.state is TaskState.READY
                 here[queue] += [row] if self._is_due(row) else []
         for row in stored({queue: limit + outdated[queue] for queue, limit in limits.items()}):
             queue = queue_of(row)
@@ -163,13 +171,13 @@ class Ledger:
         """Without the runs that have ended since it was read that these are open."""
         return [n for n in numbers if n not in self._runs or not self._runs[n].state.ended]
 
-    def _unwritten(self) -> Iterator[tuple[TaskState | None, TaskRow]]:
-        """Tasks that are not stored as they are by now, with the state that is."""
+    def _unwritten(self) -> Iterator[tuple[TaskRow | None, TaskRow]]:
+        """Tasks that are not stored as they are by now, after what is."""
         for ref in self._new:
             yield None, self._tasks[ref]
         for ref, before in self._before.items():
             if ref not in self._new:
-                yield before.state, self._tasks[ref]
+                yield before, self._tasks[ref]
 
     def _is_unwritten(self, ref: TaskRef) -> bool:
         return ref in self._before or ref in self._new
@@ -367,6 +375,16 @@ class Ledger:
         ref = before.ref
         self._before.setdefault(ref, before)
         self._tasks[ref] = self.changed[ref] = after
+
+
+def queue_at_work(row: TaskRow) -> Queue | None:
+    """Whose room a task takes up, if it takes any: one that was handed over does not. Who
+    drives a run alone has one pool for all."""
+    alone = row.pool is None
+    handed_over = row.state is TaskState.DELEGATED if alone else row.pool == NO_WORKER
+    if row.state not in ACTIVE_STATES or handed_over:
+        return None
+    return Queue(row.pool or NO_WORKER, row.lane)
 
 
 def _by_place(row: TaskRow) -> tuple[float, TaskRef]:

@@ -15,15 +15,14 @@ anew.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any
 
-from tidemill.engine.ledger import ACTIVE_STATES, IN_LINE_STATES
+from tidemill.engine.ledger import ACTIVE_STATES, IN_LINE_STATES, queue_at_work
 from tidemill.engine.ready import ReadyTasks
-from tidemill.model.pools import SHORT
 from tidemill.model.rows import (
     AlarmRow,
     AttemptRow,
@@ -192,13 +191,15 @@ class Mirror:
         timers += [row.at for row in self._alarms.values()]
         return min((at for at in timers if at > now), default=None)
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, AtWork]:
-        wanted = None if runs is None else set(runs)
-        counts: dict[StageRef, int] = defaultdict(int)
-        for task in self._active.values():
-            if wanted is None or task.run in wanted:
-                counts[StageRef(task.run, task.step)] += 1
-        return {ref: AtWork(count, SHORT) for ref, count in counts.items()}
+    def active(self) -> AtWork:
+        found = map(queue_at_work, self._active.values())
+        queues = Counter(queue for queue in found if queue is not None)
+        return AtWork(dict(queues), self.limited(self._runs))
+
+    def limited(self, runs: Iterable[int]) -> dict[StageRef, int]:
+        wanted = set(runs)
+        tasks = (t for t in self._active.values() if t.limited and t.run in wanted)
+        return dict(Counter(StageRef(task.run, task.step) for task in tasks))
 
     def ready(
         self,

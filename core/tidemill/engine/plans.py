@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from tidelang import codec, values
 from tidelang.reify import value_of
@@ -12,11 +12,15 @@ from tidemill.ports import Turn
 
 
 class Plans:
-    """What a transaction adds to a plan counts once that has been committed: `kept` says
+    """Those that were used last: what was not for long is forgotten, and read again.
+
+    What a transaction adds to a plan counts once that has been committed: `kept` says
     so, and where it was not called, `begin` drops what was added."""
 
     def __init__(self) -> None:
         self._plans: dict[int, Plan] = {}
+        self._older: dict[int, Plan] = {}
+        """Those that were not used since the last time that there were too many."""
         self._added: set[int] = set()
 
     def add(self, run: int, plan: Plan) -> None:
@@ -24,16 +28,22 @@ class Plans:
 
     def of(self, run: int) -> Plan:
         """The plan of a run that was loaded."""
-        return self._plans[run]
+        plan = self.find(run)
+        if plan is None:
+            raise KeyError(run)
+        return plan
 
     def find(self, run: int) -> Plan | None:
         """The plan of a run, as far as it is known without asking."""
-        return self._plans.get(run)
+        plan = self._plans.get(run)
+        if plan is None and run in self._older:
+            plan = self._plans[run] = self._older.pop(run)
+        return plan
 
     def begin(self) -> None:
         """A transaction begins, for the first time or again."""
         for run in self._added:
-            self._plans.pop(run, None)
+            self.forget(run)
         self._added.clear()
 
     def kept(self) -> None:
@@ -47,7 +57,7 @@ class Plans:
 
     def load(self, tx: Turn, numbers: set[int]) -> None:
         """Reads the plans of these runs that are not known yet."""
-        missing = numbers - self._plans.keys()
+        missing = {number for number in numbers if self.find(number) is None}
         if missing:
             self.refresh(tx, tx.runs(missing))
 
@@ -64,18 +74,26 @@ class Plans:
             self._plans[run.number] = plan_of(run, content, expansions[run.number])
 
     def _is_stale(self, run: RunRow) -> bool:
-        plan = self._plans.get(run.number)
+        plan = self.find(run.number)
         return plan is None or plan.size != run.size
 
     def forget(self, run: int) -> None:
         self._plans.pop(run, None)
+        self._older.pop(run, None)
 
     def __len__(self) -> int:
-        return len(self._plans)
+        return len(self._plans) + len(self._older)
 
-    def retain(self, runs: Collection[int]) -> None:
-        """Forgets all others: they can be read again."""
-        self._plans = {run: plan for run, plan in self._plans.items() if run in runs}
+    def __contains__(self, run: object) -> bool:
+        return run in self._plans or run in self._older
+
+    def age(self, most: int) -> bool:
+        """Where more than so many were used lately, forgets those that were not; whether it
+        did. Between transactions only: what one has loaded must stay."""
+        if len(self._plans) <= most:
+            return False
+        self._plans, self._older = {}, self._plans
+        return True
 
 
 def plan_of(run: RunRow, content: bytes, expansions: Iterable[ExpansionRow] = ()) -> Plan:

@@ -38,7 +38,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.pools import Pool
-from tidemill.model.rows import AlarmRow, AtWork, LateRow, RunRow, StageRef, TaskRef, TaskRow
+from tidemill.model.rows import AlarmRow, AtWork, LateRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.model.transitions import RunEvent
 from tidemill.ports import (
@@ -120,8 +120,6 @@ class Turns:
         """Seconds that a cancelled step is given to end by itself."""
         self.turn_seconds = 0.0
         self.most_plans = MOST_PLANS
-        self._at_work: set[int] = set()
-        """Runs that had steps at work when the last turn began."""
 
     def taken_meanwhile(self, waiting: float) -> float:
         """Orders that workers take while reports wait for so many seconds, and then for
@@ -213,7 +211,7 @@ class Turns:
     def _dispatch(
         self,
         children: Children,
-        active: Mapping[StageRef, AtWork],
+        active: AtWork,
         capacity: Mapping[str, Capacity],
         every: Transaction | None,
     ) -> Dispatch:
@@ -248,9 +246,7 @@ class Turns:
 
     # reading
 
-    def _take_in_hand(
-        self, tx: Turn, ledger: Ledger, reports: Sequence[Report]
-    ) -> Mapping[StageRef, AtWork]:
+    def _take_in_hand(self, tx: Turn, ledger: Ledger, reports: Sequence[Report]) -> AtWork:
         """Locks what was reported on, before anything is read: who waits for a family
         must hold none, so that no two wait for each other. What is at work by then."""
         foreseen = foresee(reports, self.plans)
@@ -260,7 +256,6 @@ class Turns:
         ledger.add_runs(hand.heads)
         ledger.add_tasks(hand.tasks)
         ledger.add_stages(hand.stages)
-        self._at_work = {ref.run for ref in hand.active}
         return hand.active
 
     def _load(
@@ -400,10 +395,9 @@ class Turns:
         self.plans.kept()
         self.placing.kept()
         self.standing.durations.kept(self._clock.now())
-        if self._run is None and len(self.plans) > max(self.most_plans, 2 * len(self._at_work)):
+        if self._run is None and self.plans.age(self.most_plans):
             # Runs that other schedulers have ended would never be forgotten here.
-            self.plans.retain(self._at_work)
-            self.standing.durations.retain(self._at_work)
+            self.standing.durations.retain(self.plans)
 
     def forget(self, run: int) -> None:
         """It has ended."""

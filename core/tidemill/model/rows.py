@@ -100,19 +100,19 @@ class StageRow(NamedTuple):
         return StageRef(self.run, self.step)
 
 
-class AtWork(NamedTuple):
-    """How many tasks of a stage are queued, running or delegated, and their lane: tasks of a
-    stage become ready together."""
-
-    tasks: int
-    lane: int
-
-
 class Queue(NamedTuple):
     """What ready tasks are read from in order: a lane of a pool."""
 
     pool: str
     lane: int
+
+
+class AtWork(NamedTuple):
+    """How much is offered or at work: by queue, how many tasks workers have or may take; by
+    stage, how many are queued, reserved, running or delegated, where that is `limited`."""
+
+    queues: dict[Queue, int]
+    stages: dict[StageRef, int]
 
 
 class ExpansionRow(NamedTuple):
@@ -136,7 +136,8 @@ class TaskRow(NamedTuple):
     `epoch` that of the broker in which it was offered last. `ready_at` is since when it can
     be offered, `place` where it stands in the line of its pool and `lane` (0 short, 1 long):
     see `tidemill.model.line`. `target` is the worker that it was placed on, empty where it is
-    offered to all of its pool."""
+    offered to all of its pool. `limited` ones may not all be at work at once: their step or
+    pipeline has a `max_parallel`."""
 
     run: int
     ordinal: int
@@ -162,6 +163,7 @@ class TaskRow(NamedTuple):
     place: float = 0.0
     lane: int = 0
     target: str = ""
+    limited: bool = False
 
     @property
     def ref(self) -> TaskRef:

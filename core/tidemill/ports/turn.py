@@ -35,7 +35,7 @@ class Hand(NamedTuple):
     heads: list[RunRow]
     tasks: list[TaskRow]
     stages: list[StageRow]
-    active: dict[StageRef, AtWork]
+    active: AtWork
 
 
 class Alarms(Protocol):
@@ -130,8 +130,10 @@ class Turn(Alarms, Protocol):
         """The first timer: of a task at work, also one that has passed; of one that is
         ready, after `now`; of a schedule; of an alarm; of an event that waits for more."""
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, AtWork]:
-        """Of each stage of these runs, or of all, how much of it is at work or offered."""
+    def active(self) -> AtWork: ...
+
+    def limited(self, runs: Iterable[int]) -> dict[StageRef, int]:
+        """The `stages` of what is at work, of these runs."""
 
     def ready(
         self,

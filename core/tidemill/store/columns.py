@@ -142,7 +142,9 @@ def _qualified(condition: str) -> str:
     return condition
 
 
-READY, ACTIVE, TIMED = map(_words, (tables.READY, tables.ACTIVE, tables.TIMED))
+READY, ACTIVE, LIMITED, TIMED = map(
+    _words, (tables.READY, tables.ACTIVE, tables.LIMITED, tables.TIMED)
+)
 OPEN: ColumnElement[bool] = literal_column(f"run.{tables.OPEN}")
 AWAITING: ColumnElement[bool] = literal_column(
     f"task.state = '{TaskState.AWAITING_APPROVAL.value}'"

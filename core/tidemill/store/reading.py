@@ -32,6 +32,7 @@ from tidemill.store.columns import (
     EXPANSION,
     EXPANSION_COLUMNS,
     HELD,
+    LIMITED,
     OPEN,
     PIPELINE,
     READY,
@@ -187,14 +188,18 @@ class Reading(Dialected):
 
     @cached_property
     def active(self) -> Select[Any]:
-        columns = (TASK.c.run, TASK.c.step)
-        load = (func.count(), func.max(TASK.c.lane))
-        return select(*columns, *load).where(ACTIVE).group_by(*columns)
+        columns = (TASK.c.pool, TASK.c.lane)
+        return select(*columns, func.count()).where(ACTIVE).group_by(*columns)
 
     @cached_property
-    def active_in(self) -> Select[Any]:
+    def limited(self) -> Select[Any]:
+        columns = (TASK.c.run, TASK.c.step)
+        return select(*columns, func.count()).where(LIMITED).group_by(*columns)
+
+    @cached_property
+    def limited_in(self) -> Select[Any]:
         rows = self._rows(number=int)
-        return self.active.join(rows, TASK.c.run == rows.c.number)
+        return self.limited.join(rows, TASK.c.run == rows.c.number)
 
     @cached_property
     def family(self) -> Select[Any]:

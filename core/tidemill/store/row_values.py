@@ -39,12 +39,13 @@ class Rows:
     def task(self, row: Sequence[Any]) -> TaskRow:
         values = list(row)
         values[_STATE] = _TASK_STATES[values[_STATE]]
+        values[_LIMITED] = bool(values[_LIMITED])
         if values[_OUTPUTS] is not None:
             values[_OUTPUTS] = self.json(values[_OUTPUTS])
         return TaskRow(*values)
 
 
-_STATE, _OUTPUTS = TaskRow._fields.index("state"), TaskRow._fields.index("outputs")
+_STATE, _OUTPUTS, _LIMITED = map(TaskRow._fields.index, ("state", "outputs", "limited"))
 
 
 def _as_it_is(value: Any) -> Any:

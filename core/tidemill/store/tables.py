@@ -34,6 +34,7 @@ def _partial(name: str, *columns: str, where: str) -> Index:
 
 READY = "state = 'ready' AND pool IS NOT NULL"
 ACTIVE = "state IN ('queued', 'reserved', 'running', 'delegated') AND pool IS NOT NULL"
+LIMITED = f"{ACTIVE} AND limited"
 TIMED = (
     "state IN ('queued', 'reserved', 'running', 'delegated', 'awaiting_approval')"
     " AND run_at IS NOT NULL AND pool IS NOT NULL"
@@ -305,11 +306,13 @@ class Task(SQLModel, table=True):
     place: float = 0.0
     lane: int = 0
     target: str = ""
+    limited: bool = False
 
     __table_args__ = (
         _partial("task_ready", "pool", "lane", "place", "run", "ordinal", where=READY),
         _partial("task_later", "run_at", where=READY),
-        _partial("task_active", "run", "step", where=ACTIVE),
+        _partial("task_active", "pool", "lane", where=ACTIVE),
+        _partial("task_limited", "run", "step", where=LIMITED),
         _partial("task_timer", "run_at", where=TIMED),
         _partial("task_awaiting", "run", where="state = 'awaiting_approval'"),
         Index("task_step", "run", "step"),

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from tidemill.model.rows import (
+    NO_WORKER,
     AttemptRow,
     AtWork,
     DecisionRow,
@@ -178,14 +179,14 @@ class SqlTransaction(
         statements: list[tuple[Prepared, Mapping[str, Any]]] = [
             (self._sql.prepared(name), {"rows": fold(rows)}) for name, rows in asked.items()
         ]
-        statements.append((self._sql.prepared("active"), {}))
-        *rows, active = self._driver.fetch_all(statements)
+        statements += self._counting()
+        *rows, active, limited = self._driver.fetch_all(statements)
         found |= zip(asked, rows, strict=True)
         return Hand(
             [self._read.run(row) for row in found["lock"]],
             [self._read.task(row) for row in [*found["tasks"], *found["tasks_of_stages"]]],
             [StageRow(*row) for row in found["stages"]],
-            _counts(active),
+            _at_work(active, limited),
         )
 
     def decisions(self, run: int) -> list[DecisionRow]:
@@ -205,12 +206,14 @@ class SqlTransaction(
         timers = [at for rows in self._driver.fetch_all(asked) for (at,) in rows]
         return min((float(at) for at in timers if at is not None), default=None)
 
-    def active(self, runs: Iterable[int] | None = None) -> dict[StageRef, AtWork]:
-        if runs is None:
-            found = self._fetch("active")
-        else:
-            found = self._select("active_in", [(number,) for number in runs])
-        return _counts(found)
+    def active(self) -> AtWork:
+        return _at_work(*self._driver.fetch_all(self._counting()))
+
+    def _counting(self) -> list[tuple[Prepared, Mapping[str, Any]]]:
+        return [(self._sql.prepared(name), {}) for name in ("active", "limited")]
+
+    def limited(self, runs: Iterable[int]) -> dict[StageRef, int]:
+        return _by_stage(self._select("limited_in", [(number,) for number in runs]))
 
     def ready(
         self,
@@ -301,5 +304,10 @@ class SqlTransaction(
         self._write("record", values)
 
 
-def _counts(rows: Iterable[Sequence[Any]]) -> dict[StageRef, AtWork]:
-    return {StageRef(run, step): AtWork(count, lane) for run, step, count, lane in rows}
+def _at_work(active: Iterable[Sequence[Any]], limited: Iterable[Sequence[Any]]) -> AtWork:
+    queues = {Queue(pool, lane): count for pool, lane, count in active if pool != NO_WORKER}
+    return AtWork(queues, _by_stage(limited))
+
+
+def _by_stage(limited: Iterable[Sequence[Any]]) -> dict[StageRef, int]:
+    return {StageRef(run, step): count for run, step, count in limited}

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _tasks()
     _schedules()
     _reservations()
+    _limits()
     _backfills()
     op.add_column("pipeline", sa.Column("commit", sa.String(), nullable=False, server_default=""))
     op.add_column("worker", sa.Column("resources", sa.JSON(), nullable=False, server_default="{}"))
@@ -164,11 +165,20 @@ def _triggers() -> None:
 
 def _reservations() -> None:
     for name, columns, where in (
-        ("task_active", ["run", "step"], _ACTIVE),
+        ("task_active", ["pool", "lane"], _ACTIVE),
         ("task_timer", ["run_at"], _TIMED),
     ):
         op.drop_index(name, "task")
         _index(name, "task", columns, where)
+
+
+def _limits() -> None:
+    """Whether an older task is limited, its row does not say: it counts as if it were."""
+    limited: sa.Column[bool] = sa.Column(
+        "limited", sa.Boolean(), nullable=False, server_default=sa.true()
+    )
+    op.add_column("task", limited)
+    _index("task_limited", "task", ["run", "step"], f"{_ACTIVE} AND limited")
 
 
 def _backfills() -> None:
