@@ -9,15 +9,16 @@ from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
+MIB = 1 << 20
 
 
 def detected(groups: Path = GROUPS, own: Path = OWN) -> dict[str, float]:
-    """`cpu` in cores, `memory` in bytes."""
+    """`cpu` in cores, `memory` in bytes, down to whole MiB: nobody reads the rest."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     folders = list(_folders(groups, own))
     return {
         "cpu": min([float(len(os.sched_getaffinity(0))), *_quotas(folders)]),
-        "memory": float(min([memory, *_bounds(folders)])),
+        "memory": float(min([memory, *_bounds(folders)]) // MIB * MIB),
     }
 
 
