@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench bench-fleet chaos simulate lock clean
+.PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench bench-fleet bench-order chaos simulate lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,11 @@ bench: $(DEV) ## Compare with the Python floor, make, ninja, doit, luigi and sna
 
 bench-fleet: $(DEV) ## Compare the fleet with task queues, Prefect and Airflow (some 15 minutes)
 	@$(BIN)/python tests/benchmarks/fleet $(ARGS)
+
+bench-order: $(DEV) ## Simulate the order of dispatch under load: tables and picture of the docs
+	@cd tests/benchmarks && ../../$(BIN)/python -m order tables --write ../../docs/explanation/order.md
+	@cd tests/benchmarks && ../../$(BIN)/python -m order large $(ARGS) \
+		--write ../../docs/explanation/order.md --picture ../../docs/pictures/load.svg
 
 chaos: $(DEV) ## Kill, stop and cut off parts of a real fleet, for 40 minutes; report in .chaos/
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-1000} CHAOS_TASKS=$${CHAOS_TASKS:-50000} \
