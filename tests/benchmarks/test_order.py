@@ -14,14 +14,15 @@ import pytest
 from order import graphs, large, picture, stored, tables
 from order.graphs import Graph, Sketch
 from order.knowing import cold, histories
-from order.loads import Arrival, Deadlines, crowd, tasks, together
+from order.loads import Arrival, Deadlines, crowd, tasks
 from order.orders import AsAirflow, ByPriority, Ideal, Order, Tidemill
 from order.outcome import Outcome, Summary, mean
 from order.real import Fleet
 from order.world import simulate
+from postgres import Postgres
 
 from tidemill.errors import UsageError
-from tidemill.store.database import open_sqlite
+from tidemill.store.database import open_postgres, open_sqlite
 from tidemill.store.sql import SqlStore
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +158,10 @@ def test_the_real_turns_differ_from_first_in_first_out() -> None:
 # --- stored history ----------------------------------------------------------------
 
 
+def past() -> list[Arrival]:
+    return [Arrival(0.0, graphs.blast(), seed=1), Arrival(100.0, graphs.bwa(), seed=2)]
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """Of a scheduler that has driven some runs."""
@@ -164,7 +169,7 @@ def database(tmp_path: Path) -> Path:
     store = SqlStore(open_sqlite(path))
     fleet = Fleet(8, store=store)
     fleet.know([graphs.blast(), graphs.bwa()])
-    fleet.run(together([graphs.blast(), graphs.bwa()], 3))
+    fleet.run(past())
     return path
 
 
@@ -172,9 +177,9 @@ def test_the_load_of_a_stored_history_is_simulated_as_it_was(database: Path) -> 
     found = stored.read(str(database))
     assert [arrival.graph.pipeline for arrival in found.arrivals] == ["blast", "bwa"]
     assert found.slots == 8
-    expected = [run.seconds() for run in together([graphs.blast(), graphs.bwa()], 3)]
-    for arrival, seconds in zip(found.arrivals, expected, strict=True):
-        assert arrival.seconds() == pytest.approx(seconds, abs=1e-3)
+    for arrival, run in zip(found.arrivals, past(), strict=True):
+        assert arrival.at == run.at
+        assert arrival.seconds() == pytest.approx(run.seconds(), abs=1e-3)
     assert found.means["bwa"].keys() == graphs.bwa().means.keys()
     again = simulate(8, Tidemill(found.known), found.arrivals)
     assert len(again.over) == 43 + 104
@@ -182,7 +187,19 @@ def test_the_load_of_a_stored_history_is_simulated_as_it_was(database: Path) -> 
 
 def test_a_stored_history_comes_as_many_times_as_fast_as_one_says(database: Path) -> None:
     slow, fast = stored.read(str(database)), stored.read(str(database), 4)
-    assert [a.at / 4 for a in slow.arrivals] == pytest.approx([a.at for a in fast.arrivals])
+    assert [arrival.at for arrival in slow.arrivals] == [0, 100]
+    assert [arrival.at for arrival in fast.arrivals] == [0, 25]
+
+
+def test_the_history_of_a_fleet_is_read_from_its_postgresql(postgres: Postgres) -> None:
+    url = postgres.database()
+    fleet = Fleet(8, store=SqlStore(open_postgres(url)))
+    fleet.know([graphs.blast()])
+    fleet.run(past()[:1])
+    found = stored.read(url)
+    assert [arrival.graph.name for arrival in found.arrivals] == ["blast #1"]
+    assert found.arrivals[0].seconds() == pytest.approx(past()[0].seconds(), abs=1e-3)
+    assert found.known(found.arrivals[0].graph).keys() == graphs.blast().means.keys()
 
 
 def order(*words: str) -> subprocess.CompletedProcess[str]:
