@@ -53,6 +53,8 @@ bench-order: $(DEV) ## Simulate the order of dispatch under load: tables and pic
 	@cd tests/benchmarks && ../../$(BIN)/python -m order tables --write ../../docs/explanation/order.md
 	@cd tests/benchmarks && ../../$(BIN)/python -m order large $(ARGS) \
 		--write ../../docs/explanation/order.md --picture ../../docs/pictures/load.svg
+	@cd tests/benchmarks && ../../$(BIN)/python -m order large --runs 510 --slots 1000 $(ARGS) \
+		--write ../../docs/explanation/order.md
 
 chaos: $(DEV) ## Kill, stop and cut off parts of a real fleet, for 40 minutes; report in .chaos/
 	@CHAOS_FAULTS=$${CHAOS_FAULTS:-1000} CHAOS_TASKS=$${CHAOS_TASKS:-50000} \
