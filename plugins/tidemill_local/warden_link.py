@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
@@ -39,6 +40,8 @@ class WardenLink:
         lasting: bool,
     ) -> None:
         self.alive = True
+        self._asked: deque[tuple[bytes, socket.socket]] = deque()
+        """Keepers that the warden has not been asked for yet, with their ends."""
         self._on_buried = on_buried
         self._on_refused = on_refused
         self._on_lost = on_lost
@@ -70,17 +73,42 @@ class WardenLink:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         packet = protocol.NEW_KEEPER + b"%d\0" % number + os.fsencode(folder)
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", theirs.fileno()))
+        self._asked.append((packet, theirs))
         try:
-            self._socket.sendmsg([packet], [rights])
+            self._ask()
         except OSError as error:
             ours.close()
             self._lost()
             raise ConnectionError("the warden has died") from error
-        finally:
-            theirs.close()
         ours.setblocking(False)
         return ours
+
+    def _ask(self) -> None:
+        """Sends what the warden has room for, and the rest when it has some again: it forks one
+        keeper after the other, and hundreds of steps may start at once.
+
+        Raises:
+            OSError: it has died.
+        """
+        while self._asked:
+            packet, theirs = self._asked[0]
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", theirs.fileno()))
+            try:
+                self._socket.sendmsg([packet], [rights])
+            except BlockingIOError:
+                if self._loop is not None:
+                    self._loop.add_writer(self._socket.fileno(), self._on_writable)
+                return
+            self._asked.popleft()
+            theirs.close()
+        if self._loop is not None:
+            self._loop.remove_writer(self._socket.fileno())
+
+    def _on_writable(self) -> None:
+        try:
+            self._ask()
+        except OSError:
+            self._lost()
 
     async def close(self, patience: float) -> None:
         """Lets the warden end, which it does when its keepers have; kills it if it hangs."""
@@ -89,6 +117,8 @@ class WardenLink:
             await asyncio.to_thread(self._process.wait)
             return
         if self.alive:
+            self._loop.remove_writer(self._socket.fileno())
+            self._ask_no_more()
             self._socket.shutdown(socket.SHUT_WR)
             try:
                 await asyncio.wait_for(asyncio.shield(self._gone), patience)
@@ -110,12 +140,19 @@ class WardenLink:
             number, code = text.split()
             self._on_refused(int(number), int(code))
 
+    def _ask_no_more(self) -> None:
+        """Whoever has the other ends hears of it."""
+        while self._asked:
+            self._asked.popleft()[1].close()
+
     def _lost(self) -> None:
         self.alive = False
         if self._loop is None or self._gone is None:
             return
         self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
+        self._ask_no_more()
         self._process.wait()  # its end of the socket is closed: it has ended
         self._gone.set_result(None)
         self._on_lost()

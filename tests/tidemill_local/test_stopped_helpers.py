@@ -13,6 +13,8 @@ from tidemill.spi import Reason, boot_time
 from tidemill.testing.executor.bench import LIMIT, Bench
 
 SECONDS = 0.3
+MANY = 400
+"""More than a socket of this kind takes in, which is some 280."""
 
 
 async def test_a_step_whose_time_ended_unseen_is_not_brought_back(leased: Bench, mark: str) -> None:
@@ -53,6 +55,19 @@ async def test_helpers_are_at_rest_when_the_time_is_over(leased: Bench) -> None:
     before = cpu_seconds(helpers)
     await asyncio.sleep(SECONDS)
     assert cpu_seconds(helpers) - before < SECONDS / 10
+
+
+async def test_more_steps_than_a_busy_warden_can_be_asked_for_all_run(bench: Bench) -> None:
+    """It forks one keeper after the other: what it has no room for waits, and so does nobody
+    else."""
+    await bench.text("echo it is up")
+    os.kill(warden(), signal.SIGSTOP)
+    starts = [asyncio.create_task(bench.start("true")) for _ in range(MANY)]
+    await asyncio.sleep(SECONDS)
+    os.kill(warden(), signal.SIGCONT)
+    running = await asyncio.gather(*starts)
+    outcomes = await asyncio.gather(*(each.end() for each in running))
+    assert all(outcome.ok for outcome in outcomes)
 
 
 def cpu_seconds(pids: list[int]) -> float:
