@@ -16,13 +16,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from drip import LANES, LINKS
 
-from tidemill.app import processes
 from tidemill.app.fleet import Fleet
 from tidemill.app.health import Health
-from tidemill.app.processes.worker import WorkerOptions, run_worker
+from tidemill.app.processes import worker
+from tidemill.app.processes.worker import WorkerOptions
 from tidemill.project import find_project
 from tidemill.spi import ArgvAction, Handle, Outcome, SavedFile, StepIO, Work, exited
 
@@ -52,8 +53,8 @@ class Noop:
     self_fencing = False
     recovers = False
 
-    def __init__(self, scratch: Path, *, leased: bool) -> None:
-        del scratch, leased
+    def __init__(self, scratch: Path, *, leased: bool, recoverable: bool) -> None:
+        del scratch, leased, recoverable
         self._ticking: dict[str, tuple[int, int]] = {}
 
     def get(self, kind: str) -> Noop:
@@ -106,17 +107,19 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+async def _work(given: argparse.Namespace) -> None:
+    await worker.run_worker(
+        find_project(Path.cwd()),
+        Fleet(nats=given.nats),
+        WorkerOptions(slots=given.slots),
+        health=Health(),
+        lease=given.lease,
+    )
+
+
 if __name__ == "__main__":
     given = _options()
     logging.basicConfig(level=logging.WARNING)
     Noop.seconds, Noop.ticks = given.seconds, Ticks(given.rate)
-    processes.InstalledExecutors = Noop  # type: ignore[assignment,misc]
-    asyncio.run(
-        run_worker(
-            find_project(Path.cwd()),
-            Fleet(nats=given.nats),
-            WorkerOptions(slots=given.slots),
-            health=Health(),
-            lease=given.lease,
-        )
-    )
+    with mock.patch.object(worker, "InstalledExecutors", Noop):
+        asyncio.run(_work(given))
