@@ -3,9 +3,12 @@
 The graphs are those of executions that WfCommons publishes (Coleman et al., 2022): each is
 generated here from the counts that make it, with the same needs of every single task; that
 they are the same graphs was checked against the ones in the package wfcommons 1.6. The usual
-durations are the means of each kind of task as recorded in executions (wfcommons/WfInstances
-at 4d1d2d5a1fe7), of the smallest data set of the application where not said otherwise; how
-much the tasks of a kind differ is given beside them, as standard deviation over mean.
+durations are near to the means of each kind of task that were recorded in executions
+(wfcommons/WfInstances at 4d1d2d5a1fe7). Not all are means that were read there: genome's
+`individuals_merge` and epigenomics' `mapMerge` and `chr21` are estimates within the published
+ranges, some more follow from published sums, montage's are of a smaller instance (005d), and
+seismology's of a distribution that was fitted. How much the tasks of a kind differ is given
+beside them, as standard deviation over mean.
 """
 
 from __future__ import annotations
