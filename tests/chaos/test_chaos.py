@@ -1,6 +1,7 @@
 """Real processes, a real PostgreSQL and a NATS cluster of three, each on a host of its own,
-killed, stopped and cut off at random, several at a time, while work goes on. The steps keep a
-ledger of their own, which must agree with the database.
+killed, stopped and cut off at random, several at a time, while work goes on: runs that people
+start, schedules, events, ends that start others, steps that only one worker may take, limits. The
+steps keep a ledger of their own, which must agree with the database.
 
 `make chaos` does it for long. Settings: CHAOS_FAULTS and CHAOS_TASKS (both are reached),
 CHAOS_SEED, CHAOS_GAP (seconds between two faults, at least, on average), CHAOS_ONLY (kinds of
@@ -14,7 +15,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import network
@@ -22,10 +23,11 @@ import psycopg
 import pytest
 from chaos_checks import Checks
 from chaos_client import Client
-from chaos_end import open_runs, problems
+from chaos_end import behind, news, open_runs, problems
 from chaos_faults import SLOTS, WORKERS, Monkey
 from chaos_report import report, shown, timeline
 from chaos_shapes import filler, source
+from chaos_timed import CONFIGURATION, FEW, FEW_SLOTS, TIMED
 from chaos_work import Work
 from ledger import Ledger, most_at_once
 from network import Network
@@ -75,6 +77,7 @@ def fleet(folder: Path, hosts: Network | None) -> Iterator[Fleet]:
     programs = find()
     if programs is None:
         pytest.skip("PostgreSQL's programs are not installed")
+    (folder / "tidemill.toml").write_text(CONFIGURATION)
     made = Fleet(folder, programs, servers=3, lease=LEASE, network=hosts, fsync="on")
     yield made
     made.stop()
@@ -103,7 +106,13 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     idle, healed = time.time(), time.monotonic()
     monkey.heal()
     work.end()
-    _settle(fleet, monkey)
+    _settle(lambda: behind(fleet), fleet, monkey)
+    for name in TIMED:
+        assert client.ask("pause", name) == 1
+    lost = [fault.at for fault in monkey.faults if fault.kind == "all of NATS lost"]
+    _settle(
+        lambda: [*open_runs(fleet), *(work.news.wanted(lost) - news(fleet).keys())], fleet, monkey
+    )
     settings = {
         "seed": SEED,
         "lease": LEASE,
@@ -112,7 +121,8 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
         "seconds to the end of all runs, once healed": round(time.monotonic() - healed, 1),
     }
     ended = time.monotonic()
-    _fill_all_slots(fleet, client, ledger, work, checks)
+    for pool, slots in (("default", SLOTS * len(WORKERS)), (FEW, FEW_SLOTS)):
+        _fill_all_slots(pool, slots, fleet, client, ledger, work, checks)
     _use_up_all_work(client, checks)
     checks.end()
     checks.look(rest=0)
@@ -120,7 +130,8 @@ def test_whoever_dies_nothing_is_lost_or_done_twice(
     time.sleep(max(0, ended + 2 * LEASE - time.monotonic()))
     zombies = [run for run in ledger.runs() if run in checks.checked]
     checks.problems += [f"at work on run {run}, which had ended" for run in zombies]
-    checks.problems += [*monkey.problems, *problems(fleet, work)]
+    checks.problems += [*monkey.problems, *checks.across.problems()]
+    checks.problems += problems(fleet, work, lost)
 
     found = report(fleet, monkey.faults, checks, idle, settings)
     (folder / "report.json").write_text(json.dumps(found, indent=2))
@@ -162,32 +173,39 @@ def _raise_errors(work: Work, checks: Checks) -> None:
             raise error
 
 
-def _settle(fleet: Fleet, monkey: Monkey) -> None:
+def _settle(left: Callable[[], Sequence[object]], fleet: Fleet, monkey: Monkey) -> None:
+    """Until nothing is left of what there is to do."""
     until = time.monotonic() + SETTLE_SECONDS
-    left: list[tuple[object, ...]] = []
+    found: Sequence[object] = []
     while time.monotonic() < until:
         monkey.turn()
         with contextlib.suppress(psycopg.OperationalError):  # it has just been started
-            left = open_runs(fleet)
-            if not left:
+            found = left()
+            if not found:
                 return
         time.sleep(0.2)
-    raise AssertionError(f"these do not end: {left}\n{fleet.logs()}")
+    raise AssertionError(f"these do not end: {found}\n{fleet.logs()}")
 
 
 def _fill_all_slots(
-    fleet: Fleet, client: Client, ledger: Ledger, work: Work, checks: Checks
+    pool: str,
+    slots: int,
+    fleet: Fleet,
+    client: Client,
+    ledger: Ledger,
+    work: Work,
+    checks: Checks,
 ) -> None:
     """No slot was lost on the way."""
-    slots = SLOTS * len(WORKERS)
-    _apply(fleet, "filler", filler(ledger, slots))
-    run = client.ask("trigger", "filler")
+    name = f"filler_{pool}"
+    _apply(fleet, name, filler(ledger, slots, pool))
+    run = client.ask("trigger", name)
     assert run is not None
-    work.runs[run] = "filler"
+    work.runs[run] = name
     assert fleet.to_the_end(run, 60) == "succeeded"
     spans = [span for attempts in ledger.read(run).values() for span in attempts.values()]
     if most_at_once(spans) != slots:
-        checks.problems.append(f"{most_at_once(spans)} of {slots} slots were used")
+        checks.problems.append(f"{most_at_once(spans)} of {slots} slots of {pool} were used")
     checks.checked[run] = "succeeded"
     ledger.remove(run)
 
@@ -195,7 +213,7 @@ def _fill_all_slots(
 def _use_up_all_work(client: Client, checks: Checks) -> None:
     """Nothing is left in NATS that nobody takes. What a killed worker was handed and had not
     claimed comes again after `ACK_WAIT`; until then it hinders nobody."""
-    for stream in ("TIDE_WORK", "TIDE_RESULTS"):
+    for stream in ("TIDE_WORK", "TIDE_RESULTS", "TIDE_EVENTS_IN"):
         left: int | None = None
         until = time.monotonic() + 2 * ACK_WAIT
         while time.monotonic() < until:

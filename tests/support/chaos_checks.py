@@ -15,11 +15,14 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import psycopg
+from chaos_across import Across
 from chaos_shapes import SHAPES, Shape
 from chaos_work import ENDED, Work
 from ledger import Ledger, Span, Spans, most_at_once, overlaps
 
 OVER = {"succeeded", "failed", "timed_out", "cancelled", "lost", "skipped", "upstream_failed"}
+WITHDRAWN = "schedule IS NULL AND cause->>'kind' = 'schedule'"
+"""Of runs: they were made ahead, and taken back when their schedule was paused."""
 AT_ONCE = 200
 """Runs that are looked at in one go."""
 
@@ -53,6 +56,7 @@ class Checks(threading.Thread):
         self.resumed: list[float] = []
         """Seconds from the last word of an attempt that was interrupted to the next one's
         first."""
+        self.across = Across()
         self.error: BaseException | None = None
         self._database, self._ledger, self._work, self._rest = database, ledger, work, rest
         self._over = threading.Event()
@@ -80,8 +84,8 @@ class Checks(threading.Thread):
 
     def _some(self, connection: psycopg.Connection[Any], before: float) -> bool:
         found = connection.execute(
-            f"SELECT number, pipeline, state, coalesce(root, number) FROM run WHERE {ENDED}"
-            " AND ended_at < %s AND NOT number = ANY(%s) LIMIT %s",
+            f"SELECT number, pipeline, state, coalesce(root, number), due_at, {WITHDRAWN}"
+            f" FROM run WHERE {ENDED} AND ended_at < %s AND NOT number = ANY(%s) LIMIT %s",
             (before, list(self.checked), AT_ONCE),
         ).fetchall()
         tasks: dict[int, list[Task]] = defaultdict(list)
@@ -92,17 +96,26 @@ class Checks(threading.Thread):
             (numbers,),
         ):
             tasks[row[0]].append(Task(*row))
-        for number, pipeline, state, root in found:
-            self._check(number, pipeline, state, tasks[number], root in self._work.cancelled)
+        for number, pipeline, state, root, due_at, withdrawn in found:
+            may = withdrawn or root in self._work.cancelled
+            self._check(number, pipeline, state, tasks[number], due_at, may_be_cancelled=may)
         return len(found) == AT_ONCE
 
     def _check(
-        self, number: int, pipeline: str, state: str, tasks: list[Task], cancelled: bool
+        self,
+        number: int,
+        pipeline: str,
+        state: str,
+        tasks: list[Task],
+        due_at: float | None,
+        *,
+        may_be_cancelled: bool,
     ) -> None:
         said = self._ledger.read(number)
         run = CheckedRun(f"{pipeline} {number}", SHAPES[pipeline], tasks, said)
         self.problems += run.problems()
-        if state != "succeeded" and not (cancelled and state == "cancelled"):
+        self.across.add(number, pipeline, due_at, said)
+        if state != "succeeded" and not (may_be_cancelled and state == "cancelled"):
             self.problems.append(f"run {number} of {pipeline} {state}")
         self.checked[number] = state
         self._ledger.remove(number)

@@ -1,19 +1,27 @@
 """A client of the fleet: a process of its own, on a host of its own, that calls what the
-commands `trigger`, `cancel` and `retry` call, without starting Python for each. It also counts
-what waits in NATS."""
+commands `trigger`, `cancel`, `retry`, `emit` and `pause` call, without starting Python for each. It
+also sends events over NATS, and counts what waits there."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import nats.errors
+import nats.js.errors
+from chaos_timed import SUBJECT
+
 from fleet import Fleet
 from tidemill.app import request_cancel, retry, trigger
+from tidemill.app.events import emit
 from tidemill.app.fleet import fleet
+from tidemill.app.pausing import pause
 from tidemill.app.reach import access
+from tidemill.broker import subjects
 from tidemill.broker.connection import connect
 from tidemill.errors import TidemillError
 from tidemill.project import Project
@@ -52,16 +60,22 @@ class Client:
 def main(folder: Path) -> None:
     project = Project(folder)
     for line in sys.stdin:
-        verb, of = line.split()
+        verb, *of = line.split()
         try:
-            print("done", _do(project, verb, of), flush=True)
-        except TidemillError as error:
+            print("done", _do(project, verb, *of), flush=True)
+        except (TidemillError, TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             print(f"{line.strip()}: {error}", file=sys.stderr, flush=True)
             print("unknown", flush=True)
         gc.collect()  # each call opens the database
 
 
-def _do(project: Project, verb: str, of: str) -> int:
+def _do(project: Project, verb: str, of: str, key: str = "") -> int:
+    if verb == "emit":
+        return int(emit(project, SUBJECT, json.dumps({"k": of}), key).new)
+    if verb == "publish":
+        return asyncio.run(_publish(project, json.dumps({"k": of}), key))
+    if verb == "pause":
+        return len(pause(project, of, None, "the end"))
     if verb == "trigger":
         return trigger(project, of, {})
     if verb == "retry":
@@ -69,6 +83,18 @@ def _do(project: Project, verb: str, of: str) -> int:
     if verb == "waiting":
         return asyncio.run(_waiting(project, of))
     request_cancel(project, int(of))
+    return 0
+
+
+async def _publish(project: Project, data: str, key: str) -> int:
+    found = access(fleet(project))
+    assert found is not None
+    client = await connect(found, "sender", brief=True)
+    try:
+        headers = {"Nats-Msg-Id": key}
+        await client.jetstream().publish(subjects.event(SUBJECT), data.encode(), headers=headers)
+    finally:
+        await client.close()
     return 0
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from chaos_timed import FEW, PLACED_WORKER
 from network import CUTS, Host
 
 from fleet import Fleet, NatsServer
@@ -22,6 +23,9 @@ from fleet import Fleet, NatsServer
 SLOTS = 4
 SCHEDULERS = ("s0", "s1")
 WORKERS = ("w0", "w1", "w2")
+OF_FEW = ("p0", "p1")
+"""The workers of the pool that has few slots."""
+ALL_WORKERS = WORKERS + OF_FEW
 DRAIN_SECONDS = 60.0
 """How long a process that is told to end may take, faults included."""
 
@@ -61,17 +65,17 @@ class Monkey:
         self.problems: list[str] = []
         kinds = self._all_kinds()
         self._kinds = {name: kinds[name] for name in only or kinds}
-        for name in (*SCHEDULERS, *WORKERS):
+        for name in (*SCHEDULERS, *ALL_WORKERS):
             self._begin(name)
 
     def _all_kinds(self) -> dict[str, tuple[float, Callable[[], Fault | None]]]:
         """With how often each comes, and what it does; None where it cannot be just now."""
         always: dict[str, tuple[float, Callable[[], Fault | None]]] = {
-            "worker killed": (18, lambda: self._kill(WORKERS)),
+            "worker killed": (18, lambda: self._kill(ALL_WORKERS)),
             "scheduler killed": (12, lambda: self._kill(SCHEDULERS)),
-            "worker drained": (4, lambda: self._drain(WORKERS)),
+            "worker drained": (4, lambda: self._drain(ALL_WORKERS)),
             "scheduler ended": (4, lambda: self._drain(SCHEDULERS)),
-            "worker stopped": (9, lambda: self._stop(WORKERS)),
+            "worker stopped": (9, lambda: self._stop(ALL_WORKERS)),
             "scheduler stopped": (10, lambda: self._stop(SCHEDULERS)),
             "PostgreSQL restarted": (5, self._restart_postgres),
             "NATS server killed": (5, self._kill_nats),
@@ -79,7 +83,7 @@ class Monkey:
             "all of NATS lost": (0.7, self._lose_nats),
         }
         cuts: dict[str, tuple[float, Callable[[], Fault | None]]] = {
-            "worker cut off": (14, lambda: self._cut(WORKERS)),
+            "worker cut off": (14, lambda: self._cut(ALL_WORKERS)),
             "scheduler cut off": (10, lambda: self._cut(SCHEDULERS)),
             "NATS server cut off": (3, self._cut_nats),
             "PostgreSQL cut off": (4, lambda: self._cut(("postgres",))),
@@ -132,7 +136,8 @@ class Monkey:
             self._fleet.scheduler(name)
             return
         again = f"{name}.{next(self._numbers)}"  # as in a cluster; else as on a host of its own
-        self._fleet.worker(name, SLOTS, called=self._dice.choice([name, again]))
+        called = self._dice.choice([name, again])
+        self._fleet.worker(name, SLOTS, *_options(name), called=called)
 
     def _kill(self, names: tuple[str, ...]) -> Fault | None:
         name = self._one([n for n in names if self._fleet.processes[n].poll() is None])
@@ -154,7 +159,7 @@ class Monkey:
         process = self._fleet.processes[name]
         process.terminate()
         self._draining[name] = (process, time.monotonic() + DRAIN_SECONDS)
-        word = "drained" if name in WORKERS else "ended"
+        word = "drained" if name in ALL_WORKERS else "ended"
         return self._fault(f"{_kind(name)} {word}", name, 0)
 
     def _look_at_draining(self) -> None:
@@ -298,6 +303,17 @@ class Monkey:
         return Fault(time.time(), kind, target, round(seconds, 3))
 
 
+def _options(name: str) -> list[str]:
+    if name in OF_FEW:
+        return ["--pool", FEW]
+    if name == PLACED_WORKER:
+        return ["--resources", "cpu=3,memory=4GiB,gpu=1", "--label", "site=far"]
+    return ["--resources", "cpu=3,memory=4GiB"]
+
+
 def _kind(name: str) -> str:
     named = {"postgres": "PostgreSQL", "client": "client"}
-    return named.get(name) or {"s": "scheduler", "w": "worker", "n": "NATS server"}[name[0]]
+    return (
+        named.get(name)
+        or {"s": "scheduler", "w": "worker", "p": "worker", "n": "NATS server"}[name[0]]
+    )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chaos_checks import Checks
-from chaos_end import OUTCOMES, REFUSED
+from chaos_end import MISSED, OUTCOMES, REFUSED
 from chaos_faults import Fault
 
 from fleet import Fleet
@@ -27,6 +27,10 @@ def report(
         "faults at work at a time": _at_a_time(faults),
         "runs": dict(sorted(Counter(checks.checked.values()).items())),
         **dict(sorted(checks.counts.items())),
+        "seconds from a due time to its first step": {
+            name: percentiles(found) for name, found in sorted(checks.across.late.items())
+        },
+        "missed, and counted": {str(name): count for name, count in fleet.query(MISSED)},
         "attempts by outcome": {str(name): count for name, count in fleet.query(OUTCOMES)},
         "refused": {str(name): count for name, count in fleet.query(REFUSED)},
         "seconds until an interrupted step was at work again": percentiles(checks.resumed),

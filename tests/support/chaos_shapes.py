@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chaos_timed import AGAIN, TIMED, command, timed
 from ledger import Ledger
-
-EVERY = 2.0
-"""Seconds between two times of the schedule."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,12 @@ SHAPES = {
     "flaky": Shape(2, order=(("a", "b"),)),
     "parent": Shape(2),
     "child": Shape(order=(("a", "b"),)),
-    "tick": Shape(),
+    "placed": Shape(2),
+    "few": Shape(3),
+    "single": Shape(1, order=(("a", "b"),)),
+    "pair": Shape(2),
+    "head": Shape(2),
+    **{name: Shape() for name in ("tail", "last", "news", *TIMED)},
 }
 
 
@@ -41,9 +44,9 @@ def source(ledger: Ledger) -> str:
     """The file of the pipelines."""
 
     def run(milliseconds: int, *words: str) -> str:
-        return "run = [" + ", ".join(f'r"{w}"' for w in ledger.step(milliseconds, *words)) + "]"
+        return command(ledger, milliseconds, *words)
 
-    again = "defaults { retry { attempts = 100, backoff = 100ms, factor = 1, max = 1s } }"
+    again = AGAIN
     numbers = ",".join(str(n) for n in range(20))
     return f"""
 pipeline levels {{
@@ -105,21 +108,16 @@ pipeline parent {{
   step end {{ needs = [below]
     {run(10)} }}
 }}
-pipeline tick {{
-  schedule {EVERY:g}s {{ catchup = all, overlap = allow }}
-  {again}
-  step go {{ {run(20)} }}
-}}
-"""
+{timed(ledger)}"""
 
 
-def filler(ledger: Ledger, slots: int) -> str:
-    """A pipeline that takes so many slots at once, if they are there."""
-    run = ", ".join(f'r"{word}"' for word in ledger.step(4000))
+def filler(ledger: Ledger, slots: int, pool: str) -> str:
+    """A pipeline that takes so many slots of a pool at once, if they are there."""
     return f"""
-pipeline filler {{
+pipeline filler_{pool} {{
   step a for x in range({slots}) {{
+    pool = "{pool}"
     retry {{ attempts = 10, backoff = 100ms }}
-    run = [{run}] }}
+    {command(ledger, 4000)} }}
 }}
 """

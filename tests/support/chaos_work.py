@@ -1,5 +1,5 @@
 """Work for the fleet, as long as the chaos lasts: runs are triggered so that always some are
-under way; some are cancelled, and some of those retried."""
+under way; some are cancelled, and some of those retried; events are sent."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import time
 
 import psycopg
 from chaos_client import Client
+from chaos_news import News
 from chaos_shapes import SHAPES
 
 ENDED = "state IN ('succeeded', 'failed', 'cancelled')"
+
+PEOPLE = "schedule IS NULL AND parent IS NULL AND cause->>'kind' IN ('manual', 'retry')"
+"""Of runs: somebody asked for them."""
+
+NEWS = 0.25
+"""Events that are sent for each run."""
 
 
 class Work(threading.Thread):
@@ -25,6 +32,7 @@ class Work(threading.Thread):
         self.runs: dict[int, str] = {}
         self.cancelled: set[int] = set()
         self.in_doubt = 0
+        self.news = News(client, dice)
         self.error: BaseException | None = None
         self._client, self._database, self._dice, self._most = client, database, dice, most
         self._over = threading.Event()
@@ -48,6 +56,8 @@ class Work(threading.Thread):
         if self._under_way() >= self._most:
             self._over.wait(0.1)
             return
+        if self._dice.random() < NEWS:
+            self.news.send()
         names, weights = zip(*((name, s.weight) for name, s in SHAPES.items()), strict=True)
         number = self._make("trigger", self._dice.choices(names, weights)[0])
         if number is not None and self._dice.random() < 0.04:
@@ -58,7 +68,9 @@ class Work(threading.Thread):
         """How many runs have not ended; where that cannot be asked, enough."""
         try:
             with psycopg.connect(self._database, connect_timeout=2) as connection:
-                found = connection.execute(f"SELECT count(*) FROM run WHERE NOT ({ENDED})")
+                found = connection.execute(
+                    f"SELECT count(*) FROM run WHERE schedule IS NULL AND NOT ({ENDED})"
+                )
                 return int(found.fetchall()[0][0])
         except psycopg.OperationalError:
             return self._most

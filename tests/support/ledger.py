@@ -18,7 +18,11 @@ STEP = r"""
 exec 7<>"$1/clock" 8>>"$1/$TIDE_RUN"
 left=$2 fails=0
 shift 2
-mark() { echo "$TIDE_STEP $TIDE_FENCE $1 $EPOCHREALTIME" >&8; }
+host=-
+for space in /run/netns/tide-chaos-*; do  # the host of a network of the test's own
+  [[ $space -ef /proc/self/ns/net ]] && host=${space##*-}
+done
+mark() { echo "$TIDE_STEP $TIDE_FENCE $1 $EPOCHREALTIME $host" >&8; }
 mark start
 for word; do
   case $word in
@@ -70,12 +74,14 @@ class Ledger:
 @dataclass
 class Span:
     """An attempt, from its first word to its last. `word` is the last: `end` where it came
-    to its end, `fail` where it chose to fail; else it was interrupted."""
+    to its end, `fail` where it chose to fail; else it was interrupted. `host` is where it ran, if
+    it knows."""
 
     first: float
     last: float
     word: str = "start"
     starts: int = 0
+    host: str = ""
 
     @property
     def ended(self) -> bool:
@@ -93,9 +99,10 @@ Spans = dict[int, Span]
 def read(lines: Iterable[str]) -> dict[str, Spans]:
     found: dict[str, Spans] = defaultdict(dict)
     for line in lines:
-        task, fence, word, at = line.split(" ")
+        task, fence, word, at, *host = line.split(" ")
         moment = float(at)
         span = found[task].setdefault(int(fence), Span(moment, moment))
+        span.host = host[0] if host and host[0] != "-" else ""
         span.last, span.word = moment, word
         span.starts += word == "start"
     return dict(found)
