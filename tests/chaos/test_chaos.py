@@ -212,8 +212,9 @@ def _fill_all_slots(
 
 def _use_up_all_work(client: Client, checks: Checks) -> None:
     """Nothing is left in NATS that nobody takes. What a killed worker was handed and had not
-    claimed comes again after `ACK_WAIT`; until then it hinders nobody."""
-    for stream in ("TIDE_WORK", "TIDE_RESULTS", "TIDE_EVENTS_IN"):
+    claimed comes again after `ACK_WAIT`; until then it hinders nobody. Of what is for one worker
+    alone some may be left: nobody takes it who comes again under another name."""
+    for stream in ("TIDE_WORK tide.work.>", "TIDE_RESULTS >", "TIDE_EVENTS_IN >"):
         left: int | None = None
         until = time.monotonic() + 2 * ACK_WAIT
         while time.monotonic() < until:

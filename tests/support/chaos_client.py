@@ -69,11 +69,11 @@ def main(folder: Path) -> None:
         gc.collect()  # each call opens the database
 
 
-def _do(project: Project, verb: str, of: str, key: str = "") -> int:
+def _do(project: Project, verb: str, of: str, more: str = "") -> int:
     if verb == "emit":
-        return int(emit(project, SUBJECT, json.dumps({"k": of}), key).new)
+        return int(emit(project, SUBJECT, json.dumps({"k": of}), more).new)
     if verb == "publish":
-        return asyncio.run(_publish(project, json.dumps({"k": of}), key))
+        return asyncio.run(_publish(project, json.dumps({"k": of}), more))
     if verb == "pause":
         return len(pause(project, of, None, "the end"))
     if verb == "trigger":
@@ -81,7 +81,7 @@ def _do(project: Project, verb: str, of: str, key: str = "") -> int:
     if verb == "retry":
         return retry(project, int(of))
     if verb == "waiting":
-        return asyncio.run(_waiting(project, of))
+        return asyncio.run(_waiting(project, of, more))
     request_cancel(project, int(of))
     return 0
 
@@ -98,13 +98,13 @@ async def _publish(project: Project, data: str, key: str) -> int:
     return 0
 
 
-async def _waiting(project: Project, stream: str) -> int:
+async def _waiting(project: Project, stream: str, subject: str) -> int:
     found = access(fleet(project))
     assert found is not None
     client = await connect(found, "count", brief=True)
-    info = await client.jetstream().stream_info(stream)
+    info = await client.jetstream().stream_info(stream, subjects_filter=subject)
     await client.close()
-    return int(info.state.messages)
+    return sum((info.state.subjects or {}).values())
 
 
 if __name__ == "__main__":
