@@ -140,16 +140,17 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
                     "give one of them another name",
                 )
             seen[definition.name] = file
-    now, who, commits = SystemClock().now(), this_person().name, Commits()
+    clock, who, commits = SystemClock(), this_person().name, Commits()
     commit = {file: commits.of(file) for file in seen.values()}
     under = [_shown(project, path) for path in sources.paths]
-    today = datetime.fromtimestamp(now, UTC).date()
+    today = datetime.fromtimestamp(clock.now(), UTC).date()
 
     def work(tx: Transaction) -> _Outcome:
         tx.lock_pipelines()
         gone = [r for r in tx.pipelines() if r.name not in seen and _is_under(r.file, under)]
         names = [*seen, *(row.name for row in gone)]
         before = snapshot(tx, names)
+        now = clock.now()  # others may have had these in hand until they were due
         done: list[Applied] = []
         for file, compilation in found:
             calendars = Calendars(file.absolute().parent, project.root, today)

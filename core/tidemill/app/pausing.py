@@ -28,10 +28,9 @@ def pause(
         TidemillError: the database cannot be used.
     """
 
-    now = SystemClock().now()
-
     def work(tx: Transaction) -> list[ScheduleRow]:
         found = [row for row in _chosen(tx, pipeline, number) if not row.paused]
+        now = SystemClock().now()  # others may have had them in hand until they were due
         rows = [
             withdraw(tx, row, now)._replace(paused=True, reason=reason, act_at=None)
             for row in found
@@ -53,10 +52,11 @@ def resume(project: Project, pipeline: str | None, number: int | None) -> list[S
         UsageError: there is none.
         TidemillError: the database cannot be used.
     """
-    now = SystemClock().now()
 
     def work(tx: Transaction) -> list[ScheduleRow]:
-        rows = [_resumed(row, now) for row in _chosen(tx, pipeline, number) if row.paused]
+        found = [row for row in _chosen(tx, pipeline, number) if row.paused]
+        now = SystemClock().now()
+        rows = [_resumed(row, now) for row in found]
         for row in rows:
             tx.save_schedules([row])
         return rows
