@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tidemill.app import applying as applying_module
 from tidemill.engine import booking as booking_module
 from tidemill.engine import deadlines as deadlines_module
 from tidemill.engine import worker as worker_module
@@ -19,17 +20,19 @@ from tidemill.engine.gate import Gate
 from tidemill.engine.ledger import Ledger
 from tidemill.engine.overdue import Overdue
 from tidemill.engine.placing import Places
-from tidemill.engine.plans import Plans
+from tidemill.engine.plans import Plans, plan_of
 from tidemill.engine.reacting import Reacting
 from tidemill.engine.reservation import Reservation
 from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
-from tidemill.model.rows import AlarmRow, NoticeRow, RunRow, ScheduleRow, TaskRow
+from tidemill.model.rows import AlarmRow, BackfillRow, NoticeRow, RunRow, ScheduleRow, TaskRow
 from tidemill.model.states import TaskState
 from tidemill.model.transitions import TaskEvent
 from tidemill.model.triggers import ArrivalRow
+from tidemill.ports import Transaction
 from tidemill.store.transaction import SqlTransaction
 from tidemill.testing.simulation import BrokenPromiseError, simulate
+from tidemill.testing.simulation import planners as planners_module
 from tidemill.testing.simulation.ends import SimulatedWorkerEnd
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
@@ -244,6 +247,75 @@ def no_word_of_the_begin(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reservation, "_tell", tell)
 
 
+def no_rest(patch: pytest.MonkeyPatch) -> None:
+    """A paused schedule is due as before."""
+    honest = planners_module.paused
+
+    def paused(tx: Transaction, row: ScheduleRow, *args: Any) -> ScheduleRow:
+        after = honest(tx, row, *args)
+        return after._replace(act_at=after.next_due)
+
+    patch.setattr(planners_module, "paused", paused)
+
+
+def no_fresh_start(patch: pytest.MonkeyPatch) -> None:
+    """What fell into a pause is made up for."""
+
+    def resumed(row: ScheduleRow, now: float) -> ScheduleRow:
+        del now
+        return row._replace(paused=False, act_at=row.next_due)
+
+    patch.setattr(planners_module, "resumed", resumed)
+
+
+def no_due_time_of_what_was_taken_back(patch: pytest.MonkeyPatch) -> None:
+    """A schedule that changes goes on behind what was made ahead, and taken back."""
+    honest = applying_module.withdraw
+
+    def withdraw(tx: Transaction, row: ScheduleRow, now: float) -> ScheduleRow:
+        honest(tx, row, now)
+        return row
+
+    patch.setattr(applying_module, "withdraw", withdraw)
+
+
+def no_room_of_a_backfill(patch: pytest.MonkeyPatch) -> None:
+    """Nobody counts which of its runs are open."""
+    patch.setattr(SqlTransaction, "open_runs_of_backfill", lambda *_: [])
+
+
+def no_progress_of_a_backfill(patch: pytest.MonkeyPatch) -> None:
+    """Nothing but its own row says how far a backfill has come, and its change gets lost at
+    times, as it would if it were not of one transaction with the runs."""
+    dice, honest = random.Random(1), SqlTransaction.save_backfill  # noqa: S311
+    new_runs = SqlTransaction.new_runs
+
+    def save(self: SqlTransaction, row: BackfillRow) -> None:
+        if row.ended_at is not None or dice.random() < 0.9:
+            honest(self, row)
+
+    def make(self: SqlTransaction, runs: Sequence[RunRow]) -> list[int]:
+        self._connection.exec_driver_sql("DROP INDEX IF EXISTS run_of_backfill")
+        return new_runs(self, runs)
+
+    patch.setattr(SqlTransaction, "save_backfill", save)
+    patch.setattr(SqlTransaction, "new_runs", make)
+
+
+def no_version(patch: pytest.MonkeyPatch) -> None:
+    """A run is of the version that is applied whenever somebody looks."""
+
+    def refresh(self: Plans, tx: Transaction, runs: Iterable[RunRow]) -> None:
+        now = {row.name: row.digest for row in tx.pipelines()}
+        for run in list(runs):
+            digest = now.get(run.pipeline, run.digest)
+            self.replace(
+                run.number, plan_of(run, tx.definition(digest), tx.expansions([run.number]))
+            )
+
+    patch.setattr(Plans, "refresh", refresh)
+
+
 BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "fence": (no_fence, ()),
     "self-fencing": (no_self_fencing, ("cut",)),
@@ -265,6 +337,12 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "look at the end": (no_look_at_the_end, ()),
     "taking": (no_taking, ()),
     "following": (no_following, ()),
+    "rest": (no_rest, ()),
+    "fresh start": (no_fresh_start, ()),
+    "due time of what was taken back": (no_due_time_of_what_was_taken_back, ()),
+    "room of a backfill": (no_room_of_a_backfill, ()),
+    "progress of a backfill": (no_progress_of_a_backfill, ()),
+    "version": (no_version, ()),
     "second delivery": (no_second_delivery, ("crash of a scheduler",)),
 }
 """Means, and the kinds of bad luck that they are there for: with these alone, what is

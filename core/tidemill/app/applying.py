@@ -157,7 +157,7 @@ def _work(project: Project, sources: Sources) -> Callable[[Transaction], _Outcom
             for digest, called in compilation.called.items():
                 tx.add_definition(digest, called.name, codec.encode(called), now)
             for d in compilation.definitions:
-                done.append(_apply(tx, d, _shown(project, file), calendars, now, who))
+                done.append(apply_definition(tx, d, _shown(project, file), calendars, now, who))
                 _note_commit(tx, d.name, commit[file])
         if sources.prune:
             done += [_remove(tx, row, now) for row in gone]
@@ -190,9 +190,10 @@ def _remove(tx: Transaction, row: PipelineRow, now: float) -> Applied:
     return Applied(row.name, "gone", row.digest, ())
 
 
-def _apply(
+def apply_definition(
     tx: Transaction, definition: Definition, file: str, calendars: Calendars, now: float, who: str
 ) -> Applied:
+    """Makes this the version of its pipeline, with its schedules and triggers."""
     digest = codec.digest(definition)
     tx.add_definition(digest, definition.name, codec.encode(definition), now)
     before = tx.pipeline(definition.name)

@@ -31,10 +31,7 @@ def pause(
     def work(tx: Transaction) -> list[ScheduleRow]:
         found = [row for row in _chosen(tx, pipeline, number) if not row.paused]
         now = SystemClock().now()  # others may have had them in hand until they were due
-        rows = [
-            withdraw(tx, row, now)._replace(paused=True, reason=reason, act_at=None)
-            for row in found
-        ]
+        rows = [paused(tx, row, reason, now) for row in found]
         for row in rows:
             tx.save_schedules([row])
         return rows
@@ -56,7 +53,7 @@ def resume(project: Project, pipeline: str | None, number: int | None) -> list[S
     def work(tx: Transaction) -> list[ScheduleRow]:
         found = [row for row in _chosen(tx, pipeline, number) if row.paused]
         now = SystemClock().now()
-        rows = [_resumed(row, now) for row in found]
+        rows = [resumed(row, now) for row in found]
         for row in rows:
             tx.save_schedules([row])
         return rows
@@ -67,7 +64,13 @@ def resume(project: Project, pipeline: str | None, number: int | None) -> list[S
     return done
 
 
-def _resumed(row: ScheduleRow, now: float) -> ScheduleRow:
+def paused(tx: Transaction, row: ScheduleRow, reason: str, now: float) -> ScheduleRow:
+    """As it is then, to be saved; what was made ahead is taken back."""
+    return withdraw(tx, row, now)._replace(paused=True, reason=reason, act_at=None)
+
+
+def resumed(row: ScheduleRow, now: float) -> ScheduleRow:
+    """As it is then, to be saved: due next at the next time from now."""
     later = schedules.offset(row.spec, row.pipeline)
     first = schedules.first_after(row.spec, now - later)
     due = None if first is None else first + later

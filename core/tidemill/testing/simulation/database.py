@@ -49,7 +49,7 @@ class Database:
 
     def now(self, work: Callable[[Transaction], T]) -> T:
         """A transaction of somebody for whom the database is always there."""
-        written = _Written()
+        written = _Written(self._promises.timetable.take_back)
         done = self._store.transact_now(lambda tx: work(written.over(tx)))
         self._promises.recorded(written.events)
         self._promises.committed(written.made_runs, written.made_tasks)
@@ -109,7 +109,8 @@ class _Written:
     """What a transaction writes, shown to whoever watches over promises once it has been
     committed."""
 
-    def __init__(self) -> None:
+    def __init__(self, take_back: Callable[[Sequence[RunRow]], None]) -> None:
+        self._take_back = take_back
         self.made_runs: list[RunRow] = []
         self.made_tasks: list[TaskRow] = []
         self.events: list[EventRow] = []
@@ -130,6 +131,11 @@ class _Written:
         made = zip(runs, numbers, strict=True)
         self.made_runs.extend(run._replace(number=number) for run, number in made)
         return numbers
+
+    def take_ahead(self, schedule: int, now: float) -> list[RunRow]:
+        runs: list[RunRow] = self._tx.take_ahead(schedule, now)
+        self._take_back(runs)
+        return runs
 
     def record(self, events: Sequence[EventRow]) -> None:
         self._tx.record(events)

@@ -47,7 +47,8 @@ class People:
         self._dice, self._database, self._wire = dice, database, wire
         self._promises = promises
         self._known = dice.sample(STARTED, 3)
-        self._beside = dice.choice(SCHEDULED)
+        self.beside = dice.choice(SCHEDULED)
+        """Others see to it: see `planners`."""
         self.sent = 0
         """Events."""
 
@@ -72,7 +73,7 @@ class People:
 
     def _apply(self, tx: Transaction) -> None:
         tx.add_definition(codec.digest(CHAIN), "chain", codec.encode(CHAIN), self._now())
-        for definition in (TICK, self._beside, HEARS):
+        for definition in (TICK, HEARS):
             self._apply_one(tx, definition)
 
     def _apply_one(self, tx: Transaction, definition: Definition) -> None:
@@ -86,9 +87,8 @@ class People:
             tx.add_schedule(ScheduleRow(0, name, identity, spec, first, act_at(spec, first)))
 
     def _end_schedules(self, tx: Transaction) -> None:
-        for definition in (TICK, self._beside):
-            for row in tx.schedules_of(definition.name):
-                tx.save_schedules([row._replace(next_due=None, act_at=None)])
+        for row in tx.schedules_of(TICK.name):
+            tx.save_schedules([row._replace(next_due=None, act_at=None)])
 
     # runs
 

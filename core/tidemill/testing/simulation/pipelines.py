@@ -5,6 +5,7 @@ kept by name."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tidelang import codec
@@ -219,6 +220,41 @@ SHORT = frozenset(
     {"foreseen", "foreseen_once", "behind", "turn", "over", "skip", "newest", "newer"}
 )
 """Steps that are done soon, so that what waits for them does not wait for ever."""
+
+
+def versions_of(definition: Definition) -> tuple[Definition, ...]:
+    """A scheduled pipeline as it is applied at first, and others that it is changed to: with other
+    scripts, behaving otherwise when they are late, and due at other times."""
+    (schedule,) = definition.schedules
+    every, ahead = schedule.every or 0, schedule.prewarm // 2
+    others = (schedule, replace(schedule, prewarm=ahead), replace(schedule, every=every + 4_000))
+    return (
+        definition,
+        *(
+            replace(
+                definition,
+                steps=tuple(_in_version(step, number) for step in definition.steps),
+                schedules=(other,),
+            )
+            for number, other in enumerate(others, 1)
+        ),
+    )
+
+
+def _in_version(step: Step, number: int) -> Step:
+    return replace(step, action=Argv((("lit", step.name), ("lit", f"v{number}"))))
+
+
+VERSIONS = {codec.digest(one): one for each in SCHEDULED for one in versions_of(each)}
+
+
+def argv_of(digest: str, name: str) -> tuple[str, ...] | None:
+    """What a step runs in this version of a scheduled pipeline; None if it is of another one."""
+    steps = VERSIONS[digest].steps if digest in VERSIONS else ()
+    for step in steps:
+        if step.name == name and isinstance(step.action, Argv):
+            return tuple(str(word) for _, word in step.action.items)
+    return None
 
 
 def name_of(key: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tidemill.model.rows import WHOLE, EventRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
-from tidemill.spi import Work
+from tidemill.spi import ArgvAction, Work
 from tidemill.testing.simulation.faults import SKEW
 from tidemill.testing.simulation.pipelines import (
     BY_NAME,
@@ -19,9 +19,11 @@ from tidemill.testing.simulation.pipelines import (
     ONCE,
     RESOURCES,
     RUN_LIMITS,
+    argv_of,
     name_of,
 )
 from tidemill.testing.simulation.time import EPOCH
+from tidemill.testing.simulation.timetable import Timetable
 
 
 class BrokenPromiseError(AssertionError):
@@ -69,6 +71,7 @@ class Promises:
     """Those that were seen to be running."""
     missed: dict[TaskRef, float] = field(default_factory=dict)
     """Deadlines that were said to be missed, of tasks and of whole runs: when."""
+    timetable: Timetable = field(default_factory=Timetable)
     ambush: Callable[[str], None] | None = None
     """Called once, when a step has begun on a node (by name)."""
 
@@ -83,6 +86,7 @@ class Promises:
         if name in ONCE:
             self._check_once(work, ref)
         self._check_due(work, self.runs[ref.run])
+        self._check_version(work, self.runs[ref.run], name)
         self.starts.setdefault(ref, []).append(work.id)
         self._check_needs(work, ref, name)
         self.at_work[work.id] = AtWork(ref, name, node)
@@ -100,6 +104,13 @@ class Promises:
         early = 0.0 if run.due_at is None else run.due_at - (EPOCH + self.now() + SKEW)
         if early > 1e-3:
             self._broken(f"{_of(work)} was begun {early:.3f} s before it was due")
+
+    def _check_version(self, work: Work, run: RunRow, name: str) -> None:
+        """A run goes on with the version that it began with."""
+        wanted = argv_of(run.digest, name)
+        given = work.action.argv if isinstance(work.action, ArgvAction) else ()
+        if wanted is not None and given != wanted:
+            self._broken(f"{_of(work)} ran {given}, and in its version that is {wanted}")
 
     def _check_needs(self, work: Work, ref: TaskRef, name: str) -> None:
         steps = BY_NAME[self.runs[ref.run].pipeline].steps
@@ -166,6 +177,9 @@ class Promises:
         for run in made.values():  # what ended in the same transaction is in nobody's way
             self._made(run)
         self._check_concurrency()
+        open_runs = (self.runs[number] for number in sorted(self.open_runs))
+        for problem in self.timetable.together(open_runs):
+            self._broken(problem)
 
     def _check_concurrency(self) -> None:
         open_runs = [self.runs[number] for number in self.open_runs]
@@ -212,6 +226,8 @@ class Promises:
             self._broken(f"{name} failed, and its attempt {task.fence} did not: {task.detail}")
 
     def _made(self, run: RunRow) -> None:
+        for problem in self.timetable.made(run):
+            self._broken(problem)
         if run.schedule is None:
             return
         others = [r for r in self._open_of(run.schedule) if r.number != run.number]

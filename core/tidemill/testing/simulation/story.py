@@ -19,7 +19,8 @@ from tidemill.testing.simulation.faults import BadLuck
 from tidemill.testing.simulation.fleet import Fleet
 from tidemill.testing.simulation.network import Network
 from tidemill.testing.simulation.people import People
-from tidemill.testing.simulation.pipelines import AHEAD, BY_NAME, HEARS, TICK
+from tidemill.testing.simulation.pipelines import BY_NAME, HEARS, TICK
+from tidemill.testing.simulation.planners import Planners
 from tidemill.testing.simulation.post import Post
 from tidemill.testing.simulation.promises import BrokenPromiseError, Promises
 from tidemill.testing.simulation.server import Server
@@ -38,9 +39,6 @@ QUIET_SECONDS = 12.0
 """How long it is looked at what still comes when all has ended."""
 
 LOOK_SECONDS = 2.0
-
-MADE_UP_FOR = frozenset({TICK.name, AHEAD.name})
-"""No due time of these is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class Story:
         self, loop: VirtualLoop, seed: int, tell: Callable[[str], None] | None = None
     ) -> None:
         self._loop, self._seed, self._tell = loop, seed, tell
-        self._dice = [random.Random(f"{seed} {part}") for part in range(6)]  # noqa: S311
+        self._dice = [random.Random(f"{seed} {part}") for part in range(7)]  # noqa: S311
         told = None if tell is None else self._told
         self._failed: asyncio.Future[None] = loop.create_future()
         loop.set_exception_handler(self._unheard)
@@ -121,9 +119,13 @@ class Story:
             self._dice[2], self._wire, self._database, self._promises, self._post, self._spawn
         )
         people = People(self._dice[3], self._database, self._wire, self._promises)
+        planners = Planners(
+            self._dice[6], self._database, self._wire, self._promises.timetable, people.beside
+        )
+        self._database.now(planners.apply)
         luck = BadLuck(fleet, self._dice[4], only)
         fleet.start(schedulers=2, workers=3)
-        parts = [self._spawn(people.work(WORK_SECONDS))]
+        parts = [self._spawn(each.work(WORK_SECONDS)) for each in (people, planners)]
         if trouble:
             parts.append(self._spawn(luck.strike(TROUBLE_SECONDS)))
         ending = self._spawn(self._until_all_ended(parts, people))
@@ -205,7 +207,9 @@ class Story:
 
     def _check_schedule(self) -> None:
         """One run for each due time of every schedule, and none left out of the one that
-        has all made up for."""
+        has all made up for, and that nobody changes; the timetable knows of the others."""
+        for problem in self._promises.timetable.problems(self._promises.runs):
+            raise BrokenPromiseError(problem)
         by_schedule: dict[int, list[RunRow]] = {}
         for run in self._promises.runs.values():
             if run.schedule is not None:
@@ -216,7 +220,7 @@ class Story:
                 if before == after:
                     raise BrokenPromiseError(f"a schedule fired twice for {before}")
                 every = (BY_NAME[runs[0].pipeline].schedules[0].every or 0) / 1000
-                if runs[0].pipeline in MADE_UP_FOR and round(after - before, 3) != every:
+                if runs[0].pipeline == TICK.name and round(after - before, 3) != every:
                     raise BrokenPromiseError(f"a schedule left out {before} to {after}")
 
     def _check_causes(self, sent: int) -> None:
