@@ -111,7 +111,7 @@ def make_ahead(tx: Transaction) -> None:
         cause=causes.schedule(schedule.number, DUE),
     )
     create_run(tx, new, MADE)
-    tx.save_schedule(schedule._replace(next_due=DUE + 2, act_at=DUE + 1))
+    tx.save_schedules([schedule._replace(next_due=DUE + 2, act_at=DUE + 1)])
 
 
 @pytest.fixture
@@ -139,3 +139,13 @@ def test_what_has_become_due_meanwhile_is_not_taken_back(world: World, what: str
     assert (run.schedule, run.state) == (schedule.number, RunState.PENDING)
     assert schedule.next_due == DUE + 2
     assert schedule.paused == (what == "pause")
+
+
+@pytest.mark.parametrize(("dealt_with", "due"), [(False, DUE), (True, DUE + 2)])
+def test_a_time_that_was_dealt_with_before_a_pause_is_not_due_again_after_it(
+    world: World, dealt_with: bool, due: float
+) -> None:
+    """By a scheduler whose clock is ahead of that of whoever pauses."""
+    _, row = world.now()
+    row = row._replace(paused=True, next_due=DUE + 2 if dealt_with else DUE - 2)
+    assert pausing.resumed(row, MADE).next_due == due

@@ -70,10 +70,11 @@ def paused(tx: Transaction, row: ScheduleRow, reason: str, now: float) -> Schedu
 
 
 def resumed(row: ScheduleRow, now: float) -> ScheduleRow:
-    """As it is then, to be saved: due next at the next time from now."""
+    """As it is then, to be saved: due next at the next time from now. What comes before
+    `next_due` was dealt with before the pause, perhaps by a scheduler whose clock is ahead."""
     later = schedules.offset(row.spec, row.pipeline)
     first = schedules.first_after(row.spec, now - later)
-    due = None if first is None else first + later
+    due = None if first is None or row.next_due is None else max(first + later, row.next_due)
     return row._replace(paused=False, reason="", next_due=due, act_at=act_at(row.spec, due))
 
 
