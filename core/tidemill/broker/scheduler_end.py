@@ -251,8 +251,17 @@ class JetStreamSchedulerEnd:
             for pool in self._pools or {"default"}:
                 await streams.declare_pool(self._jetstream, pool, self._ack_wait)
                 self._pools.add(pool)
+            await self._learn_owners()
         except (NatsError, JetStreamError) as error:
             log.warning("NATS: streams cannot be declared now: %s", error)
+
+    async def _learn_owners(self) -> None:
+        """Of workers that something is left for: other schedulers may have declared them, and
+        been gone before it was time to sweep."""
+        every = subjects.EVERYBODYS_OWN_WORK
+        info = await self._jetstream.stream_info(subjects.WORK, subjects_filter=every)
+        for subject in info.state.subjects or {}:
+            self._workers.setdefault(subjects.owner(subject), self._clock.now() - streams.OWN_KEPT)
 
     async def _ensure_pool(self, pool: str) -> None:
         if pool in self._pools:

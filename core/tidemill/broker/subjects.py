@@ -60,6 +60,14 @@ def own_work(worker: str) -> str:
     return f"tide.work-for.{token(worker)}"
 
 
+EVERYBODYS_OWN_WORK = "tide.work-for.*"
+
+
+def owner(subject: str) -> str:
+    """The worker whose own work has this subject."""
+    return untoken(subject.split(".")[2])
+
+
 def own_consumer(worker: str) -> str:
     """No pool's consumer is called so: a ~ stands before two digits there, or alone."""
     return f"for~~{token(worker).replace('=', '~')}"
