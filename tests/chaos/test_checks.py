@@ -87,7 +87,9 @@ SKIPS, ALL = Timed(2, "skip", 900), Timed(2, "allow", 20)
     ("timed", "due", "missed", "problem"),
     [
         (ALL, [2, 4, 6], 0, ""),
-        (ALL, [2, 6], 0, "no run for [4.0], and may skip none"),
+        (ALL, [2, 6], 1, "no run for [4.0], and may skip none"),
+        (ALL, [2, 6], 0, "no run for [4.0], and counts 0"),
+        (ALL, [2, 4], 1, ""),
         (ALL, [2, 4, 4, 6], 0, "2 runs for 4"),
         (ALL, [2, 4, 5, 6], 0, "when it was not due"),
         (ALL, [2, 4], 0, "no run for [6.0]"),

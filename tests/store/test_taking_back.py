@@ -149,3 +149,13 @@ def test_a_time_that_was_dealt_with_before_a_pause_is_not_due_again_after_it(
     _, row = world.now()
     row = row._replace(paused=True, next_due=DUE + 2 if dealt_with else DUE - 2)
     assert pausing.resumed(row, MADE).next_due == due
+
+
+def test_what_nobody_had_dealt_with_before_a_pause_counts_as_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Clock, "moment", DUE + 9)
+    world.pause()
+    _, schedule = world.now()
+    assert (schedule.missed, schedule.missed_at) == (4, DUE + 8)
+    assert schedule.next_due == DUE + 10

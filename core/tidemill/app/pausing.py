@@ -1,7 +1,8 @@
 """Pausing schedules, and letting them go on.
 
 No run is made for a time that falls into a pause, then or later, whatever `catchup` says:
-that is for times when nobody was there to act, and a pause is somebody's will.
+that is for times when nobody was there to act, and a pause is somebody's will. So is no run made
+for what had passed by then, and no scheduler had dealt with: that counts as missed.
 """
 
 from __future__ import annotations
@@ -66,7 +67,13 @@ def resume(project: Project, pipeline: str | None, number: int | None) -> list[S
 
 def paused(tx: Transaction, row: ScheduleRow, reason: str, now: float) -> ScheduleRow:
     """As it is then, to be saved; what was made ahead is taken back."""
-    return withdraw(tx, row, now)._replace(paused=True, reason=reason, act_at=None)
+    row = withdraw(tx, row, now)._replace(paused=True, reason=reason, act_at=None)
+    if row.next_due is None or row.next_due > now:
+        return row
+    later = schedules.offset(row.spec, row.pipeline)
+    left = schedules.passed(row.spec, row.next_due - later, now - later)
+    then = None if left.then is None else left.then + later
+    return row._replace(next_due=then, missed=row.missed + left.missed, missed_at=left.missed_at)
 
 
 def resumed(row: ScheduleRow, now: float) -> ScheduleRow:

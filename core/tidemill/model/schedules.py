@@ -164,3 +164,13 @@ def due(spec: Mapping[str, Any], first: float, now: float) -> Due:
         missed = passed[:-1]
         return Due((last,), coming, len(missed), missed[-1] if missed else None)
     return Due((), coming, len(passed), last)
+
+
+def passed(spec: Mapping[str, Any], first: float, now: float) -> Due:
+    """The same where no run is to be made for any of them."""
+    count, last = 1, first
+    for at in times_after(spec, first):
+        if at > now:
+            return Due((), at, count, last)
+        count, last = count + 1, at
+    return Due((), None, count, last)
