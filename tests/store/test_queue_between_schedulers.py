@@ -1,0 +1,83 @@
+"""A run that is queued behind one that ends at the same time, in another scheduler's turn, is
+looked at again: nobody else would ever come by."""
+
+from __future__ import annotations
+
+import threading
+
+from postgres import Postgres
+
+from tidelang import codec
+from tidelang.definition import Argv, Definition, Schedule, Step
+from tidemill.engine.booking import Booking
+from tidemill.engine.children import Children
+from tidemill.engine.firing import Firing
+from tidemill.engine.gate import Gate
+from tidemill.engine.ledger import Ledger
+from tidemill.engine.plans import Plans
+from tidemill.engine.progress import Progress
+from tidemill.engine.scopes import Outputs
+from tidemill.engine.standing import Standing
+from tidemill.model import schedules
+from tidemill.model.rows import PipelineRow, ScheduleRow
+from tidemill.model.states import RunState
+from tidemill.model.transitions import RunEvent
+from tidemill.ports import Transaction
+from tidemill.store.database import open_postgres
+from tidemill.store.sql import SqlStore
+
+QUEUED = Definition(
+    "p",
+    steps=(Step("a", Argv((("lit", "true"),))),),
+    schedules=(Schedule(every=60_000, overlap="queue", catchup="all"),),
+)
+
+
+def apply(tx: Transaction) -> None:
+    digest, spec = codec.digest(QUEUED), schedules.spec_of(QUEUED.schedules[0], {})
+    tx.add_definition(digest, "p", codec.encode(QUEUED), 0.0)
+    tx.save_pipeline(PipelineRow("p", digest, "p.tide", 0.0, "me"))
+    tx.add_schedule(ScheduleRow(0, "p", schedules.identity_of(spec), spec, 60.0, 60.0))
+
+
+def children_of(tx: Transaction, now: float) -> tuple[Children, Gate]:
+    ledger, plans, standing = Ledger(now, lease=30.0), Plans(), Standing()
+    progress = Progress(ledger, plans, Outputs(), tx, standing)
+    return Children(progress, Booking(ledger, plans.of)), Gate(tx, ledger, plans, standing)
+
+
+def fire(tx: Transaction, now: float) -> None:
+    children, gate = children_of(tx, now)
+    Firing(tx, children).fire(now)
+    gate.admit()
+    children.ledger.flush(tx)
+
+
+def end_the_first(tx: Transaction) -> None:
+    children, gate = children_of(tx, 120.0)
+    children.ledger.add_runs(tx.runs([1]))
+    children.plans.refresh(tx, children.ledger.runs())
+    run = children.ledger.move_run(1, RunEvent.SUCCEED)
+    gate.call([run])
+    children.ledger.flush(tx)
+
+
+def test_a_run_that_is_queued_while_the_one_before_it_ends_is_looked_at(
+    postgres: Postgres,
+) -> None:
+    url = postgres.database()
+    one, other = (SqlStore(open_postgres(url)) for _ in range(2))
+    one.transact_now(apply)
+    one.transact_now(lambda tx: fire(tx, 60.0))
+    ending = threading.Thread(target=lambda: other.transact_now(end_the_first))
+
+    def queue(tx: Transaction) -> None:
+        fire(tx, 120.0)
+        ending.start()
+        ending.join(1.0)  # it ends the first beside this, or waits for it
+
+    one.transact_now(queue)
+    ending.join(60)
+    first, second = one.transact_now(lambda tx: tx.runs([1, 2]))
+    assert (first.state, second.state) == (RunState.SUCCEEDED, RunState.PENDING)
+    assert 2 in one.transact_now(lambda tx: tx.take_signals(10)), "nobody looks at it again"
