@@ -83,8 +83,10 @@ class Gate:
         return {run.number for run in queued if first.get(run.schedule, run.number) < run.number}
 
     def _first_open(self, schedules: Iterable[int]) -> dict[int | None, int]:
-        """By schedule, the first of its runs that has not ended."""
+        """By schedule, the first of its runs that has not ended. Who queues a run and who ends
+        the one before it wait for each other: else neither would see what the other does."""
         wanted = sorted(schedules)
+        self.tx.lock("queue", [str(number) for number in wanted])
         stored = self.tx.open_runs_of(wanted) if wanted else {}
         left = {schedule: self.ledger.still_open(runs) for schedule, runs in stored.items()}
         return {schedule: runs[0] for schedule, runs in left.items() if runs}
@@ -103,6 +105,7 @@ class Gate:
         pipelines = {r.pipeline for r in ended if self._has_limit(r)}
         queues = [r for r in ended if r.queued or was_made_ahead(r)]
         schedules = {r.schedule for r in queues if r.schedule is not None}
+        self.tx.lock("concurrency", sorted(pipelines))  # who is refused now is seen here, then
         for pipeline in sorted(pipelines):
             self._signal(self.tx.waiting_runs(pipeline, LOOKED_AT))
         self._signal(self._first_open(schedules).values())
