@@ -48,7 +48,7 @@ from tidemill.model.messages import FileInput, Order
 from tidemill.project import Project
 
 HOT, HERD, QUEUED, SLOTS = 8, 1_000, 200, 6
-EVERY, PREWARM, SIZE = 22, 12, 100_000_000
+EVERY, PREWARM, SIZE = 24, 15, 100_000_000
 SECOND = "jitter = 1s"
 WANTED = 0.05
 DIGESTS = "TIDE_BENCH_DIGESTS"
@@ -173,8 +173,10 @@ class Bench:
             self.images.remove()
 
     def _have_begun(self, rows: list[tuple], rounds: int) -> bool:
-        if time.time() > PATIENCE + float(rows[-1][1] if rows else "inf"):
-            raise Missing(f"{len(rows)} runs were made, and not all of them have begun")
+        if rows and time.time() > PATIENCE + max(float(due) for _, due in rows):
+            ended = self.query("SELECT run, state, detail FROM task WHERE key = 'go'")
+            missing = [row for row in ended if not self._began(row[0]) and row[2]]
+            raise Missing(f"{len(rows)} runs were made, and not all of them have begun: {missing}")
         return len(rows) == rounds * HOT and all(self._began(run) for run, _ in rows)
 
     def _began(self, run: int) -> float:
