@@ -168,3 +168,13 @@ def test_long_steps_have_all_slots_of_a_pool_that_has_its_own(tmp_path: Path) ->
     bench.expect("big", long=60.0)
     bench.make(step("long", loop=over(30)), name="big")
     assert len(bench.offers) == 3
+
+
+def test_steps_that_nobody_knew_count_as_long_once_one_took_long(bench: Bench) -> None:
+    bench.make(step("long", loop=over(40)), name="big")
+    for _ in range(2):
+        bench.work()
+        bench.wait(5)
+        bench.end(seconds=5)
+        bench.turns.taken_meanwhile = lambda _: 100.0  # type: ignore[method-assign]
+    assert len(bench.offers) == 2

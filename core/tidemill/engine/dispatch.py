@@ -223,8 +223,8 @@ class Dispatch:
         since steps are short: long ones would fill it for as long as they take one after
         another, and whoever comes later finds no room, whatever its priority."""
         plan = self.plans.of(task.run)
-        known = self.standing.durations.of(plan.definition.name)
-        return known.get(plan.steps[task.step].step.name, 0.0) <= SOON
+        step = plan.steps[task.step].step.name
+        return self.standing.durations.latest(plan.definition.name, step) <= SOON
 
     def _note_empty(self, queues: Collection[Queue], tasks: Collection[TaskRow]) -> None:
         """Whose line had less in it than there was room for has nobody waiting."""
