@@ -3,6 +3,8 @@ else."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import docker_engine
 import docker_images
 from docker_engine import Engine
@@ -35,8 +37,9 @@ class Images:
         """With its layers, where no container is made of it."""
         docker = self.engine.docker
         if docker("images", "--quiet", IMAGE) and not docker("ps", "--all", "--quiet"):
-            docker("rmi", IMAGE, *more)
-            self.removed += 1
+            with suppress(AssertionError):  # a container was made of it just now
+                docker("rmi", IMAGE, *more)
+                self.removed += 1
 
     def stop(self) -> None:
         self.registry.remove()

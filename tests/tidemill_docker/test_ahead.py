@@ -250,9 +250,10 @@ def test_what_a_killed_worker_held_is_removed_at_once(engine: Engine, tmp_path: 
 def test_what_a_worker_held_that_will_be_back_is_removed_when_its_time_is_over(
     engine: Engine, tmp_path: Path
 ) -> None:
-    host = start_host(tmp_path, "3", "recoverable")
-    kill(host)
+    host = start_host(tmp_path, "8", "recoverable")
     assert len(held(engine)) == 3
+    kill(host)
+    _eventually(lambda: not held(engine))  # their shells have lost whom they waited for
     _eventually(lambda: docker_images.what_is_left(engine) == [])
     _eventually(lambda: not list((tmp_path / "scratch").iterdir()))
 
@@ -270,8 +271,9 @@ def test_what_a_stopped_worker_held_is_killed_when_its_time_is_over(
 async def test_the_next_executor_removes_what_a_killed_one_held(
     engine: Engine, tmp_path: Path
 ) -> None:
-    kill(start_host(tmp_path, "0"))
+    host = start_host(tmp_path, "0")
     assert len(held(engine)) == 3
+    kill(host)
     async with executor_in(tmp_path / "next") as executor:
         assert await said(executor, work(tmp_path)) == b"fine\n"
         assert docker_images.what_is_left(engine) == []
