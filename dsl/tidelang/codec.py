@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Union, cast
 
 from tidelang import definition
@@ -37,6 +37,10 @@ _ACTIONS: dict[str, type] = {
 _ACTION_NAMES = {kind: name for name, kind in _ACTIONS.items()}
 
 
+_KEPT = 64
+"""Definitions that are kept at a time."""
+
+
 class FormatError(ValueError):
     """The bytes are no definition that this version reads; the text says why."""
 
@@ -52,8 +56,10 @@ def digest(value: Definition) -> str:
     return hashlib.sha256(encode(value)).hexdigest()
 
 
+@lru_cache(_KEPT)
 def decode(data: bytes) -> Definition:
-    """The definition that `encode` made these bytes of.
+    """The definition that `encode` made these bytes of. Who asks again is given the same one:
+    all runs of a version share it.
 
     Raises:
         FormatError: they are something else, or of another format.

@@ -64,6 +64,17 @@ class Streams:
         self._frames = Frames()
         self._early = b""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the connection is there and nothing has come yet: neither words nor an end."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     async def send(self, data: bytes) -> None:
         """All that the container ever reads. One that has ended needs no more of it."""
         with contextlib.suppress(OSError):

@@ -20,12 +20,14 @@ from tidemill.spi import (
     Work,
 )
 from tidemill.spi.files import put_back
-from tidemill_docker import images, owner
+from tidemill_docker import owner
+from tidemill_docker.ahead import Ahead, Held
 from tidemill_docker.connection import Connection
 from tidemill_docker.engine import Engine, EngineGone, Missing, Refused
 from tidemill_docker.fence import Fence
 from tidemill_docker.files import StepFolder, workdir_in
 from tidemill_docker.life import Life
+from tidemill_docker.opening import Opening
 from tidemill_docker.reaping import containers, remove_all
 from tidemill_docker.replay import Replay
 from tidemill_docker.settings import DockerSettings
@@ -33,6 +35,7 @@ from tidemill_docker.step import Step
 from tidemill_docker.stopping import kill, terminate
 
 _PATIENCE = 30.0
+_CLOSED = "the Docker executor is closed"
 
 
 class DockerExecutor:
@@ -49,26 +52,36 @@ class DockerExecutor:
         self._steps: dict[str, Step] = {}
         self._work: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ahead = Ahead(self._spawn)
         self._closed = False
 
     async def prepare(self, work: Work) -> None:
-        """Connects to the engine, and pulls the images that are to be."""
+        """Makes the container, and starts it: its shell waits for the step's program."""
+        if self._closed:
+            raise StartError(_CLOSED)
         settings = _settings_of(work)
-        engine = await self._connection.open()
-        for each in (settings, *settings.service.values()):
-            await images.have(engine, each)
+        step = self._new_step(work, None, secrets.token_hex(4))
+        await self._ahead.make(Held(work, step, lambda: self._parts(step, work, settings)))
+
+    def discard(self, work: Work) -> None:
+        self._ahead.drop(work.id)
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
-            raise StartError("the Docker executor is closed")
+            raise StartError(_CLOSED)
         if work.id in self._work:
             raise SpiError(f"work {work.id} has been started before")
         settings = _settings_of(work)
-        token = f"{self._id}-{work.id}"
-        step = Step(token, StepFolder(self._folder / secrets.token_hex(8)), work, io)
         self._work.add(work.id)
-        self._steps[token] = step
-        self._spawn(self._run(step, work, settings))
+        held = await self._take(work)
+        if held is not None:
+            step, step.io = held.step, io
+            running = held.run()
+        else:
+            step = self._new_step(work, io)
+            running = self._run(step, work, settings)
+        self._steps[step.token] = step
+        self._spawn(running)
         try:
             await asyncio.shield(step.begun)
         except asyncio.CancelledError:
@@ -76,9 +89,9 @@ class DockerExecutor:
             raise
         except StartError:
             self._work.discard(work.id)
-            del self._steps[token]
+            del self._steps[step.token]
             raise
-        return Handle(token)
+        return Handle(step.token)
 
     async def wait(self, handle: Handle) -> Outcome:
         return await asyncio.shield(self._find(handle).over)
@@ -108,6 +121,7 @@ class DockerExecutor:
                 if not step.over.done():
                     step.given_up = True
                     self._kill(step)
+            self._ahead.drop_all()  # the helper may be killing them just now
         self._fence.set(since + seconds)
 
     async def restore(self, work: Work, files: Sequence[SavedFile]) -> None:
@@ -142,6 +156,7 @@ class DockerExecutor:
         self._closed = True
         for step in self._steps.values():
             self._drop(step)
+        self._ahead.drop_all()
         self._connection.give_up_pulls()
         while waiting := {task for task in self._tasks if not task.done()}:
             _, late = await asyncio.wait(waiting, timeout=_PATIENCE)
@@ -156,23 +171,44 @@ class DockerExecutor:
         except KeyError:
             raise SpiError(f"no step was started as {handle.token!r}") from None
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _new_step(self, work: Work, io: StepIO | None, suffix: str = "") -> Step:
+        """What is got ready has a `suffix`: what is to be removed of it is known apart from what
+        is started in its place."""
+        token = "-".join(filter(None, (self._id, work.id, suffix)))
+        return Step(token, StepFolder(self._folder / secrets.token_hex(8)), work, io)
+
+    async def _parts(
+        self, step: Step, work: Work, settings: DockerSettings
+    ) -> tuple[Life, Opening]:
+        """Raises: StartError: there is no engine."""
+        engine = await self._connection.open()
+        life = Life(engine, step, self._fence, self._connection.left.add)
+        return life, Opening(engine, step, self._fence, work, settings, self._id)
 
     # -- a step's life
 
+    async def _take(self, work: Work) -> Held | None:
+        """What was got ready for it."""
+        try:
+            return await self._ahead.take(work)
+        except BaseException:
+            self._work.discard(work.id)
+            raise
+
     async def _run(self, step: Step, work: Work, settings: DockerSettings) -> None:
         try:
-            engine = await self._connection.open()
+            life, opening = await self._parts(step, work, settings)
         except StartError as error:
             step.begun.set_exception(error)
             step.begun.exception()
             return
-        await Life(engine, step, self._fence, self._connection.left.add).run(
-            work, settings, self._id
-        )
+        await life.run(opening)
 
     async def _take_up(
         self, engine: Engine, token: str, item: dict[str, Any], work: Work | None, io: StepIO | None

@@ -12,16 +12,6 @@ from tidemill_docker.settings import ImageSettings
 _NO_NAME = "invalid reference format"
 
 
-async def have(engine: Engine, settings: ImageSettings) -> None:
-    """Pulls ahead of time what `create` would have to pull.
-
-    Raises:
-        StartError: the image cannot be had.
-    """
-    if settings.pull != "never":
-        await _had(engine, settings)
-
-
 async def create(engine: Engine, settings: ImageSettings, made: dict[str, Any]) -> str:
     """Makes a container, and returns its name.
 

@@ -17,7 +17,6 @@ from tidemill_docker.ending import outcome_of
 from tidemill_docker.engine import Engine, EngineGone, Missing, Refused, not_reachable
 from tidemill_docker.fence import Fence
 from tidemill_docker.opening import Opening, TimeIsOverError
-from tidemill_docker.settings import DockerSettings
 from tidemill_docker.step import Step
 
 _PATIENCE = 10.0
@@ -27,6 +26,7 @@ _ENDING = 5.0
 """Seconds after the end of its output in which a container has ended."""
 _TOO_LATE = "killed: its worker had lost contact with the schedulers"
 _KILLED = frozenset({137, 143, 255})
+_FAILURES = (StartError, SpiError, TimeIsOverError, Missing, Refused, EngineGone)
 
 
 class Life:
@@ -40,33 +40,48 @@ class Life:
         self._fence = fence
         self._left = left
 
-    async def run(self, work: Work, settings: DockerSettings, executor: str) -> None:
+    async def get_ready(self, opening: Opening) -> None:
+        """Ahead of the start, without a word of the step.
+
+        Raises:
+            StartError, SpiError: it cannot be got ready; nothing is left of it.
+        """
+        try:
+            await opening.get_ready()
+        except _FAILURES as error:
+            await self.clear()
+            raise self._told(error) from error
+
+    async def run(self, opening: Opening) -> None:
         step = self._step
         try:
-            await Opening(self._engine, step, self._fence, work, settings).run(executor)
-        except (StartError, SpiError) as error:
-            await self._end_start(error)
+            await opening.run()
         except TimeIsOverError:
-            await self._clear()
+            await self.clear()
             step.is_over(lost(_TOO_LATE))
-        except Missing as error:
-            await self._end_start(StartError(f"the step's container was removed: {error}"))
-        except Refused as error:
-            await self._end_start(StartError(f"the Docker engine cannot start the step: {error}"))
-        except EngineGone as error:
-            self._left(step.token)  # it may have made what it did not tell of
-            text = not_reachable(self._engine.url, str(error))
-            await self._end_start(StartError(text))
+        except _FAILURES as error:
+            told = self._told(error)
+            await self.clear()
+            if not step.begun.done():
+                step.begun.set_exception(told)
+                step.begun.exception()  # nobody may wait for it
         else:
             if not step.begun.done():
                 step.begun.set_result(None)
             await self.follow()
 
-    async def _end_start(self, error: Exception) -> None:
-        await self._clear()
-        if not self._step.begun.done():
-            self._step.begun.set_exception(error)
-            self._step.begun.exception()  # nobody may wait for it
+    def _told(self, error: Exception) -> Exception:
+        """In words for the person who must act."""
+        if isinstance(error, TimeIsOverError):
+            return StartError(_TOO_LATE)
+        if isinstance(error, Missing):
+            return StartError(f"the step's container was removed: {error}")
+        if isinstance(error, Refused):
+            return StartError(f"the Docker engine cannot start the step: {error}")
+        if isinstance(error, EngineGone):
+            self._left(self._step.token)  # it may have made what it did not tell of
+            return StartError(not_reachable(self._engine.url, str(error)))
+        return error
 
     # -- the run
 
@@ -82,13 +97,13 @@ class Life:
         except (EngineGone, Missing, Refused) as error:
             outcome = lost(f"the Docker engine lost the step: {error}")
         except OSError as error:
-            await self._clear()
+            await self.clear()
             step.fails(error)
             return
         except asyncio.CancelledError:
             step.is_over(lost("the Docker engine did not answer in time when it was to be ended"))
             raise
-        await self._clear()
+        await self.clear()
         step.is_over(outcome)
 
     async def _outcome(self) -> Outcome:
@@ -173,7 +188,8 @@ class Life:
             await reaping.remove_all(self._engine, f"{owner.TOKEN}={step.token}")
             step.has_services = False
 
-    async def _clear(self) -> None:
+    async def clear(self) -> None:
+        """Removes all that is there of it."""
         try:
             await self._remove()
         except (EngineGone, Refused):

@@ -1,5 +1,10 @@
 """The start of a step: its files, its services and its container, until its own program runs
-or is known not to."""
+or is known not to.
+
+It has two parts, and the first may be done long ahead of the second. A container is ready when
+its shell waits for our program on its standard input: nothing of the step is in it yet, neither
+its variables nor its arguments. It begins when that program is sent.
+"""
 
 from __future__ import annotations
 
@@ -23,32 +28,62 @@ class TimeIsOverError(Exception):
 
 class Opening:
     def __init__(
-        self, engine: Engine, step: Step, fence: Fence | None, work: Work, settings: DockerSettings
+        self,
+        engine: Engine,
+        step: Step,
+        fence: Fence | None,
+        work: Work,
+        settings: DockerSettings,
+        executor: str,
     ) -> None:
         self._engine = engine
         self._step = step
         self._fence = fence
         self._work = work.located(f"{program.HOME}/{program.INPUTS}")
         self._settings = settings
+        self._executor = executor
+        self._streams: Streams | None = None
 
-    async def run(self, executor: str) -> None:
+    async def run(self) -> None:
         """Raises: StartError, SpiError, TimeIsOverError, Missing, Refused, EngineGone."""
+        streams = self._streams or await self.get_ready()
+        self._check()
+        await streams.send(self._program(self._fence.end if self._fence else float("inf")))
+        known, said = await streams.first_words()
+        if not known or said != "ok":
+            raise await self._not_begun(known, said, program.argv_of(self._work)[0])
+
+    async def get_ready(self) -> Streams:
+        """Raises: as `run`."""
         step, work, settings = self._step, self._work, self._settings
-        argv, env = program.argv_of(work), container.variables(work)
-        program.program(work, argv, env, 0.0)  # said before anything is made
+        self._program(0.0)  # what is wrong with it is said before anything is made
         user, private = container.user_of(settings), settings.workspace == "none"
         await asyncio.to_thread(step.folder.make, work, user, private=private)
         self._check()
-        step.container = await self._create(executor)
-        step.streams = Streams(await self._engine.call("attach_socket", step.container, _STREAMS))
+        step.container = await self._create()
+        streams = Streams(await self._engine.call("attach_socket", step.container, _STREAMS))
+        step.streams = streams
         self._check()
         await self._engine.call("start", step.container)
         self._check()
-        end = self._fence.end if self._fence is not None else float("inf")
-        await step.streams.send(program.program(work, argv, env, end))
-        known, said = await step.streams.first_words()
-        if not known or said != "ok":
-            raise await self._not_begun(known, said, argv[0])
+        self._streams = streams
+        return streams
+
+    async def is_still_ready(self) -> bool:
+        """Whether what was got ready is there as it was: the engine may have been restarted
+        since, or a service have ended."""
+        services = self._settings.service
+        if self._streams is None or not self._streams.is_silent:
+            return False
+        if services:
+            label = {"label": f"{owner.TOKEN}={self._step.token}"}
+            running = await self._engine.call("containers", filters=label)
+            return len(running) == len(services) + 1
+        return True
+
+    def _program(self, end: float) -> bytes:
+        work = self._work
+        return program.program(work, program.argv_of(work), container.variables(work), end)
 
     def _check(self) -> None:
         if self._step.given_up or (self._fence is not None and self._fence.is_over):
@@ -56,11 +91,11 @@ class Opening:
         if self._step.unwanted:
             raise StartError("the start was given up")
 
-    async def _create(self, executor: str) -> str:
+    async def _create(self) -> str:
         step, settings, engine = self._step, self._settings, self._engine
         recoverable = self._fence is not None and self._fence.recoverable
         labels = owner.labels(
-            self._work, executor, step.token, step.folder.path, recoverable=recoverable
+            self._work, self._executor, step.token, step.folder.path, recoverable=recoverable
         )
         if not settings.service:
             made = self._configuration(labels, settings.network)

@@ -65,6 +65,9 @@ class LocalExecutor:
         self._keepers.warm_up()
         await self._ahead.make(self._keepers.folder, work)
 
+    def discard(self, work: Work) -> None:
+        self._ahead.discard(work.id)
+
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
             raise StartError("the local executor is closed")
@@ -138,6 +141,7 @@ class LocalExecutor:
             step.stop(0)
         if running:
             await asyncio.wait([step.over for step in running], timeout=PATIENCE)
+        await self._ahead.close()
         await self._keepers.close()
 
     def _find(self, handle: Handle) -> Step:

@@ -49,6 +49,9 @@ class SshExecutor:
         connection = await self._hosts.connect(_settings_of(work))
         connection.give_back()
 
+    def discard(self, work: Work) -> None:
+        """The connection serves any step."""
+
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
             raise StartError("the ssh executor is closed")

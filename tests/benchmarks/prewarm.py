@@ -1,11 +1,15 @@
 """How late a scheduled step begins, with `prewarm` and without: `python tests/benchmarks/prewarm.py
-[ROUNDS]`.
+[local|docker [ROUNDS [ROUNDS WITHOUT]]]`.
 
 Real processes: PostgreSQL, NATS with JetStream, a scheduler and two workers. Every `EVERY`
-seconds four `hot` runs are due, of high priority, whose one step has an artifact of 100 MB in
-NATS that no worker has (their caches keep nothing). In that same second 1,000 other schedules are
-due, and 200 long steps are queued. How late it was is what the step's own clock says, less the due
-time: the start of its process and of `date` are in it.
+seconds eight `hot` runs are due, of high priority, whose one step has an artifact of 100 MB in
+NATS that no worker has (their caches keep nothing). Their `jitter` spreads them over that one
+second, at whose beginning 1,000 other schedules are due; 200 long steps are queued.
+How late it was is what the step's own clock says, less the due time: the start of its process and
+of `date` are in it.
+
+With `docker` the step has a container, of an image that is in a registry and, at the beginning of
+each round, not in the engine: between the rounds it is removed, with its layers.
 
 The language gives the first steps of a run no files of earlier ones, so the scheduler here adds
 the artifact to their orders; all else is as it is.
@@ -31,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent / "fleet"))
 
 import psycopg
 from postgres import Postgres, find
+from prewarm_image import EXECUTOR, Images
 from servers import PATIENCE, Missing, Process
 
 from tidemill.app import artifacts as stores
@@ -42,8 +47,10 @@ from tidemill.engine import dispatch
 from tidemill.model.messages import FileInput, Order
 from tidemill.project import Project
 
-HOT, HERD, QUEUED, SLOTS = 4, 1_000, 200, 6
-EVERY, PREWARM, SIZE = 25, 15, 100_000_000
+HOT, HERD, QUEUED, SLOTS = 8, 1_000, 200, 6
+EVERY, PREWARM, SIZE = 22, 14, 100_000_000
+SECOND = "jitter = 1s"
+WANTED = 0.05
 DIGESTS = "TIDE_BENCH_DIGESTS"
 
 QUIET = """
@@ -66,6 +73,7 @@ pipeline hot {{
   step go {{
     priority = high
     run = "date +%s.%N > began-$TIDE_RUN"
+    {executor}
   }}
 }}
 """
@@ -95,7 +103,8 @@ def scheduler() -> None:
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, images: Images | None) -> None:
+        self.images = images
         programs = find()
         if programs is None:
             raise Missing("PostgreSQL is not installed")
@@ -106,6 +115,7 @@ class Bench:
         access = self.server.start()
         nats = access.url.replace("nats://", f"nats://{access.token}@")
         self.env = {"TIDEMILL_POSTGRES": self.url, "TIDEMILL_NATS": nats}
+        self.env |= images.env if images is not None else {}
         os.environ |= self.env
         (folder / "tidemill.toml").write_text('[artifacts]\ncache = "1MiB"\n')
         (folder / "quiet.tide").write_text(QUIET.format(herd=scheduled(HERD), queued=QUEUED))
@@ -136,10 +146,11 @@ class Bench:
 
     def lateness(self, rounds: int, *prewarm: str) -> list[float]:
         """Of so many rounds, in seconds."""
-        source = HOT_ONE.format(schedules=scheduled(HOT, *prewarm))
+        executor = EXECUTOR if self.images is not None else ""
+        source = HOT_ONE.format(schedules=scheduled(HOT, SECOND, *prewarm), executor=executor)
         (self.folder / "hot.tide").write_text(source)
         self.tidemill("apply", "hot.tide", "quiet.tide")
-        begin = (time.time() // EVERY + 2) * EVERY
+        begin = (time.time() // EVERY + 3) * EVERY  # one round passes in which all get going
         end = begin + rounds * EVERY
         rows: list[tuple] = []
         while time.time() < end or not self._have_begun(rows, rounds):
@@ -150,12 +161,22 @@ class Bench:
             ready = "SELECT count(*) FROM task WHERE key LIKE 'each%' AND state = 'ready'"
             if self.query(ready)[0][0] < QUEUED:
                 self.tidemill("trigger", "long")
-            time.sleep(2)
+            self._remove_image(rows, PREWARM if prewarm else 0)
+            time.sleep(1)
         return sorted(self._began(number) - due for number, due in rows)
 
+    def _remove_image(self, rows: list[tuple], ahead: int) -> None:
+        """Where no run is going, or about to be made."""
+        idle = all(self._began(number) for number, _ in rows)
+        until_next = EVERY - time.time() % EVERY
+        if self.images is not None and idle and ahead + 1 < until_next < EVERY - 1.5:
+            self.images.remove()
+
     def _have_begun(self, rows: list[tuple], rounds: int) -> bool:
-        if time.time() > PATIENCE + float(rows[-1][1] if rows else "inf"):
-            raise Missing(f"{len(rows)} runs were made, and not all of them have begun")
+        if rows and time.time() > PATIENCE + max(float(due) for _, due in rows):
+            ended = self.query("SELECT run, state, detail FROM task WHERE key = 'go'")
+            missing = [row for row in ended if not self._began(row[0]) and row[2]]
+            raise Missing(f"{len(rows)} runs were made, and not all of them have begun: {missing}")
         return len(rows) == rounds * HOT and all(self._began(run) for run, _ in rows)
 
     def _began(self, run: int) -> float:
@@ -167,17 +188,24 @@ class Bench:
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(sql.encode()).fetchall()
 
+    @property
+    def removed(self) -> int:
+        return self.images.removed if self.images is not None else 0
+
     def stop(self) -> None:
         for process in self.processes:
             process.stop()
         self.server.stop()
         self.postgres.stop()
+        if self.images is not None:
+            self.images.stop()
 
 
 @contextmanager
-def started() -> Iterator[Bench]:
+def started(kind: str) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="tide-prewarm-") as folder:
-        bench = Bench(Path(folder))
+        Path(folder).chmod(0o755)
+        bench = Bench(Path(folder), Images() if kind == "docker" else None)
         try:
             yield bench
         finally:
@@ -187,25 +215,33 @@ def started() -> Iterator[Bench]:
 def shown(name: str, late: list[float]) -> str:
     at = {share: late[min(int(len(late) * share), len(late) - 1)] for share in (0.9, 0.99)}
     columns = [statistics.median(late), at[0.9], at[0.99], late[0], late[-1]]
-    return f"{name:16} {len(late):4} " + " ".join(f"{1000 * x:9.1f}" for x in columns)
+    shown = f"{name:16} {len(late):4} " + " ".join(f"{1000 * x:9.1f}" for x in columns)
+    return f"{shown} {sum(each > WANTED for each in late):6}"
 
 
-def main(rounds: int) -> None:
-    with started() as bench:
+def main(kind: str = "local", rounds: str = "25", without: str = "1") -> None:
+    with started(kind) as bench:
         bench.tidemill("apply", "quiet.tide")
         asyncio.run(bench.store())
         bench.start(str(Path(__file__)), "scheduler")
         for _ in range(2):
             bench.start("-m", "tidemill.cli", "worker", "--slots", str(SLOTS))
         print(
-            f"{'':16} {'runs':>4} {'median':>9} {'p90':>9} {'p99':>9} {'first':>9} {'last':>9}  ms"
+            f"{'':16} {'runs':>4} {'median':>9} {'p90':>9} {'p99':>9} {'first':>9} {'last':>9}"
+            "  ms, later than 50 ms"
         )
-        print(shown("with prewarm", bench.lateness(rounds, f"prewarm = {PREWARM}s")), flush=True)
-        print(shown("without", bench.lateness(rounds)), flush=True)
+        for name, count, settings in (
+            ("with prewarm", rounds, [f"prewarm = {PREWARM}s"]),
+            ("without", without, []),
+        ):
+            load, removed = os.getloadavg(), bench.removed
+            print(shown(name, bench.lateness(int(count), *settings)), flush=True)
+            print(f"  load {load[0]:.1f} to {os.getloadavg()[0]:.1f};", end=" ")
+            print(f"the image was removed {bench.removed - removed} times", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["scheduler"]:
         scheduler()
     else:
-        main(int(sys.argv[1]) if sys.argv[1:] else 25)
+        main(*sys.argv[1:])

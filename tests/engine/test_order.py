@@ -39,6 +39,19 @@ def test_the_critical_path_goes_first(bench: Bench) -> None:
     assert drained(bench)[2:] == ["a", "b", "long", "c"]
 
 
+def test_long_steps_do_not_fill_what_is_offered_ahead_since_steps_are_short(bench: Bench) -> None:
+    """Else a later one of a higher priority would wait until most of them have ended."""
+    bench.turns.taken_meanwhile = lambda _: 100.0  # type: ignore[method-assign]
+    bench.expect("big", long=60.0)
+    bench.make(step("long", loop=over(30)), name="big")
+    assert len(bench.offers) == 2
+    bench.make(step("urgent", priority="high"), name="tiny")
+    bench.make(step("short", loop=over(30)), name="many")
+    assert [order.key for order in bench.offers][2] == "urgent"
+    assert len(bench.offers) > 10
+    assert drained(bench)[:2] == ["urgent", "long[0]"]
+
+
 def test_a_flood_of_one_pipeline_does_not_keep_another_one_waiting(bench: Bench) -> None:
     bench.make(step("flood", loop=over(30)), name="big")
     bench.wait(5)
@@ -147,3 +160,21 @@ def test_a_run_that_is_a_step_of_another_passes_the_gate_too(tmp_path: Path) -> 
     assert bench.work() == ["x"]
     bench.end()
     assert bench.run(parent).state == "succeeded"
+
+
+def test_long_steps_have_all_slots_of_a_pool_that_has_its_own(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slots=4, default=Pool(slots=3))
+    bench.turns.taken_meanwhile = lambda _: 100.0  # type: ignore[method-assign]
+    bench.expect("big", long=60.0)
+    bench.make(step("long", loop=over(30)), name="big")
+    assert len(bench.offers) == 3
+
+
+def test_steps_that_nobody_knew_count_as_long_once_one_took_long(bench: Bench) -> None:
+    bench.make(step("long", loop=over(40)), name="big")
+    for _ in range(2):
+        bench.work()
+        bench.wait(5)
+        bench.end(seconds=5)
+        bench.turns.taken_meanwhile = lambda _: 100.0  # type: ignore[method-assign]
+    assert len(bench.offers) == 2

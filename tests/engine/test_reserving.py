@@ -345,3 +345,67 @@ async def test_a_worker_that_stood_still_over_the_due_time_begins_nothing(ahead:
     assert at >= DUE
     assert ahead.task("a").attempt == 1
     assert ahead.task("a").fence == 2, "it was given back, and offered anew"
+
+
+# -- what was got ready
+
+
+@pytest.mark.parametrize("how", ["cancelled", "drained", "out of contact"])
+async def test_what_was_got_ready_is_discarded_when_it_is_not_begun(ahead: Ahead, how: str) -> None:
+    ahead.apply(step("a"))
+    ahead.drive()
+    worker = ahead.bench.worker("w")
+    await ahead.until(DUE - 2 * LEASE)
+    assert len(ahead.bench.executor.prepared) == 1
+    if how == "cancelled":
+        await ahead.cancel()
+    elif how == "drained":
+        worker.drain()
+    else:
+        ahead.bench.broker.last_contact = lambda: DUE - 2 * LEASE  # type: ignore[method-assign]
+    await ahead.until(DUE - 1)
+    assert ahead.bench.executor.prepared == []
+    assert not ahead.begun
+
+
+async def test_what_was_got_ready_and_begun_is_not_discarded(ahead: Ahead) -> None:
+    discarded: list[Work] = []
+    ahead.bench.executor.discard = discarded.append  # type: ignore[method-assign]
+    ahead.apply(step("a"))
+    ahead.drive()
+    ahead.bench.work("w")
+    await ahead.until(DUE + 1)
+    assert ahead.begun == [("a", DUE)]
+    assert discarded == []
+
+
+async def test_what_is_being_got_ready_is_discarded_too(ahead: Ahead) -> None:
+    honest = ahead.bench.executor.prepare
+
+    async def prepare(work: Work) -> None:
+        await honest(work)
+        await asyncio.Event().wait()
+
+    ahead.bench.executor.prepare = prepare  # type: ignore[method-assign]
+    ahead.apply(step("a"))
+    ahead.drive()
+    ahead.bench.work("w")
+    await ahead.until(DUE - 1)
+    assert len(ahead.bench.executor.prepared) == 1
+    await ahead.cancel()
+    await ahead.until(DUE + 1)
+    assert ahead.bench.executor.prepared == []
+
+
+async def test_an_executor_that_fails_to_discard_costs_no_worker(ahead: Ahead) -> None:
+    def discard(work: Work) -> None:
+        raise RuntimeError(work.step)
+
+    ahead.bench.executor.discard = discard  # type: ignore[method-assign]
+    ahead.apply(step("a"))
+    ahead.drive()
+    ahead.bench.work("w")
+    await ahead.until(DUE - 1)
+    await ahead.cancel()
+    await ahead.until(DUE + 101)
+    assert ahead.begun == [("a", DUE + 100)]

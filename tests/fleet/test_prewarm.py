@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -81,3 +82,22 @@ def test_what_is_cancelled_or_applied_anew_is_taken_back(
     assert not began(tmp_path, run)
     assert not began(tmp_path, before)
     assert float((tmp_path / f"changed-{after}-1").read_text()) >= due
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_reservations_over_at_once(
+    new_fleet: NewFleet, tmp_path: Path
+) -> None:
+    fleet = new_fleet(PIPELINE, lease=LEASE)
+    fleet.scheduler("s1")
+    for name in ("w1", "w2"):
+        fleet.worker(name, 2)
+    fleet.until(lambda: bool(reserved(fleet)))
+    run, worker, due = reserved(fleet)[0]
+    told_at = time.time()
+    fleet.signal(worker, signal.SIGTERM)
+    fleet.until(lambda: any(r == run and w != worker for r, w, _ in reserved(fleet)))
+    assert time.time() - told_at < LEASE / 2, "before anybody could have missed it"
+    assert fleet.to_the_end(run) == "succeeded"
+    (at,) = began(tmp_path, run)
+    assert 0 <= at - due < 1.0
+    assert fleet.query(f"SELECT attempt, fence FROM task WHERE run = {run}") == [(1, 2)]

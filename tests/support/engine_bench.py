@@ -63,6 +63,8 @@ class Scripted:
     def __init__(self, ends: Callable[[Work], Outcome | None]) -> None:
         self.ends = ends
         self.started: list[Work] = []
+        self.prepared: list[str] = []
+        """What is held for steps that have not been started."""
         self.at_work: dict[str, Work] = {}
         self.side_by_side: list[str] = []
         self.stubborn = False
@@ -72,12 +74,16 @@ class Scripted:
         self._ios: dict[str, StepIO] = {}
 
     async def prepare(self, work: Work) -> None:
-        del work
+        self.prepared.append(work.id)
+
+    def discard(self, work: Work) -> None:
+        self.prepared.remove(work.id)
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         if work.step in {other.step for other in self.at_work.values()}:
             self.side_by_side.append(work.step)
         self.started.append(work)
+        self.prepared = [name for name in self.prepared if name != work.id]
         self.at_work[work.id] = work
         self._ios[work.id] = io
         self._outcomes[work.id] = asyncio.get_running_loop().create_future()

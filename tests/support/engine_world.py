@@ -75,6 +75,8 @@ class ScriptedExecutor:
 
     async def prepare(self, work: Work) -> None: ...
 
+    def discard(self, work: Work) -> None: ...
+
     async def start(self, work: Work, io: StepIO) -> Handle:
         running = [s for s in self.started.get(work.step, []) if not s.over.done()]
         assert not running, f"two attempts of {work.step} at work at once"

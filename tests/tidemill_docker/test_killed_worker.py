@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import docker_images
@@ -70,6 +71,12 @@ def work(folder: Path, script: str = "true") -> Work:
     return Work("next", 1, "step", 1, 1, ScriptAction(script), folder / "project", settings)
 
 
+async def carry_out_one(executor: Executor, folder: Path) -> None:
+    """Before its first step an executor removes what others left."""
+    one = replace(work(folder), id="one")
+    assert (await executor.wait(await executor.start(one, RecordingIO()))).ok
+
+
 async def test_the_next_executor_removes_what_a_killed_one_left(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -78,8 +85,7 @@ async def test_the_next_executor_removes_what_a_killed_one_left(
     kill(host)
     executor = new_executor(tmp_path / "elsewhere")  # every worker has a scratch of its own
     (tmp_path / "elsewhere/project").mkdir(parents=True)
-    handle = await executor.start(work(tmp_path / "elsewhere"), RecordingIO())
-    assert (await executor.wait(handle)).ok
+    await carry_out_one(executor, tmp_path / "elsewhere")
     assert containers(engine, "--all") == 0
     assert list((tmp_path / "scratch").iterdir()) == []
     await executor.close()
@@ -89,13 +95,12 @@ async def test_those_of_a_living_worker_are_left_alone(engine: Engine, tmp_path:
     host, _ = start_host(tmp_path)
     os.kill(host.pid, signal.SIGSTOP)
     executor = new_executor(tmp_path)
-    handle = await executor.start(work(tmp_path), RecordingIO())
-    assert (await executor.wait(handle)).ok
+    await carry_out_one(executor, tmp_path)
     await executor.close()
     assert containers(engine) == 3
     kill(host)
     executor = new_executor(tmp_path)
-    await executor.prepare(work(tmp_path))
+    await carry_out_one(executor, tmp_path)
     assert containers(engine, "--all") == 0
     await executor.close()
 
@@ -117,7 +122,7 @@ async def test_a_step_of_a_killed_worker_is_taken_up_with_all_that_it_wrote(
     kill(host)
     executor = new_executor(tmp_path, recoverable=True)
     handle, io = await taken_up(executor, tokens[1], tmp_path)
-    await executor.prepare(work(tmp_path))
+    await carry_out_one(executor, tmp_path)
     assert containers(engine) == 1  # the others nobody has asked for
     await io.until(lambda io: b"three" in io.kept)
     (tmp_path / "project/go").touch()
@@ -168,7 +173,7 @@ async def test_a_step_is_taken_up_again_and_again(engine: Engine, tmp_path: Path
 async def _take_up_and_die(folder: Path, token: str) -> None:
     executor = new_executor(folder, recoverable=True)
     handle = await executor.recover(token, work(folder), RecordingIO())
-    await executor.prepare(work(folder))
+    await carry_out_one(executor, folder)
     if handle is not None:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -180,7 +185,7 @@ async def test_a_step_of_a_living_worker_is_not_taken_up(engine: Engine, tmp_pat
         await executor.recover(tokens[0])
     assert containers(engine) == 3
     kill(host)
-    await executor.prepare(work(tmp_path))
+    await carry_out_one(executor, tmp_path)
     assert containers(engine, "--all") == 3  # another one of its own may come for them
     for token in tokens:
         await executor.recover(token)
@@ -242,7 +247,7 @@ async def test_the_next_executor_removes_services_and_networks_too(
     assert len(docker_images.what_is_left(engine)) == 9
     kill(host)
     executor = new_executor(tmp_path)
-    await executor.prepare(work(tmp_path))
+    await carry_out_one(executor, tmp_path)
     assert docker_images.what_is_left(engine) == []
     await executor.close()
 
@@ -252,7 +257,7 @@ async def test_a_step_is_taken_up_with_its_services(engine: Engine, tmp_path: Pa
     kill(host)
     executor = new_executor(tmp_path, recoverable=True)
     handle, _ = await taken_up(executor, tokens[1], tmp_path)
-    await executor.prepare(work(tmp_path))
+    await carry_out_one(executor, tmp_path)
     assert len(docker_images.what_is_left(engine)) == 3
     (tmp_path / "project/go").touch()
     assert (await executor.wait(handle)).code == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tidemill.spi import ExecutorContext, InputFile, ScriptAction, StartError, Work
 from tidemill.testing.executor.bench import RecordingIO
 from tidemill_local import LocalSettings
-from tidemill_local.ahead import KEPT, NAME
+from tidemill_local.ahead import NAME
 from tidemill_local.executor import LocalExecutor
 
 
@@ -18,6 +19,16 @@ def work(folder: Path, number: int, source: Path) -> Work:
         f"1.{number}.1", 1, "s", 1, 1, ScriptAction("cat $TIDE_INPUTS/in/a.txt"), folder,
         LocalSettings(), inputs=(InputFile("in/a.txt", source),),
     )  # fmt: skip
+
+
+def copies(folder: Path) -> list[Path]:
+    return list((folder / "scratch").glob(f"*/{NAME}/*"))
+
+
+async def become_none(folder: Path) -> None:
+    async with asyncio.timeout(30):
+        while copies(folder):  # noqa: ASYNC110  a thread does it
+            await asyncio.sleep(0.01)
 
 
 async def test_a_copy_made_ahead_is_what_the_step_reads(tmp_path: Path) -> None:
@@ -29,18 +40,46 @@ async def test_a_copy_made_ahead_is_what_the_step_reads(tmp_path: Path) -> None:
     outcome = await executor.wait(await executor.start(work(tmp_path, 0, source), io))
     assert outcome.ok
     assert bytes(io.kept) == b"content"
-    assert not list((tmp_path / "scratch").glob(f"*/{NAME}/*")), "nothing is left of it"
+    assert not copies(tmp_path), "nothing is left of it"
     with pytest.raises(StartError):
         await executor.start(work(tmp_path, 1, source), io)
     await executor.close()
 
 
-async def test_copies_of_what_is_never_started_do_not_pile_up(tmp_path: Path) -> None:
+async def test_a_copy_of_another_file_is_not_what_the_step_reads(tmp_path: Path) -> None:
+    source, other = tmp_path / "source", tmp_path / "other"
+    source.write_text("content")
+    other.write_text("another")
+    executor, io = LocalExecutor(ExecutorContext(tmp_path / "scratch")), RecordingIO()
+    await executor.prepare(work(tmp_path, 0, source))
+    await executor.wait(await executor.start(work(tmp_path, 0, other), io))
+    assert bytes(io.kept) == b"another"
+    await become_none(tmp_path)
+    await executor.close()
+
+
+async def test_copies_of_what_is_never_started_are_removed(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_text("content")
     executor = LocalExecutor(ExecutorContext(tmp_path / "scratch"))
-    for number in range(KEPT + 3):
+    for number in range(3):
         await executor.prepare(work(tmp_path, number, source))
-    assert len(list((tmp_path / "scratch").glob(f"*/{NAME}/*"))) == KEPT
+    assert len(copies(tmp_path)) == 3
+    for number in range(3):
+        executor.discard(work(tmp_path, number, source))
+    await become_none(tmp_path)
+    await executor.close()
+    assert not list((tmp_path / "scratch").rglob("*"))
+
+
+async def test_a_copy_that_is_still_being_made_can_be_discarded(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(50_000_000))
+    executor = LocalExecutor(ExecutorContext(tmp_path / "scratch"))
+    making = asyncio.ensure_future(executor.prepare(work(tmp_path, 0, source)))
+    await asyncio.sleep(0)
+    making.cancel()
+    executor.discard(work(tmp_path, 0, source))
+    await asyncio.wait({making})
     await executor.close()
     assert not list((tmp_path / "scratch").rglob("*"))

@@ -96,7 +96,8 @@ class Attempt:
     """Bytes of output that were told, and how many of them are notes of ours."""
     _noted: int = 0
     _record: Begun | None = None
-    _seal: str = ""
+    _seal: str | None = None
+    _prepared: tuple[Executor, Work] | None = None
     _started_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -122,6 +123,7 @@ class Attempt:
                 return self._not_begun()
             return await self._begun()
         finally:
+            self._discard()
             self._held.release()
 
     async def _begun(self) -> Result:
@@ -177,11 +179,29 @@ class Attempt:
         try:
             executor = self.executors.get(self.order.executor)
             await self.unlock()
-            await executor.prepare(self._work(await self._inputs()))
+            await self._make_seal(executor)
+            work = self._work(await self._inputs())
+            self._prepared = executor, work
+            await executor.prepare(work)
         except (TidemillError, StartError, FillError, OSError) as error:
             log.warning("%s cannot be got ready: %s", self.order.key, self._masked(str(error)))
         except Exception:  # noqa: BLE001  logged with its traceback: a plugin's bug
             self._log(f"executor {self.order.executor!r} cannot get {self.order.key} ready")
+
+    def _discard(self) -> None:
+        """What was got ready for a step that was never started is not wanted any more."""
+        if self._prepared is None or self._handle is not None:
+            return
+        executor, work = self._prepared
+        try:
+            executor.discard(work)
+        except Exception:  # noqa: BLE001  logged with its traceback: a plugin's bug
+            self._log(f"executor {self.order.executor!r} cannot discard {self.order.key}")
+
+    async def _make_seal(self, executor: Executor) -> None:
+        """It takes long, on purpose."""
+        if self._seal is None and self.records is not None and executor.recovers:
+            self._seal = await asyncio.to_thread(self._known.seal, os.urandom(SALT))
 
     async def unlock(self) -> Unlocked:
         """Raises: TidemillError: a secret is not there."""
@@ -239,19 +259,17 @@ class Attempt:
         work = self._work(await self._inputs())
         if self._stop_grace is not None:
             return self._judged(cancelled())
-        recoverable = self.records is not None and executor.recovers
-        if recoverable:
-            self._seal = await asyncio.to_thread(self._known.seal, os.urandom(SALT))
+        await self._make_seal(executor)
         self._handle = await executor.start(work, io)
         begun_at = self.clock.now()
-        if recoverable:
-            self._write_down(self._handle.token, begun_at)
+        if self._seal is not None:
+            self._write_down(self._handle.token, begun_at, self._seal)
         return await self._see_out(executor, self._handle, begun_at)
 
-    def _write_down(self, token: str, begun_at: float) -> None:
+    def _write_down(self, token: str, begun_at: float, seal: str) -> None:
         """For the next process of this worker, if this one is killed."""
         told, cache = self._noted, self._cache_report
-        self._record = Begun(self.order, token, self._started_at, begun_at, told, self._seal, cache)
+        self._record = Begun(self.order, token, self._started_at, begun_at, told, seal, cache)
         if self.records is not None:
             self.records.keep(self._record)
 

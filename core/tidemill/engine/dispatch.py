@@ -31,6 +31,9 @@ MOST_BEGUN = 100
 """Runs that are begun in a turn, at most: making one takes milliseconds, in which nobody
 is heard."""
 
+SOON = 1.0
+"""Seconds that a step takes at most of which many are offered ahead."""
+
 
 @dataclass(slots=True)
 class Dispatch:
@@ -53,6 +56,8 @@ class Dispatch:
     """Whether runs are left that could be begun, in another turn."""
     _begun: int = 0
     _free: dict[str, int] = field(default_factory=dict)
+    _free_short: dict[str, int] = field(default_factory=dict)
+    """What is left for short steps alone when the others have what they may."""
     _free_long: dict[str, int] = field(default_factory=dict)
     """What the long lane may still take of it."""
     _by_stage: Counter[StageRef] = field(default_factory=Counter)
@@ -135,6 +140,7 @@ class Dispatch:
             pool, slots, offers = self.standing.pool(name), *capacity
             if pool.slots is not None:
                 slots, offers = min(slots, pool.slots), min(offers, pool.slots)
+            self._free_short[name] = max(offers - 2 * slots, 0)
             long = at_work[Queue(name, LONG)]
             self._free[name] = offers - in_pool[name]
             self._free_long[name] = pool.for_long(slots) - long
@@ -204,12 +210,21 @@ class Dispatch:
                     waiting.append(task)
                     aside.add(ref)
                 elif not self._is_full(ref) and self._room(*queue) > 0:
-                    self._offer(task)
+                    if self._room(*queue) > self._free_short.get(queue.pool, 0) or self._soon(task):
+                        self._offer(task)
                     continue
                 behind.add(queue)  # there may be others behind it
             self._note_empty(queues, tasks)
             queues = [queue for queue in queues if queue in behind]
         return waiting
+
+    def _soon(self, task: TaskRow) -> bool:
+        """Whether it is not known to be long. What is offered beyond twice the slots is there
+        since steps are short: long ones would fill it for as long as they take one after
+        another, and whoever comes later finds no room, whatever its priority."""
+        plan = self.plans.of(task.run)
+        step = plan.steps[task.step].step.name
+        return self.standing.durations.latest(plan.definition.name, step) <= SOON
 
     def _note_empty(self, queues: Collection[Queue], tasks: Collection[TaskRow]) -> None:
         """Whose line had less in it than there was room for has nobody waiting."""

@@ -43,6 +43,7 @@ class Durations:
         self._written_at = 0.0
         self._writes = False
         self._ways: dict[int, Ways] = {}
+        self._latest: dict[tuple[str, str], float] = {}
 
     def load(self, tx: Turn, pipelines: Iterable[str], now: float) -> None:
         """Reads what is not known yet, or was read long ago."""
@@ -62,6 +63,12 @@ class Durations:
     def of(self, pipeline: str) -> Mapping[str, float]:
         """The expected seconds by step, of a pipeline that was loaded."""
         return self._means.get(pipeline, {})
+
+    def latest(self, pipeline: str, step: str) -> float:
+        """The seconds that a step took when this scheduler last saw it end; else what is
+        expected of it; else 0."""
+        known = self._latest.get((pipeline, step))
+        return self.of(pipeline).get(step, 0.0) if known is None else known
 
     def ways(self, run: int, plan: Plan) -> Ways:
         """Those of a run, as they were expected when it was first asked for."""
@@ -83,6 +90,7 @@ class Durations:
     def write(self, tx: Turn, took: Sequence[Took], now: float, *, at_once: bool) -> None:
         """Has what was learned written, in this transaction or a later one."""
         self._learned = list(took)
+        self._latest |= {(each.pipeline, each.step): each.seconds for each in took}
         everything = [*self._pending, *took]
         self._writes = bool(everything) and (at_once or now - self._written_at >= WRITE_SECONDS)
         if self._writes:

@@ -57,8 +57,20 @@ class Executor(Protocol):
         `ExecutorContext.recoverable` was set for it. Always the same for one executor."""
 
     async def prepare(self, work: Work) -> None:
-        """Does ahead of time what `start` would have to wait for (pull an image). May
-        be called for work that is never started. Errors are logged, never fatal."""
+        """Does ahead of time what `start` would have to wait for (pull an image, make its
+        container). Nothing of the step runs yet, and no time of its own begins. What is held
+        for it ends with the executor, and where `extend` would end a step.
+
+        `start` may be given other work of the same id (another variable, another file): then
+        what was made for this one is of no use. May be called for work that is never started:
+        see `discard`. Errors are logged, never fatal."""
+
+    def discard(self, work: Work) -> None:
+        """Work of this id that was prepared is not going to be started after all: frees all
+        that is held for it. Does nothing where nothing is, also for work that was started.
+
+        Never blocks and never raises: what takes time goes on in a task of the executor's
+        own, for which `close` waits."""
 
     async def start(self, work: Work, io: StepIO) -> Handle:
         """Starts the step and returns as soon as it runs.

@@ -68,6 +68,8 @@ class Noop:
 
     async def prepare(self, work: Work) -> None: ...
 
+    def discard(self, work: Work) -> None: ...
+
     async def start(self, work: Work, io: StepIO) -> Handle:
         del io
         if isinstance(work.action, ArgvAction) and work.action.argv[0] == "tick":

@@ -56,10 +56,6 @@ class Lifecycle:
         _, running = await bench.run("true")
         assert await bench.executor.recover(running.handle.token) is None
 
-    async def test_work_that_is_prepared_need_not_be_started(self, bench: Bench) -> None:
-        await bench.executor.prepare(bench.work("true"))
-        assert await bench.text("echo fine") == "fine\n"
-
     async def test_closing_ends_what_runs_and_those_who_wait(self, bench: Bench) -> None:
         running = await bench.start("trap '' TERM; sleep 1000 & echo ready; wait; sleep 1000")
         await running.says(b"ready")

@@ -17,12 +17,23 @@ from tidemill.testing.executor.files import Files
 from tidemill.testing.executor.lifecycle import Lifecycle
 from tidemill.testing.executor.load import Load
 from tidemill.testing.executor.output import Output
+from tidemill.testing.executor.preparing import Preparing
 from tidemill.testing.executor.recovery import Recovery
 from tidemill.testing.executor.stopping import Stopping
 
 
 class ExecutorConformance(
-    Ends, Environment, Fencing, Files, Lifecycle, Load, Output, Recovery, Stopping, Subject
+    Ends,
+    Environment,
+    Fencing,
+    Files,
+    Lifecycle,
+    Load,
+    Output,
+    Preparing,
+    Recovery,
+    Stopping,
+    Subject,
 ):
     """Subclass it as `Test…`, and supply `executor_type` and, where defaults do not do,
     `settings` and `survivors`."""

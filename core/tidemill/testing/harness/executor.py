@@ -67,6 +67,8 @@ class MockExecutor:
 
     async def prepare(self, work: Work) -> None: ...
 
+    def discard(self, work: Work) -> None: ...
+
     async def start(self, work: Work, io: StepIO) -> Handle:
         ends, outcome, takes = await self._asked(work)
         if ends.error:

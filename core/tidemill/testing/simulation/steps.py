@@ -58,6 +58,8 @@ class Steps:
 
     async def prepare(self, work: Work) -> None: ...
 
+    def discard(self, work: Work) -> None: ...
+
     async def start(self, work: Work, io: StepIO) -> Handle:
         del io
         dice, clock, name = self._dice, self._node.clock, name_of(work.step)

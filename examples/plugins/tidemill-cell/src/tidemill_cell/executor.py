@@ -37,6 +37,9 @@ class CellExecutor:
     async def prepare(self, work: Work) -> None:
         """There is nothing to be fetched ahead of time."""
 
+    def discard(self, work: Work) -> None:
+        """So nothing is held."""
+
     async def start(self, work: Work, io: StepIO) -> Handle:
         if self._closed:
             raise StartError("the executor cell is closed")
