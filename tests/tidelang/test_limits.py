@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from tidelang import limits
 from tidelang.compiler import Compilation, NoPlugins, compile_source
 from tidelang.limits import CHAIN
 from tidelang.parser import parse
+from tidelang.runtime import reading
 from tidelang.source import Source
 
 
@@ -71,6 +73,19 @@ def test_the_time_grows_no_faster_than_the_file(piece: str) -> None:
 
 def _below(depth: int, work: Callable[[], Compilation]) -> Compilation:
     return work() if depth == 0 else _below(depth - 1, work)
+
+
+def test_the_settings_of_the_process_are_those_of_before_when_the_last_of_two_has_read() -> None:
+    """Whoever begins first may end first: the other one still needs the room."""
+    before = gc.isenabled(), sys.getrecursionlimit()
+    first, second = reading(), reading()
+    first.__enter__()
+    second.__enter__()
+    within = gc.isenabled(), sys.getrecursionlimit()
+    first.__exit__(None, None, None)
+    assert (gc.isenabled(), sys.getrecursionlimit()) == within != before
+    second.__exit__(None, None, None)
+    assert (gc.isenabled(), sys.getrecursionlimit()) == before
 
 
 @pytest.mark.parametrize(
