@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -119,3 +120,23 @@ def test_what_one_scheduler_locks_another_waits_for(two: tuple[SqlStore, SqlStor
 
     one.transact_now(turn)
     other.transact_now(short)
+
+
+def test_names_are_locked_in_one_order_whoever_asks_for_them(
+    two: tuple[SqlStore, SqlStore],
+) -> None:
+    """Else two that want the same ones would wait for each other."""
+    names = [f"n{number}" for number in range(40)]
+    begun: list[int] = []
+
+    def take(tx: Transaction, wanted: list[str]) -> None:
+        begun.append(1)  # once more where PostgreSQL had to end one of the two
+        tx.lock("pool", wanted)
+
+    def often(store: SqlStore, wanted: list[str]) -> None:
+        for _ in range(60):
+            store.transact_now(lambda tx: take(tx, wanted))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(often, two, (names, names[::-1])))
+    assert len(begun) == 120

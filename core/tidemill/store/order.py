@@ -11,7 +11,11 @@ from tidemill.model.states import RunState
 from tidemill.store.access import Access
 from tidemill.store.batch import fold
 
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(name, 0) AS key"
+    " FROM unnest(CAST(:names AS text[])) AS name ORDER BY key OFFSET 0) AS keys"
+)
+"""`OFFSET` keeps the order: without it the locks may be taken before the rows are sorted."""
 
 
 class Order(Access):
@@ -27,10 +31,8 @@ class Order(Access):
     def lock(self, kind: str, names: Sequence[str]) -> None:
         """SQLite needs none of it: its transactions come one by one. In order, so that no two
         wait for each other."""
-        if self._connection.dialect.name == "sqlite":
-            return
-        for name in sorted(names):
-            self._connection.execute(_LOCK, {"name": f"{kind}:{name}"})
+        if names and self._connection.dialect.name != "sqlite":
+            self._connection.execute(_LOCK, {"names": [f"{kind}:{name}" for name in names]})
 
     def at_work(self, pipelines: Iterable[str]) -> dict[str, set[int]]:
         found: dict[str, set[int]] = {name: set() for name in pipelines}
