@@ -1,8 +1,8 @@
 """How late a scheduled step begins, with `prewarm` and without: `python tests/benchmarks/prewarm.py
-[local|docker [ROUNDS [ROUNDS WITHOUT]]]`.
+[local|docker] [--hot 1] [--every 22] [--prewarm 14] [--rounds 25] [--without 1]`.
 
-Real processes: PostgreSQL, NATS with JetStream, a scheduler and two workers. Every `EVERY`
-seconds four `hot` runs are due, of high priority, whose one step has an artifact of 100 MB in
+Real processes: PostgreSQL, NATS with JetStream, a scheduler and two workers. Every `--every`
+seconds so many `--hot` runs are due, of high priority, whose one step has an artifact of 100 MB in
 NATS that no worker has (their caches keep nothing). In the same moment 1,000 other schedules are
 due; 200 long steps are queued.
 How late it was is what the step's own clock says, less the due time: the start of its process and
@@ -17,6 +17,7 @@ the artifact to their orders; all else is as it is.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import statistics
@@ -26,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,7 @@ from tidemill.engine import dispatch
 from tidemill.model.messages import FileInput, Order
 from tidemill.project import Project
 
-HOT, HERD, QUEUED, SLOTS = 4, 1_000, 200, 6
-EVERY, PREWARM, SIZE = 22, 14, 100_000_000
+HERD, QUEUED, SLOTS, SIZE = 1_000, 200, 6, 100_000_000
 WANTED = 0.05
 DIGESTS = "TIDE_BENCH_DIGESTS"
 
@@ -78,11 +78,20 @@ pipeline hot {{
 """
 
 
-def scheduled(count: int, *more: str) -> str:
-    settings = ", ".join(["overlap = allow", *more])
-    return "\n".join(
-        f"  schedule {EVERY}s {{ {settings}, params = {{ n = {n} }} }}" for n in range(count)
-    )
+@dataclass(frozen=True)
+class Plan:
+    """Of how many steps, and how often and how far ahead, in seconds."""
+
+    hot: int
+    every: int
+    prewarm: int
+
+    def scheduled(self, count: int, *more: str) -> str:
+        settings = ", ".join(["overlap = allow", *more])
+        return "\n".join(
+            f"  schedule {self.every}s {{ {settings}, params = {{ n = {n} }} }}"
+            for n in range(count)
+        )
 
 
 def scheduler() -> None:
@@ -102,8 +111,8 @@ def scheduler() -> None:
 
 
 class Bench:
-    def __init__(self, folder: Path, images: Images | None) -> None:
-        self.images = images
+    def __init__(self, folder: Path, images: Images | None, plan: Plan) -> None:
+        self.images, self.plan = images, plan
         programs = find()
         if programs is None:
             raise Missing("PostgreSQL is not installed")
@@ -117,7 +126,7 @@ class Bench:
         self.env |= images.env if images is not None else {}
         os.environ |= self.env
         (folder / "tidemill.toml").write_text('[artifacts]\ncache = "1MiB"\n')
-        (folder / "quiet.tide").write_text(QUIET.format(herd=scheduled(HERD), queued=QUEUED))
+        (folder / "quiet.tide").write_text(QUIET.format(herd=plan.scheduled(HERD), queued=QUEUED))
         self.processes: list[Process] = []
 
     def tidemill(self, *arguments: str) -> None:
@@ -135,7 +144,7 @@ class Bench:
         where = fleet(project)
         kept, _ = stores.open_artifacts(stores.place(project, where), project, where, SystemClock())
         digests = []
-        for number in range(HOT):
+        for number in range(self.plan.hot):
             path = self.folder / f"artifact-{number}"
             path.write_bytes(os.urandom(SIZE))
             digests.append((await kept.put(path)).digest)
@@ -146,11 +155,12 @@ class Bench:
     def lateness(self, rounds: int, *prewarm: str) -> list[float]:
         """Of so many rounds, in seconds."""
         executor = EXECUTOR if self.images is not None else ""
-        source = HOT_ONE.format(schedules=scheduled(HOT, *prewarm), executor=executor)
+        schedules = self.plan.scheduled(self.plan.hot, *prewarm)
+        source, every = HOT_ONE.format(schedules=schedules, executor=executor), self.plan.every
         (self.folder / "hot.tide").write_text(source)
         self.tidemill("apply", "hot.tide", "quiet.tide")
-        begin = (time.time() // EVERY + 3) * EVERY  # one round passes in which all get going
-        end = begin + rounds * EVERY
+        begin = (time.time() // every + 3) * every  # one round passes in which all get going
+        end = begin + rounds * every
         rows: list[tuple] = []
         while time.time() < end or not self._have_begun(rows, rounds):
             rows = self.query(
@@ -158,17 +168,21 @@ class Bench:
                 f" AND due_at >= {begin} AND due_at < {end} AND state <> 'cancelled'"
             )
             ready = "SELECT count(*) FROM task WHERE key LIKE 'each%' AND state = 'ready'"
-            if self.query(ready)[0][0] < QUEUED:
+            if self._until_next() > 3 and self.query(ready)[0][0] < QUEUED:
                 self.tidemill("trigger", "long")
-            self._remove_image(rows, PREWARM if prewarm else 0)
+            self._remove_image(rows, self.plan.prewarm if prewarm else 0)
             time.sleep(1)
         return sorted(self._began(number) - due for number, due in rows)
+
+    def _until_next(self) -> float:
+        """Seconds until something is due: what is done here is not to be in its way."""
+        return self.plan.every - time.time() % self.plan.every
 
     def _remove_image(self, rows: list[tuple], ahead: int) -> None:
         """Where no run is going, or about to be made."""
         idle = all(self._began(number) for number, _ in rows)
-        until_next = EVERY - time.time() % EVERY
-        if self.images is not None and idle and ahead + 1 < until_next < EVERY - 1.5:
+        until_next = self._until_next()
+        if self.images is not None and idle and ahead + 1 < until_next < self.plan.every - 1.5:
             self.images.remove()
 
     def _have_begun(self, rows: list[tuple], rounds: int) -> bool:
@@ -176,7 +190,7 @@ class Bench:
             ended = self.query("SELECT run, state, detail FROM task WHERE key = 'go'")
             missing = [row for row in ended if not self._began(row[0]) and row[2]]
             raise Missing(f"{len(rows)} runs were made, and not all of them have begun: {missing}")
-        return len(rows) == rounds * HOT and all(self._began(run) for run, _ in rows)
+        return len(rows) == rounds * self.plan.hot and all(self._began(run) for run, _ in rows)
 
     def _began(self, run: int) -> float:
         """0 where it has not."""
@@ -201,10 +215,10 @@ class Bench:
 
 
 @contextmanager
-def started(kind: str) -> Iterator[Bench]:
+def started(kind: str, plan: Plan) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="tide-prewarm-") as folder:
         Path(folder).chmod(0o755)
-        bench = Bench(Path(folder), Images() if kind == "docker" else None)
+        bench = Bench(Path(folder), Images() if kind == "docker" else None, plan)
         try:
             yield bench
         finally:
@@ -218,8 +232,14 @@ def shown(name: str, late: list[float]) -> str:
     return f"{shown} {sum(each > WANTED for each in late):6}"
 
 
-def main(kind: str = "local", rounds: str = "25", without: str = "1") -> None:
-    with started(kind) as bench:
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=("local", "docker"))
+    for name, usual in (("hot", 1), ("every", 22), ("prewarm", 14), ("rounds", 25), ("without", 1)):
+        parser.add_argument(f"--{name}", type=int, default=usual)
+    given = parser.parse_args()
+    plan = Plan(given.hot, given.every, given.prewarm)
+    with started(given.kind, plan) as bench:
         bench.tidemill("apply", "quiet.tide")
         asyncio.run(bench.store())
         bench.start(str(Path(__file__)), "scheduler")
@@ -230,11 +250,11 @@ def main(kind: str = "local", rounds: str = "25", without: str = "1") -> None:
             "  ms, later than 50 ms"
         )
         for name, count, settings in (
-            ("with prewarm", rounds, [f"prewarm = {PREWARM}s"]),
-            ("without", without, []),
+            ("with prewarm", given.rounds, [f"prewarm = {plan.prewarm}s"]),
+            ("without", given.without, []),
         ):
             load, removed = os.getloadavg(), bench.removed
-            print(shown(name, bench.lateness(int(count), *settings)), flush=True)
+            print(shown(name, bench.lateness(count, *settings)), flush=True)
             print(f"  load {load[0]:.1f} to {os.getloadavg()[0]:.1f};", end=" ")
             print(f"the image was removed {bench.removed - removed} times", flush=True)
 
@@ -243,4 +263,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["scheduler"]:
         scheduler()
     else:
-        main(*sys.argv[1:])
+        main()
