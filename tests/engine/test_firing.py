@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from tidelang import codec
 from tidelang.definition import Argv, Definition, Param, Schedule, Step
 from tidelang.types import INT
+from tidemill.app.applying import apply_definition
+from tidemill.app.calendars import Calendars
 from tidemill.engine.booking import Booking
 from tidemill.engine.children import Children
 from tidemill.engine.firing import Firing
@@ -114,3 +117,26 @@ def test_a_schedule_that_cannot_start_is_missed_and_holds_up_no_other(
         (1, None, 120.0),
     ]
     assert "schedule 2 of q cannot start: a param does not fit" in caplog.text
+
+
+def test_a_time_that_could_not_be_made_ahead_is_not_lost_behind_a_jittered_one(
+    tmp_path: Path,
+) -> None:
+    """Were one due with its jitter and the other without, a later one could have the earlier
+    time."""
+    store = SqlStore(open_sqlite(tmp_path / "db.sqlite"))
+    schedule = Schedule(
+        every=60_000, jitter=900_000, overlap="queue", catchup="all", prewarm=30_000
+    )
+    later = schedules.offset(schedules.spec_of(schedule, {}), "p")
+    assert later > 60
+    calendars = Calendars(tmp_path, tmp_path, date(2026, 1, 1))
+    definition = replace(EVERY_MINUTE, schedules=(schedule,))
+    store.transact_now(lambda tx: apply_definition(tx, definition, "p.tide", calendars, 0.0, "me"))
+    store.transact_now(lambda tx: fire(tx, 60 + later - 30))
+    assert [run.number for run in store.transact_now(lambda tx: tx.runs([1, 2]))] == [1]
+    store.transact_now(lambda tx: fire(tx, 120 + later - 30))  # the first is still going
+    store.transact_now(lambda tx: fire(tx, 120 + later))
+    (row,) = store.transact_now(lambda tx: tx.schedules_of("p"))
+    runs = store.transact_now(lambda tx: tx.runs([1, 2]))
+    assert (row.next_due, len(runs), row.missed) == (180 + later, 2, 0)

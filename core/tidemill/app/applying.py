@@ -28,7 +28,7 @@ from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.plans import Plans
 from tidemill.engine.rerun import again
 from tidemill.engine.reserving import act_at
-from tidemill.engine.withdrawing import withdraw
+from tidemill.engine.withdrawing import BEGINNING, withdraw
 from tidemill.errors import UsageError
 from tidemill.model import causes, schedules
 from tidemill.model.plan import make_plan
@@ -213,7 +213,9 @@ def apply_definition(
             continue
         spec = wanted.pop(row.identity)
         if spec != row.spec or (before is not None and before.digest != digest):
-            tx.save_schedules([_changed(withdraw(tx, row, now), spec, now)])
+            # Another run for a time at which one has begun would be its second.
+            left = withdraw(tx, row, now, beginning=BEGINNING)
+            tx.save_schedules([_changed(left, spec, now)])
     for identity, spec in wanted.items():
         first = schedules.first_after(spec, now)
         later = schedules.offset(spec, definition.name)

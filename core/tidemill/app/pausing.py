@@ -73,7 +73,8 @@ def paused(tx: Transaction, row: ScheduleRow, reason: str, now: float) -> Schedu
     later = schedules.offset(row.spec, row.pipeline)
     left = schedules.passed(row.spec, row.next_due - later, now - later)
     then = None if left.then is None else left.then + later
-    return row._replace(next_due=then, missed=row.missed + left.missed, missed_at=left.missed_at)
+    last = None if left.missed_at is None else left.missed_at + later
+    return row._replace(next_due=then, missed=row.missed + left.missed, missed_at=last)
 
 
 def resumed(row: ScheduleRow, now: float) -> ScheduleRow:

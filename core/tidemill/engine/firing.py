@@ -106,9 +106,10 @@ class Firing:
         what = schedules.due(row.spec, (row.next_due or now) - later, now - later)
         then = None if what.then is None else what.then + later
         row = row._replace(next_due=then, act_at=act_at(row.spec, then))
-        if what.missed:
-            row = row._replace(missed=row.missed + what.missed, missed_at=what.missed_at)
-        return _Acting(row, deque(at for at in what.times if at > fired), going)
+        if what.missed_at is not None:
+            row = row._replace(missed=row.missed + what.missed, missed_at=what.missed_at + later)
+        times = (at + later for at in what.times)
+        return _Acting(row, deque(at for at in times if at > fired), going)
 
     def _make(self, acting: Sequence[_Acting], applied: Applied, now: float) -> None:
         """Deals with some times of each, at least one."""

@@ -7,12 +7,19 @@ from tidemill.engine.takeover import ask_to_cancel
 from tidemill.model.rows import ScheduleRow
 from tidemill.ports import Transaction
 
+BEGINNING = 1.0
+"""Seconds before its due time in which a run is as good as begun: its workers begin by their own
+clocks, and word may come too late to them."""
 
-def withdraw(tx: Transaction, row: ScheduleRow, now: float) -> ScheduleRow:
+
+def withdraw(
+    tx: Transaction, row: ScheduleRow, now: float, *, beginning: float = 0.0
+) -> ScheduleRow:
     """For whoever pauses, changes or removes a schedule: cancels its runs that are yet to come,
-    and takes them from it. The schedule as it is then, to be saved: due again at their times.
-    Their workers are told once somebody heeds the signals."""
-    ahead = tx.take_ahead(row.number, now)
+    and takes them from it, but for those that are due within `beginning` seconds. The schedule
+    as it is then, to be saved: due again at their times. Their workers are told once somebody
+    heeds the signals."""
+    ahead = tx.take_ahead(row.number, now + beginning)
     for run in ahead:
         ask_to_cancel(tx, run.number, now)
         tx.signal(run.number)

@@ -77,11 +77,6 @@ def _prewarm(ctx: Context, parts: Parts, every: int | None) -> int:
         message = f"`prewarm` is not shorter than the time between two runs, {Duration(every)}"
         fix = Fix("make it shorter, or take it out: workers would always be getting ready")
         ctx.report.add("W401", message, node.span, "longer than it helps", fix)
-    if ahead and "jitter" in parts.attributes:
-        message = "`jitter` moves a start away from the due time, at which `prewarm` is to have it"
-        fix = Fix("take out one of the two")
-        span = parts.attributes["jitter"].name_span
-        ctx.report.add("T413", message, span, "later by chance", fix)
     return int(ahead)
 
 
