@@ -13,7 +13,7 @@ from engine_bench import LEASE, Bench, pipeline, step
 from tidelang import codec
 from tidelang.definition import Approval, Definition, Schedule, Step
 from tidemill.engine.takeover import ask_to_cancel
-from tidemill.engine.withdrawing import withdraw
+from tidemill.engine.withdrawing import BEGINNING, withdraw
 from tidemill.model import schedules
 from tidemill.model.messages import Nudge
 from tidemill.model.rows import PipelineRow, RunRow, ScheduleRow, TaskRow
@@ -246,6 +246,20 @@ async def test_a_schedule_that_is_paused_takes_its_run_back(ahead: Ahead) -> Non
     assert (run.state, run.schedule) == (RunState.CANCELLED, None)
     (row,) = ahead.bench.store.transact_now(lambda tx: tx.schedules_of("p"))
     assert (row.next_due, row.act_at) == (DUE, None)
+
+
+async def test_a_run_that_is_as_good_as_begun_is_not_made_anew(ahead: Ahead) -> None:
+    """Its worker begins by its own clock, whatever may be on its way to it."""
+    ahead.apply(step("a"))
+    ahead.drive()
+    ahead.bench.work("w")
+    await ahead.until(DUE - BEGINNING / 2)
+    (row,) = ahead.bench.store.transact_now(lambda tx: tx.schedules_of("p"))
+    now = ahead.clock.now()
+    kept = ahead.bench.store.transact_now(lambda tx: withdraw(tx, row, now, beginning=BEGINNING))
+    assert kept == row
+    await ahead.until(DUE + 50)
+    assert ahead.begun == [("a", DUE)]
 
 
 async def test_a_schedule_that_is_changed_makes_its_run_anew(ahead: Ahead) -> None:

@@ -272,8 +272,8 @@ def no_due_time_of_what_was_taken_back(patch: pytest.MonkeyPatch) -> None:
     """A schedule that changes goes on behind what was made ahead, and taken back."""
     honest = applying_module.withdraw
 
-    def withdraw(tx: Transaction, row: ScheduleRow, now: float) -> ScheduleRow:
-        honest(tx, row, now)
+    def withdraw(tx: Transaction, row: ScheduleRow, now: float, **how: float) -> ScheduleRow:
+        honest(tx, row, now, **how)
         return row
 
     patch.setattr(applying_module, "withdraw", withdraw)
