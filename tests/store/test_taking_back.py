@@ -24,7 +24,7 @@ from tidemill.project import Project
 from tidemill.store.database import open_postgres
 from tidemill.store.sql import SqlStore
 
-MADE, DUE, LATER = 1_000_000_001.0, 1_000_000_002.0, 1_000_000_003.0
+MADE, DUE, LATER = 1_000_000_000.5, 1_000_000_002.0, 1_000_000_003.0
 SOURCE = """
 pipeline p {
   schedule 2s { overlap = allow, prewarm = 1s }
