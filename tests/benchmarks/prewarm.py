@@ -1,5 +1,5 @@
 """How late a scheduled step begins, with `prewarm` and without: `python tests/benchmarks/prewarm.py
-[local|docker] [--hot 1] [--every 22] [--prewarm 14] [--rounds 25] [--without 1]`.
+local|docker [--hot 1] [--every 22] [--prewarm 14] [--rounds 25] [--without 1]`.
 
 Real processes: PostgreSQL, NATS with JetStream, a scheduler and two workers. Every `--every`
 seconds so many `--hot` runs are due, of high priority, whose one step has an artifact of 100 MB in

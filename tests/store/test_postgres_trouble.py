@@ -110,7 +110,7 @@ def test_a_connection_that_breaks_at_the_commit_leaves_all_or_nothing_and_says_i
 
         def work(tx: Transaction) -> None:
             tx.save_tasks([(task(0), task(0, TaskState.QUEUED))])
-            tx.new_runs([RUN])[0]
+            tx.new_runs([RUN])
 
         with pytest.raises(UnavailableError, match="moment of committing") as caught:
             store.transact_now(work)
@@ -165,7 +165,7 @@ def test_a_statement_that_somebody_broke_off_passes(store: SqlStore, url: str) -
     cancel = _on_another(url, "pg_cancel_backend(pid)")
 
     def work(tx: Transaction) -> None:
-        tx.new_runs([RUN])[0]
+        tx.new_runs([RUN])
         threading.Timer(0.2, cancel).start()
         store._connected().exec_driver_sql("SELECT pg_sleep(20)")  # noqa: SLF001
 
@@ -180,11 +180,11 @@ def test_who_stood_still_in_a_transaction_finds_it_undone_and_goes_on(
     fill(store, [])
 
     def work(tx: Transaction) -> None:
-        tx.new_runs([RUN])[0]
+        tx.new_runs([RUN])
         connection = store._connected()  # noqa: SLF001
         connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 50")
         threading.Event().wait(0.4)
-        tx.new_runs([RUN])[0]
+        tx.new_runs([RUN])
 
     with pytest.raises(UnavailableError, match="cannot be reached"):
         store.transact_now(work)

@@ -132,14 +132,14 @@ class Firing:
         row = each.row
         if not each.ahead and not self._may_start(row, each.going):
             return None
+        waits = row.spec["overlap"] == "queue" and not each.ahead  # else it is sure to start
         try:
             new = applied.new_run(
                 row.pipeline,
                 row.spec["params"],
                 schedule=row.number,
                 due_at=due_at,
-                queued=row.spec["overlap"] == "queue"
-                and not each.ahead,  # else it is sure to start
+                queued=waits,
                 cause=causes.schedule(row.number, due_at),
             )
         except TidemillError as error:

@@ -162,7 +162,7 @@ class StoreConformance(
         fill(store, [])
 
         def work(tx: Transaction) -> None:
-            tx.new_runs([RUN])[0]
+            tx.new_runs([RUN])
             raise KeyError("no")
 
         with pytest.raises(KeyError):
@@ -291,17 +291,29 @@ class StoreConformance(
         assert store.transact_now(lambda tx: tx.backfills([1, 7])) == [later]
         assert store.transact_now(lambda tx: tx.next_due(0.0)) is None
 
+    def test_each_of_many_new_runs_has_the_number_that_is_told_of_it(
+        self, store: DirectStore
+    ) -> None:
+        names = [f"p{(7 * n) % 60}" for n in range(60)]
+
+        def work(tx: Transaction) -> list[str]:
+            tx.add_definition("d1", "p", b"{}", 1.0)
+            numbers = tx.new_runs([RUN._replace(pipeline=name) for name in names])
+            stored = {run.number: run.pipeline for run in tx.runs(numbers)}
+            return [stored[number] for number in numbers]
+
+        assert store.transact_now(work) == names
+
     def test_a_backfill_makes_one_run_for_a_due_time(self, store: DirectStore) -> None:
         def work(tx: Transaction) -> list[int]:
             tx.add_definition("d1", "p", b"{}", 1.0)
-            for due_at in (5.0, 6.0):
-                tx.new_runs([RUN._replace(backfill=1, due_at=due_at)])[0]
-            tx.new_runs([RUN._replace(backfill=1, due_at=7.0, state=RunState.SUCCEEDED)])[0]
+            ended = RUN._replace(backfill=1, due_at=7.0, state=RunState.SUCCEEDED)
+            tx.new_runs([*(RUN._replace(backfill=1, due_at=at) for at in (5.0, 6.0)), ended])
             return tx.open_runs_of_backfill(1)
 
         assert store.transact_now(work) == [1, 2]
         with pytest.raises(Exception, match=r"(?i)unique"):
-            store.transact_now(lambda tx: tx.new_runs([RUN._replace(backfill=1, due_at=5.0)])[0])
+            store.transact_now(lambda tx: tx.new_runs([RUN._replace(backfill=1, due_at=5.0)]))
 
     def test_schedules_that_are_due_come_in_order_and_fire_a_time_once(
         self, store: DirectStore
