@@ -1,10 +1,11 @@
-"""A run that is queued behind one that ends at the same time, in another scheduler's turn, is
+"""A run that has to wait for one that ends at the same time, in another scheduler's turn, is
 looked at again: nobody else would ever come by."""
 
 from __future__ import annotations
 
 import threading
 
+import pytest
 from postgres import Postgres
 
 from tidelang import codec
@@ -26,16 +27,19 @@ from tidemill.ports import Transaction
 from tidemill.store.database import open_postgres
 from tidemill.store.sql import SqlStore
 
-QUEUED = Definition(
-    "p",
-    steps=(Step("a", Argv((("lit", "true"),))),),
-    schedules=(Schedule(every=60_000, overlap="queue", catchup="all"),),
-)
+
+def each_minute(overlap: str, concurrency: int | None) -> Definition:
+    return Definition(
+        "p",
+        steps=(Step("a", Argv((("lit", "true"),))),),
+        schedules=(Schedule(every=60_000, overlap=overlap, catchup="all"),),
+        concurrency=concurrency,
+    )
 
 
-def apply(tx: Transaction) -> None:
-    digest, spec = codec.digest(QUEUED), schedules.spec_of(QUEUED.schedules[0], {})
-    tx.add_definition(digest, "p", codec.encode(QUEUED), 0.0)
+def apply(tx: Transaction, wanted: Definition) -> None:
+    digest, spec = codec.digest(wanted), schedules.spec_of(wanted.schedules[0], {})
+    tx.add_definition(digest, "p", codec.encode(wanted), 0.0)
     tx.save_pipeline(PipelineRow("p", digest, "p.tide", 0.0, "me"))
     tx.add_schedule(ScheduleRow(0, "p", schedules.identity_of(spec), spec, 60.0, 60.0))
 
@@ -62,12 +66,19 @@ def end_the_first(tx: Transaction) -> None:
     children.ledger.flush(tx)
 
 
-def test_a_run_that_is_queued_while_the_one_before_it_ends_is_looked_at(
-    postgres: Postgres,
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(each_minute("queue", None), id="behind the one before it"),
+        pytest.param(each_minute("allow", 1), id="by concurrency"),
+    ],
+)
+def test_a_run_that_has_to_wait_while_the_one_before_it_ends_is_looked_at(
+    postgres: Postgres, wanted: Definition
 ) -> None:
     url = postgres.database()
     one, other = (SqlStore(open_postgres(url)) for _ in range(2))
-    one.transact_now(apply)
+    one.transact_now(lambda tx: apply(tx, wanted))
     one.transact_now(lambda tx: fire(tx, 60.0))
     ending = threading.Thread(target=lambda: other.transact_now(end_the_first))
 
