@@ -1,5 +1,5 @@
-"""A run that has to wait for one that ends at the same time, in another scheduler's turn, is
-looked at again: nobody else would ever come by."""
+"""A run that has to wait for one that ends at the same time, in another scheduler's turn, begins
+when it has: nobody else would ever come by."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def children_of(tx: Transaction, now: float) -> tuple[Children, Gate]:
 def fire(tx: Transaction, now: float) -> None:
     children, gate = children_of(tx, now)
     Firing(tx, children).fire(now)
-    gate.admit()
+    gate.pass_on([])
     children.ledger.flush(tx)
 
 
@@ -61,9 +61,21 @@ def end_the_first(tx: Transaction) -> None:
     children, gate = children_of(tx, 120.0)
     children.ledger.add_runs(tx.runs([1]))
     children.plans.refresh(tx, children.ledger.runs())
-    run = children.ledger.move_run(1, RunEvent.SUCCEED)
-    gate.call([run])
+    children.ledger.move_run(1, RunEvent.SUCCEED)
+    gate.note()
     children.ledger.flush(tx)
+
+
+def heed(tx: Transaction) -> bool:
+    """A turn that heeds what is signalled, if anything is."""
+    signals = tx.take_signals(10)
+    children, gate = children_of(tx, 120.0)
+    children.ledger.add_runs(tx.runs(signals))
+    children.plans.refresh(tx, children.ledger.runs())
+    gate.pass_on(signals)
+    gate.note()
+    children.ledger.flush(tx)
+    return bool(signals)
 
 
 @pytest.mark.parametrize(
@@ -73,22 +85,29 @@ def end_the_first(tx: Transaction) -> None:
         pytest.param(each_minute("allow", 1), id="by concurrency"),
     ],
 )
-def test_a_run_that_has_to_wait_while_the_one_before_it_ends_is_looked_at(
+def test_a_run_that_has_to_wait_while_the_one_before_it_ends_begins(
     postgres: Postgres, wanted: Definition
 ) -> None:
     url = postgres.database()
     one, other = (SqlStore(open_postgres(url)) for _ in range(2))
     one.transact_now(lambda tx: apply(tx, wanted))
     one.transact_now(lambda tx: fire(tx, 60.0))
-    ending = threading.Thread(target=lambda: other.transact_now(end_the_first))
+
+    def end() -> None:
+        other.transact_now(end_the_first)
+        other.transact_now(heed)
+
+    ending = threading.Thread(target=end)
 
     def queue(tx: Transaction) -> None:
         fire(tx, 120.0)
         ending.start()
-        ending.join(1.0)  # it ends the first beside this, or waits for it
+        ending.join(1.0)  # it heeds that beside this, or waits for it
 
     one.transact_now(queue)
     ending.join(60)
+    for _ in range(3):
+        one.transact_now(heed)
+    assert not one.transact_now(heed), "it is signalled again and again"
     first, second = one.transact_now(lambda tx: tx.runs([1, 2]))
-    assert (first.state, second.state) == (RunState.SUCCEEDED, RunState.PENDING)
-    assert 2 in one.transact_now(lambda tx: tx.take_signals(10)), "nobody looks at it again"
+    assert (first.state, second.state) == (RunState.SUCCEEDED, RunState.RUNNING)

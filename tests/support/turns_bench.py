@@ -91,10 +91,18 @@ class Bench:
         return begun
 
     def end(self, key: str | None = None, seconds: float = 0.0) -> None:
-        order = next(o for o in self.at_work if key in {None, o.key})
-        self.at_work.remove(order)
+        self._end([next(o for o in self.at_work if key in {None, o.key})], seconds)
+
+    def end_all(self) -> None:
+        """All that is at work ends at once."""
+        self._end(list(self.at_work), 0.0)
+
+    def _end(self, orders: list[Order], seconds: float) -> None:
         now = self.clock.now()
-        self.turn(Result(order.ref, order.fence, "w", now - seconds, now, "exited", 0))
+        self.at_work = [order for order in self.at_work if order not in orders]
+        self.turn(
+            *(Result(o.ref, o.fence, "w", now - seconds, now, "exited", 0) for o in orders)
+        )
 
     def wait(self, seconds: float) -> None:
         self.clock._now += seconds  # noqa: SLF001  # nothing sleeps here

@@ -10,7 +10,7 @@ from tidemill.engine.children import Children
 from tidemill.engine.firing import Firing
 from tidemill.engine.gate import Gate
 from tidemill.engine.reacting import Reacting
-from tidemill.model.messages import Report
+from tidemill.model.messages import Nudge, Report
 from tidemill.ports import Transaction
 
 
@@ -33,14 +33,12 @@ class AllRuns:
             self._firing.fire(now)
         self._reacting.react(reports, arrived=arrived, timer_passed=timer_passed)
         self._backfilling.fill(now, timer=timer_passed)
-        self._gate.admit()
+        self._gate.pass_on(report.run for report in reports if isinstance(report, Nudge))
 
     def follow(self) -> None:
         """What follows from runs that have ended in this turn, and of those that steps were
         handed over to."""
-        moved = self._children.ledger.moved_runs
-        self._gate.call([run for run in moved if run.state.ended])
-        self._gate.admit_late()
+        self._gate.note()
         self._reacting.follow_again()
 
     @property

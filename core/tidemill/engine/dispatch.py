@@ -63,8 +63,8 @@ class Dispatch:
     _by_stage: Counter[StageRef] = field(default_factory=Counter)
     _by_run: Counter[int] = field(default_factory=Counter)
     _recounted: set[int] = field(default_factory=set)
-    _secured: set[str] = field(default_factory=set)
-    """Pools with slots of their own, which nobody else takes any of now."""
+    _secured: bool = False
+    """Whether nobody else takes any of what pools have of their own now."""
 
     @property
     def ledger(self) -> Ledger:
@@ -163,15 +163,15 @@ class Dispatch:
 
     def _secure(self, tasks: Iterable[TaskRow]) -> None:
         """Counts anew where pools have slots of their own: other schedulers offer work of
-        other runs in the same pools. From here on they wait for this turn to end."""
-        if not self.pooled:
+        other runs in the same pools. From here on they wait for this turn to end; for all
+        such pools at once, lest one of them has another that is wanted later."""
+        if self._secured or not self.pooled:
             return
-        pools = {task.pool for task in tasks if task.pool} - self._secured
-        pools = {pool for pool in pools if self.standing.pool(pool).slots is not None}
-        if not pools:
+        limited = {pool for pool in self.capacity if self.standing.pool(pool).slots is not None}
+        if limited.isdisjoint(task.pool for task in tasks):
             return
-        self.tx.lock("pool", sorted(pools))
-        self._secured |= pools
+        self.tx.lock("pool", sorted(limited))
+        self._secured = True
         self._sum_up(self.ledger.active(self.tx.active()).queues)
 
     def _queue(self, task: TaskRow) -> Queue:
