@@ -55,7 +55,7 @@ class BothEnds:
         return await self.worker.take(pool, slots)
 
     async def take_own(self, worker: str) -> list[Delivery]:
-        await self.scheduler._ensure_own(worker)  # noqa: SLF001 - as when it was heard
+        await self.scheduler._declared.ensure_own(worker)  # noqa: SLF001 - as when it was heard
         return await self.worker.take_own(worker)
 
     async def claim(self, order: Order, worker: str, at: float) -> bool:

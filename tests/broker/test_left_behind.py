@@ -57,9 +57,9 @@ async def test_what_another_scheduler_left_for_a_worker_is_swept_when_nobody_com
     clock = LateClock()
     second = JetStreamSchedulerEnd(client, clock)
     await second.open()
-    await second._ensure_own("here")  # noqa: SLF001  as when it was heard
+    await second._declared.ensure_own("here")  # noqa: SLF001  as when it was heard
     assert await left(client) == {"gone.1": 1, "here": 1}
     clock.later = streams.OWN_KEPT + 60
-    await second._ensure_own("here")  # noqa: SLF001
+    await second._declared.ensure_own("here")  # noqa: SLF001
     assert await left(client) == {"here": 1}
     await second.close()

@@ -12,7 +12,8 @@ from nats.aio.client import Client
 
 from fleet import free_ports, nats_program
 from tidemill.broker.connection import NatsAccess, connect
-from tidemill.broker.scheduler_end import ASK_SECONDS, JetStreamSchedulerEnd
+from tidemill.broker.declared import ASK_SECONDS
+from tidemill.broker.scheduler_end import JetStreamSchedulerEnd
 from tidemill.clock import SystemClock
 from tidemill.ports import UnavailableError
 

@@ -196,6 +196,14 @@ def words(error: Exception) -> str:
     return text.removeprefix("nats: ").strip("'") or type(error).__name__
 
 
+async def say(client: Client, subject: str, payload: bytes) -> None:
+    """Where it cannot be said now, that is logged."""
+    try:
+        await client.publish(subject, payload)
+    except NatsError as error:
+        log.warning("NATS: %s", error)
+
+
 async def settle(client: Client) -> None:
     """Returns when the server knows of all subscriptions made so far: until then it drops
     what others send to them."""
