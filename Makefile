@@ -12,6 +12,10 @@ BUILD  := pyproject.toml core/tidemill/_version.py
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
 
+# What pip does for packages that are not editable. Where Python may write no bytecode by itself
+# (PYTHONDONTWRITEBYTECODE) each of the thousands of processes of the tests would compile anew.
+COMPILED := $(BIN)/python -m compileall -q core dsl plugins
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint lint-tide lint-format lint-style lint-types lint-imports bench bench-fleet bench-order chaos simulate lock clean
 
@@ -23,6 +27,7 @@ demo: $(RUN) ## Install, then run the release example to its end
 	@cd examples/release && ../../$(BIN)/tidemill run release.tide -p version=1.2.0
 
 test: $(DEV) ## Run every test
+	@$(COMPILED)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: lint-tide lint-format lint-style lint-types lint-imports ## Check layout, style, types and imports
@@ -85,6 +90,7 @@ $(RUN): requirements/run.lock $(BUILD) | $(BIN)/python
 	@echo 'installing what Tidemill needs'
 	@$(PIP) install --require-hashes -r requirements/run.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(COMPILED)
 	@touch $@
 
 $(DEV): requirements/dev.lock $(RUN)

@@ -49,6 +49,7 @@ def _postgres() -> Iterator[Postgres]:
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are processors: a third of the time tests wait, for leases,
     timers and other processes."""

@@ -155,7 +155,12 @@ def no_gate(patch: pytest.MonkeyPatch) -> None:
 
 def no_queue(patch: pytest.MonkeyPatch) -> None:
     """A run starts beside the one that it is queued behind."""
-    patch.setattr(Gate, "_behind_earlier", lambda *_: set())
+    patch.setattr(Gate, "_first_open", lambda *_: {})
+
+
+def no_look_behind_an_end(patch: pytest.MonkeyPatch) -> None:
+    """When a run has ended nobody looks who waits for it."""
+    patch.setattr(Gate, "_call", lambda *_: None)
 
 
 def no_order_of_notices(patch: pytest.MonkeyPatch) -> None:
@@ -330,6 +335,7 @@ BROKEN: Mapping[str, tuple[Breaks, Sequence[str]]] = {
     "limit of a run": (no_limit_of_a_run, ()),
     "queue": (no_queue, ()),
     "gate": (no_gate, ()),
+    "look behind an end": (no_look_behind_an_end, ()),
     "due time": (no_due_time, ()),
     "word of the begin": (no_word_of_the_begin, ("crash of a worker",)),
     "order of notices": (no_order_of_notices, ()),
