@@ -101,6 +101,16 @@ async def test_only_what_a_block_names_is_told_and_each_block_is_told(
     assert told == {("a", "started"), ("b", "succeeded")}
 
 
+@pytest.mark.parametrize(("on", "woken"), [("cancelled", 0), ("started", 1), ("succeeded", 1)])
+async def test_who_delivers_is_woken_when_there_is_something_to_tell_and_not_otherwise(
+    bench: Bench, on: str, woken: int
+) -> None:
+    """To look what is due costs the database more than most turns do."""
+    steps = [step(name) for name in "abcdef"]
+    await run(bench, pipeline(*steps, notifications=(notify(on),)))
+    assert bench.seen.woken == woken
+
+
 async def test_a_run_is_told_as_recovered_when_the_one_before_had_failed(
     bench: Bench, box: LetterBox
 ) -> None:

@@ -167,6 +167,7 @@ class Seen:
     runs: list[RunRow] = field(default_factory=list)
     deadlines: list[LateRow] = field(default_factory=list)
     most_at_work: int = 0
+    woken: int = 0
     check: Callable[[], None] = lambda: None
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
@@ -183,6 +184,9 @@ class Seen:
 
     def late(self, found: Sequence[LateRow]) -> None:
         self.deadlines.extend(found)
+
+    def told(self) -> None:
+        self.woken += 1
 
 
 class Bench:

@@ -204,6 +204,8 @@ class World:
 
     def late(self, found: Sequence[LateRow]) -> None: ...
 
+    def told(self) -> None: ...
+
     async def __aenter__(self) -> Self:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         self.tasks = [

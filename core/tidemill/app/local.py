@@ -213,8 +213,6 @@ class _Parts:
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
         """What a committed transaction changed, for those who watch."""
-        if self._delivery is not None:
-            self._delivery.wake()
         for task in tasks:
             if task.state.ended:
                 self._logs.end(task.ref)
@@ -228,6 +226,10 @@ class _Parts:
             before, self._run.row = self._run.row, run
             if run.state is not before.state:
                 self._observer.run_changed(run_view(run))
+
+    def told(self) -> None:
+        if self._delivery is not None:
+            self._delivery.wake()
 
     def late(self, found: Sequence[LateRow]) -> None:
         """What became of deadlines, for those who watch."""

@@ -59,6 +59,8 @@ class Ledger:
         self.late: list[LateRow] = []
         """What happened to deadlines, in order; the first so many are `noted` already."""
         self.noted = 0
+        self.told = False
+        """Whether something was written that people are to be told."""
         self.alarm_times: list[float] = []
         """When alarms are to ring that were set in this transaction."""
         self._alarms: dict[_AlarmKey, AlarmRow] = {}
@@ -309,6 +311,7 @@ class Ledger:
         self._runs[run.number] = self.changed_runs[run.number] = run
         self.made.append(run.number)
         if run.state.ended:
+            self.told |= run.told
             self.ended_children.append(run)
         for task in tasks:
             self._tasks[task.ref] = self.changed[task.ref] = task

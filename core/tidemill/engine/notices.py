@@ -37,6 +37,7 @@ def note_events(ledger: Ledger, plans: Plans, tx: Turn) -> None:
     ledger.moved_runs.clear()
     ledger.asked.clear()
     if rows:
+        ledger.told = True
         tx.tell(rows)
 
 

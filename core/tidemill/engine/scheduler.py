@@ -59,6 +59,9 @@ class Watcher(Protocol):
     def late(self, found: Sequence[LateRow]) -> None:
         """Deadlines that were missed, or will be."""
 
+    def told(self) -> None:
+        """There are notices to deliver that there were not."""
+
 
 class Scheduler:
     """Drives one run (`run`), with those below it, that nobody else drives; or all runs of
@@ -164,6 +167,8 @@ class Scheduler:
             self._watcher.changed(todo.runs, todo.tasks)
         if todo.late:
             self._watcher.late(todo.late)
+        if todo.told:
+            self._watcher.told()
         for run in todo.runs:
             if run.state.ended:
                 self.work.forget(run.number)

@@ -81,6 +81,8 @@ class Todo:
     runs: list[RunRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
     late: list[LateRow] = field(default_factory=list)
+    told: bool = False
+    """Whether there is more that people are to be told."""
     next_due: float | None = None
     must_last: bool = False
     """Whether it must outlast a loss of power before anything follows from it."""
@@ -206,6 +208,7 @@ class Turns:
         todo.runs = list(ledger.changed_runs.values())
         todo.tasks = list(ledger.changed.values())
         todo.late = ledger.late
+        todo.told = ledger.told
         todo.must_last = dispatch.at_most_once or any(run.state.ended for run in todo.runs)
 
     def _dispatch(

@@ -39,7 +39,6 @@ from tidemill.engine.waiting import end
 from tidemill.errors import UsageError
 from tidemill.model.pools import Pool
 from tidemill.model.rows import LateRow, RunRow, TaskRow
-from tidemill.model.states import TaskState
 from tidemill.model.views import LATE_WORDS
 from tidemill.plugins import Plugins
 from tidemill.project import Project
@@ -52,15 +51,13 @@ log = logging.getLogger("tidemill")
 
 
 class RunLog:
-    """What the log of a scheduler says of runs and steps. Who is `woken` has notices of them
-    to deliver, perhaps."""
+    """What the log of a scheduler says of runs and steps. Who is `woken` delivers notices of
+    them."""
 
     def __init__(self, woken: Delivery) -> None:
         self._woken = woken
 
     def changed(self, runs: Sequence[RunRow], tasks: Sequence[TaskRow]) -> None:
-        if runs or any(task.state is TaskState.AWAITING_APPROVAL for task in tasks):
-            self._woken.wake()
         for run in runs:
             if run.state.ended:
                 log.info("run %d of %s %s", run.number, run.pipeline, run.state.value)
@@ -68,8 +65,10 @@ class RunLog:
             if task.state.ended:
                 log.debug("%s of run %d %s", task.key, task.run, task.state.value)
 
-    def late(self, found: Sequence[LateRow]) -> None:
+    def told(self) -> None:
         self._woken.wake()
+
+    def late(self, found: Sequence[LateRow]) -> None:
         for row in found:
             what = f"{row.key} of run {row.run}" if row.key else f"run {row.run}"
             log.warning("%s %s: %s", what, LATE_WORDS[row.event], row.detail)

@@ -151,6 +151,9 @@ class World:
     def late(self, found: Sequence[LateRow]) -> None:
         """Whoever asks finds it in the results."""
 
+    def told(self) -> None:
+        """Nobody delivers anything here."""
+
     def _asks(self, task: TaskRow) -> None:
         path = self.paths.of(task.run, task.key)
         name = script.key_of(path)

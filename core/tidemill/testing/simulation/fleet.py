@@ -48,6 +48,8 @@ class Unwatched:
 
     def late(self, found: Sequence[LateRow]) -> None: ...
 
+    def told(self) -> None: ...
+
 
 class Fleet:
     """`spawn` begins a task whose failure is a bug."""
