@@ -190,6 +190,13 @@ _SESSION = {
 that there is nobody any more: whoever was stopped or cut off in the middle of one must not
 hold its locks for longer."""
 
+_READER = {"default_transaction_read_only": "on"}
+_WRITER = {"enable_bitmapscan": "off", "random_page_cost": "1.1"}
+"""Tasks come and go in the indexes of what is ready and at work; each leaves a dead entry behind
+until the next vacuum, minutes later. A scan along an index marks these, so that the next one
+passes them by; one by a bitmap, which PostgreSQL prefers for so few rows, reads them all again
+and again."""
+
 
 def postgres_engine(url: str, *, readonly: bool = False) -> Engine:
     """What connects to this database when it is asked to, and looks at nothing before."""
@@ -199,9 +206,8 @@ def postgres_engine(url: str, *, readonly: bool = False) -> Engine:
         raise UsageError(_NO_URL, "write it as postgresql://user@host:5432/name") from None
     if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise UsageError(_NO_URL, "write it as postgresql://user@host:5432/name")
-    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
-    if readonly:
-        options += " -c default_transaction_read_only=on"
+    settings = _SESSION | (_READER if readonly else _WRITER)
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         connect_args={

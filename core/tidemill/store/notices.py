@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, insert, select, text, update
+from sqlalchemy import ColumnElement, CompoundSelect, Table, insert, select, text, update
 
 from tidemill.model.rows import NoticeRow, RunRow
 from tidemill.model.states import RunState, TaskState
@@ -129,8 +129,9 @@ class Notices(Access):
         ]
 
 
-def _family(run: int) -> Select[Any]:
-    return select(RUN.c.number).where((RUN.c.number == run) | (RUN.c.root == run))
+def _family(run: int) -> CompoundSelect[Any]:
+    below = select(RUN.c.number).where(RUN.c.root == run)
+    return select(RUN.c.number).where(RUN.c.number == run).union_all(below)
 
 
 def _row(row: Any) -> NoticeRow:

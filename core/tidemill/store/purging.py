@@ -127,7 +127,8 @@ class Purging(Access):
             numbers -= set(self._execute(retried).scalars())
         if numbers:
             below = and_(RUN.c.root.is_not(None), RUN.c.root.in_(numbers))
-            family = select(RUN.c.number).where(or_(RUN.c.number.in_(numbers), below))
+            heads = select(RUN.c.number).where(RUN.c.number.in_(numbers))
+            family = heads.union_all(select(RUN.c.number).where(below))
             self._execute(insert(CONDEMNED).from_select(["run"], family))
         return len(numbers)
 

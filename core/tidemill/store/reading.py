@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
+    CompoundSelect,
     Select,
     TextClause,
     and_,
@@ -15,7 +16,6 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
-    or_,
     select,
     text,
 )
@@ -202,12 +202,13 @@ class Reading(Dialected):
         return self.limited.join(rows, TASK.c.run == rows.c.number)
 
     @cached_property
-    def family(self) -> Select[Any]:
+    def family(self) -> CompoundSelect[Any]:
         """A run, and those below it that have not ended."""
         ended = words_of(state for state in RunState if state.ended)
         number: Any = bindparam("run")
         below = and_(RUN.c.root.is_not(None), RUN.c.root == number, RUN.c.state.not_in(ended))
-        return select(*RUN_COLUMNS).where(or_(RUN.c.number == number, below)).order_by(RUN.c.number)
+        head = select(*RUN_COLUMNS).where(RUN.c.number == number)
+        return head.union_all(select(*RUN_COLUMNS).where(below)).order_by("number")
 
     @cached_property
     def child(self) -> Select[Any]:
