@@ -42,10 +42,8 @@ def test_all_turns_lock_in_the_same_order_and_nothing_twice(
     bench = Bench(tmp_path, slots=9, default=Pool(slots=2))
     made = []
     for _ in range(3):
-        for name in ("a", "b", "c"):
-            made.append(
-                bench.make(step("one"), step("two"), step("end", "one"), name=name, concurrency=1)
-            )
+        steps = step("one"), step("two"), step("end", "one")
+        made += [bench.make(*steps, name=name, concurrency=1) for name in "abc"]
         bench.work()
         bench.end_all()
     while bench.work():

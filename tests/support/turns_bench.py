@@ -100,9 +100,7 @@ class Bench:
     def _end(self, orders: list[Order], seconds: float) -> None:
         now = self.clock.now()
         self.at_work = [order for order in self.at_work if order not in orders]
-        self.turn(
-            *(Result(o.ref, o.fence, "w", now - seconds, now, "exited", 0) for o in orders)
-        )
+        self.turn(*(Result(o.ref, o.fence, "w", now - seconds, now, "exited", 0) for o in orders))
 
     def wait(self, seconds: float) -> None:
         self.clock._now += seconds  # noqa: SLF001  # nothing sleeps here

@@ -43,25 +43,51 @@ class ReadyTasks:
     ) -> list[TaskRef]:
         """At most `limit` tasks that are due, none of a stage or run that is full."""
         self._admit(now)
-        taken: list[TaskRef] = []
+        taken: list[tuple[_Entry, StageRef]] = []
         seen: set[StageRef] = set()
-        while self._heads and len(taken) < limit:
-            place, head, step = heapq.heappop(self._heads)
-            ref = StageRef(head.run, step)
-            stage = self._stages[ref]
-            self._drop_stale(stage)
-            if ref in seen or not stage:
-                continue
-            if (place, head) != stage[0]:
-                heapq.heappush(self._heads, (*stage[0], step))
-                continue
-            seen.add(ref)
-            if ref not in full and ref.run not in full_runs:
-                taken.extend(self._of_stage(stage, limit - len(taken)))
+        lines: list[tuple[float, TaskRef, StageRef]] = []
+        """The first of each stage that is open, as far as it has not been taken."""
+        while len(taken) < limit and (self._heads or lines):
+            if self._heads and (not lines or self._heads[0][:2] <= lines[0][:2]):
+                opened = self._open(seen)
+                if opened is not None and opened not in full and opened.run not in full_runs:
+                    heapq.heappush(lines, (*self._stages[opened][0], opened))
+            elif lines:
+                place, task, ref = heapq.heappop(lines)
+                taken.append(((place, task), ref))
+                self._pass(self._stages[ref])
+                if self._stages[ref]:
+                    heapq.heappush(lines, (*self._stages[ref][0], ref))
+        self._put_back(taken, seen)
+        return [task for (_, task), _ in taken]
+
+    def _open(self, seen: set[StageRef]) -> StageRef | None:
+        """The stage whose head comes first, if it is not known yet."""
+        place, head, step = heapq.heappop(self._heads)
+        ref = StageRef(head.run, step)
+        stage = self._stages[ref]
+        self._drop_stale(stage)
+        if ref in seen or not stage:
+            return None
+        if (place, head) != stage[0]:
+            heapq.heappush(self._heads, (*stage[0], step))
+            return None
+        seen.add(ref)
+        return ref
+
+    def _pass(self, stage: list[_Entry]) -> None:
+        """Leaves out the first; a retried task may stand there twice."""
+        first = heapq.heappop(stage)
+        while stage and (stage[0] == first or self._is_stale(*stage[0])):
+            heapq.heappop(stage)
+
+    def _put_back(self, taken: list[tuple[_Entry, StageRef]], seen: set[StageRef]) -> None:
+        """They stay until they change."""
+        for entry, ref in taken:
+            heapq.heappush(self._stages[ref], entry)
         for ref in seen:
             if self._stages[ref]:
                 heapq.heappush(self._heads, (*self._stages[ref][0], ref.step))
-        return taken
 
     def _admit(self, now: float) -> None:
         """Moves what has become due into the order."""
@@ -72,18 +98,6 @@ class ReadyTasks:
             heapq.heappush(stage, (task.place, task.ref))
             if stage[0][1] == task.ref:
                 heapq.heappush(self._heads, (task.place, task.ref, task.step))
-
-    def _of_stage(self, stage: list[_Entry], limit: int) -> list[TaskRef]:
-        """The first tasks of a stage, which stay in it until they change."""
-        found: list[_Entry] = []
-        while stage and len(found) < limit:
-            entry = heapq.heappop(stage)
-            if not found or entry != found[-1]:  # a retried task may stand there twice
-                found.append(entry)
-            self._drop_stale(stage)
-        for entry in found:
-            heapq.heappush(stage, entry)
-        return [ref for _, ref in found]
 
     def _drop_stale(self, stage: list[_Entry]) -> None:
         while stage and self._is_stale(*stage[0]):
