@@ -136,10 +136,8 @@ class Task(SQLModel, table=True):
     __table_args__ = (
         partial("task_ready", "pool", "lane", "place", "run", "ordinal", where=READY),
         partial("task_later", "run_at", where=READY),
-        # Which task it is, last: of entries that are all the same PostgreSQL keeps the dead ones
-        # together with those that are not, and whoever counts reads all of them.
-        partial("task_active", "pool", "lane", "run", "ordinal", where=ACTIVE),
-        partial("task_limited", "run", "step", "ordinal", where=LIMITED),
+        partial("task_active", "pool", "lane", where=ACTIVE),
+        partial("task_limited", "run", "step", where=LIMITED),
         partial("task_timer", "run_at", where=TIMED),
         partial("task_awaiting", "run", where="state = 'awaiting_approval'"),
         Index("task_step", "run", "step"),

@@ -165,7 +165,7 @@ def _triggers() -> None:
 
 def _reservations() -> None:
     for name, columns, where in (
-        ("task_active", ["pool", "lane", "run", "ordinal"], _ACTIVE),
+        ("task_active", ["pool", "lane"], _ACTIVE),
         ("task_timer", ["run_at"], _TIMED),
     ):
         op.drop_index(name, "task")
@@ -178,7 +178,7 @@ def _limits() -> None:
         "limited", sa.Boolean(), nullable=False, server_default=sa.true()
     )
     op.add_column("task", limited)
-    _index("task_limited", "task", ["run", "step", "ordinal"], f"{_ACTIVE} AND limited")
+    _index("task_limited", "task", ["run", "step"], f"{_ACTIVE} AND limited")
 
 
 def _backfills() -> None:
