@@ -23,7 +23,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Clock, Delivery, Epoch, Inbox, Timer
+from tidemill.ports import Clock, Delivery, Epoch, Inbox, Timer, wait_for
 
 ACK_WAIT = 30.0
 """Seconds after which what was taken and not acknowledged is offered again."""
@@ -104,7 +104,7 @@ class InProcessBroker:
 
     async def inbox(self, until: float | None) -> Inbox:
         if not self._reports:
-            await self._wait(self._reported, until)
+            await wait_for(self._reported, self._clock, until)
         self._reported.clear()
         reports, self._reports = self._reports, []
         self._tag += 1
@@ -214,13 +214,3 @@ class InProcessBroker:
     def _add(self, report: Report) -> None:
         self._reports.append(report)
         self._reported.set()
-
-    async def _wait(self, event: asyncio.Event, until: float | None) -> None:
-        if until is None:
-            await event.wait()
-            return
-        timer = self._clock.call_at(until, event.set)
-        try:
-            await event.wait()
-        finally:
-            timer.cancel()

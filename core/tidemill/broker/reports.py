@@ -23,7 +23,7 @@ from tidemill.broker.pulling import Pull
 from tidemill.model.messages import Arrived, Heartbeat, Nudge, Report, Result, Started, Voided
 from tidemill.model.rows import TaskRef
 from tidemill.model.triggers import PayloadError, key_of, payload
-from tidemill.ports import Clock
+from tidemill.ports import Clock, wait_for
 
 log = logging.getLogger(__name__)
 
@@ -87,12 +87,7 @@ class Reports:
         them until a time."""
         if not self._reports:
             self._arrived.clear()
-            timer = None if until is None else self._clock.call_at(until, self._arrived.set)
-            try:
-                await self._arrived.wait()
-            finally:
-                if timer is not None:
-                    timer.cancel()
+            await wait_for(self._arrived, self._clock, until)
         found, self._reports = self._reports, []
         self._drained.set()
         return found

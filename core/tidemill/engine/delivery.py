@@ -26,6 +26,7 @@ from tidemill.ports import (
     Templates,
     Transaction,
     UnavailableError,
+    wait_for,
 )
 from tidemill.spi import NotifyError
 
@@ -89,7 +90,7 @@ class Delivery:
                 except TidemillError as error:
                     log.warning("no notices can be delivered: %s", error)
                     at = self.clock.now() + LOOK
-                await self._wait(at)
+                await wait_for(self._woken, self.clock, at)
         finally:
             for task in self._going:
                 task.cancel()
@@ -127,13 +128,6 @@ class Delivery:
     def _over(self, task: asyncio.Task[None]) -> None:
         self._going.discard(task)
         self.wake()  # there is room, and the next one of its run may go
-
-    async def _wait(self, at: float) -> None:
-        timer = self.clock.call_at(at, self.wake)
-        try:
-            await self._woken.wait()
-        finally:
-            timer.cancel()
 
     async def _deliver(self, row: NoticeRow) -> None:
         after = await self._sent(row)

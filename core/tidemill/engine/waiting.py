@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tidemill.ports import Clock
+from tidemill.ports import Clock, wait_for
 
 
 async def sleep(clock: Clock, seconds: float) -> None:
-    done = asyncio.Event()
-    timer = clock.call_at(clock.now() + seconds, done.set)
-    try:
-        await done.wait()
-    finally:
-        timer.cancel()
+    await wait_for(asyncio.Event(), clock, clock.now() + seconds)
 
 
 AGAIN = 1.0

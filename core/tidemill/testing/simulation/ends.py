@@ -23,7 +23,7 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Delivery, Epoch, Inbox
+from tidemill.ports import Delivery, Epoch, Inbox, wait_for
 from tidemill.testing.simulation.network import Network
 from tidemill.testing.simulation.nodes import Node
 from tidemill.testing.simulation.server import PULL_SECONDS, Parcel, Pull, Server, Stream
@@ -166,13 +166,7 @@ class SimulatedSchedulerEnd:
     async def inbox(self, until: float | None) -> Inbox:
         if not self._reports:
             self._arrived.clear()
-            clock = self._node.clock
-            timer = None if until is None else clock.call_at(until, self._arrived.set)
-            try:
-                await self._arrived.wait()
-            finally:
-                if timer is not None:
-                    timer.cancel()
+            await wait_for(self._arrived, self._node.clock, until)
         found, self._reports = self._reports, []
         return Inbox([report for report, _ in found], [confirm for _, confirm in found])
 
