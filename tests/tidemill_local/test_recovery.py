@@ -297,6 +297,8 @@ while not os.path.exists(project + "/tried"):
                 reader, writer = os.pipe()
                 socket.send_fds(line, [b"J"], [writer, writer])
                 said = line.recv(100)
+            except ConnectionRefusedError:
+                continue  # bound, and not heard yet: knock again
             except OSError as error:
                 said = error.strerror.encode()
             line.close()
