@@ -44,7 +44,7 @@ def test_a_command_that_compiles_nothing_imports_no_compiler(
     imported(folder, "trigger", "p")
     found = imported(folder, *arguments)
     assert HEAVY & found == set()
-    assert {"tidelang.compiler", "tidemill.app.local", "tidemill.engine.worker"} & found == set()
+    assert {"tidelang.compiler", "tidemill.app.local", "tidemill.worker.worker"} & found == set()
 
 
 def test_applying_again_imports_no_migrations(folder: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 from tidemill.app import applying as applying_module
 from tidemill.engine import booking as booking_module
 from tidemill.engine import deadlines as deadlines_module
-from tidemill.engine import worker as worker_module
 from tidemill.engine.booking import Booking
 from tidemill.engine.dispatch import Dispatch
 from tidemill.engine.gate import Gate
@@ -22,8 +21,6 @@ from tidemill.engine.overdue import Overdue
 from tidemill.engine.placing import Places
 from tidemill.engine.plans import Plans, plan_of
 from tidemill.engine.reacting import Reacting
-from tidemill.engine.reservation import Reservation
-from tidemill.engine.worker import Worker
 from tidemill.model.messages import Order, Result, Started
 from tidemill.model.rows import AlarmRow, BackfillRow, NoticeRow, RunRow, ScheduleRow, TaskRow
 from tidemill.model.states import TaskState
@@ -34,6 +31,9 @@ from tidemill.store.transaction import SqlTransaction
 from tidemill.testing.simulation import BrokenPromiseError, simulate
 from tidemill.testing.simulation import planners as planners_module
 from tidemill.testing.simulation.ends import SimulatedWorkerEnd
+from tidemill.worker import worker as worker_module
+from tidemill.worker.reservation import Reservation
+from tidemill.worker.worker import Worker
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 

@@ -4,12 +4,13 @@ scripted: a step ends when the test, or the test's plan of ends, says so."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest_asyncio
 from pydantic import BaseModel
 
 from tidelang import codec
@@ -23,7 +24,6 @@ from tidemill.engine.plans import Plans
 from tidemill.engine.rerun import Again, again
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.takeover import ask_to_cancel
-from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge
 from tidemill.model.plan import Plan, make_plan
 from tidemill.model.rows import LateRow, RunRow, TaskRef, TaskRow
@@ -33,6 +33,7 @@ from tidemill.spi import Handle, Outcome, SavedFile, StepIO, Work, boot_time, ex
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
 from tidemill.testing.clock import VirtualClock
+from tidemill.worker.worker import Worker
 
 LEASE = 30.0
 AT_WORK = frozenset({TaskState.QUEUED, TaskState.RUNNING})
@@ -351,3 +352,13 @@ class Bench:
         for part in self._parts:
             if part.done() and not part.cancelled():
                 part.result()
+
+
+@pytest_asyncio.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Steps succeed at once unless the test says otherwise."""
+    bench = Bench(tmp_path, lambda _: exited(0))
+    try:
+        yield bench
+    finally:
+        await bench.close()

@@ -19,7 +19,6 @@ from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.create import NewRun, create_run
 from tidemill.engine.scheduler import Scheduler
-from tidemill.engine.worker import Worker
 from tidemill.model.messages import Output
 from tidemill.model.plan import make_plan
 from tidemill.model.rows import LateRow, RunRow, TaskRow
@@ -37,6 +36,7 @@ from tidemill.spi import (
 from tidemill.store.database import open_sqlite
 from tidemill.store.sql import SqlStore
 from tidemill.testing.clock import VirtualClock
+from tidemill.worker.worker import Worker
 
 LEASE = 30.0
 

@@ -15,7 +15,6 @@ from tidemill.app.purging import duration
 from tidemill.broker.object_store import NatsStore
 from tidemill.clock import SystemClock
 from tidemill.engine.collecting import Collect, Collected
-from tidemill.engine.waiting import sleep
 from tidemill.errors import TidemillError, UsageError
 from tidemill.model import artifact_keys as keys
 from tidemill.ports import Store
@@ -23,6 +22,7 @@ from tidemill.project import Project
 from tidemill.spi import ArtifactError, ArtifactStore
 from tidemill.store.database import open_postgres, open_sqlite
 from tidemill.store.sql import SqlStore
+from tidemill.waiting import sleep
 
 __all__ = ["Collected", "Stock", "collect_forever", "gc", "stock"]
 

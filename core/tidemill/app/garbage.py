@@ -12,8 +12,8 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tidemill.engine.waiting import end, sleep
 from tidemill.ports import Clock
+from tidemill.waiting import end, sleep
 
 SECONDS = 60.0
 

@@ -26,13 +26,13 @@ from tidemill.broker.in_process import InProcessBroker
 from tidemill.clock import SystemClock
 from tidemill.engine.scheduler import LEASE, Scheduler
 from tidemill.engine.takeover import ask_to_cancel
-from tidemill.engine.worker import Worker
 from tidemill.model.messages import Nudge, Output
 from tidemill.model.plan import Plan
 from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.model.views import Observer, RunView, TaskView
 from tidemill.project import Project
 from tidemill.store.sql import SqlStore
+from tidemill.worker.worker import Worker
 
 if TYPE_CHECKING:
     from tidemill.engine.delivery import Delivery

@@ -11,8 +11,8 @@ from tidemill.app.notifiers import InstalledNotifiers
 from tidemill.app.secrets import installed_secrets
 from tidemill.app.templates import ApartTemplates
 from tidemill.engine.delivery import Delivery
-from tidemill.engine.waiting import end
 from tidemill.ports import Clock, Store
+from tidemill.waiting import end
 
 
 @asynccontextmanager

@@ -23,7 +23,8 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Clock, Delivery, Epoch, Inbox, Timer, wait_for
+from tidemill.ports import Clock, Delivery, Epoch, Inbox, Timer
+from tidemill.waiting import wait_for
 
 ACK_WAIT = 30.0
 """Seconds after which what was taken and not acknowledged is offered again."""

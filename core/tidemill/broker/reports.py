@@ -23,7 +23,8 @@ from tidemill.broker.pulling import Pull
 from tidemill.model.messages import Arrived, Heartbeat, Nudge, Report, Result, Started, Voided
 from tidemill.model.rows import TaskRef
 from tidemill.model.triggers import PayloadError, key_of, payload
-from tidemill.ports import Clock, wait_for
+from tidemill.ports import Clock
+from tidemill.waiting import wait_for
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""The engine: scheduler and worker. It knows the model and the ports, nothing else."""
+"""The engine: what schedules. It knows the model and the ports, nothing else."""

@@ -11,11 +11,11 @@ from typing import Any
 from tidelang import values
 from tidelang.definition import Notification
 from tidelang.evaluate import EvaluationError, Scope, evaluate
-from tidemill.engine.masking import Mask
 from tidemill.engine.plans import plan_of
 from tidemill.engine.scopes import run_space
-from tidemill.engine.settings import SecretSettings, with_secrets, work_out
+from tidemill.model.masking import Mask
 from tidemill.model.rows import NoticeRow, RunRow
+from tidemill.model.settings import SecretSettings, with_secrets, work_out
 from tidemill.ports import BadEnd, Notifiers, Secrets, TemplateError, Templates, Transaction
 from tidemill.spi import Notice
 

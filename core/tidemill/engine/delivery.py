@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidemill.engine.composing import Draft, draft, finish
-from tidemill.engine.masking import Mask
-from tidemill.engine.waiting import sleep
 from tidemill.errors import TidemillError
+from tidemill.model.masking import Mask
 from tidemill.model.rows import NoticeRow
 from tidemill.ports import (
     Clock,
@@ -26,9 +25,9 @@ from tidemill.ports import (
     Templates,
     Transaction,
     UnavailableError,
-    wait_for,
 )
 from tidemill.spi import NotifyError
+from tidemill.waiting import sleep, wait_for
 
 log = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tidemill.engine.waiting import end, sleep
 from tidemill.errors import TidemillError
 from tidemill.model.rows import EventLook, ObservedRow, ObserverRow
 from tidemill.ports import Clock, Observer, Store, Transaction, UnavailableError
+from tidemill.waiting import end, sleep
 
 log = logging.getLogger(__name__)
 

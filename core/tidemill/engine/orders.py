@@ -10,7 +10,6 @@ from tidelang import definition, values
 from tidelang.evaluate import EvaluationError, Scope, evaluate
 from tidelang.shell import FillError, called, check_argv, check_environment, fill
 from tidemill.engine.scopes import Outputs, task_scope
-from tidemill.engine.settings import work_out
 from tidemill.model.fingerprint import digest_of
 from tidemill.model.line import rank_of
 from tidemill.model.messages import CacheRule, FileInput, Order
@@ -18,6 +17,7 @@ from tidemill.model.outputs import file_inputs
 from tidemill.model.placement import wants_of
 from tidemill.model.plan import Instance, Plan, PlannedStep
 from tidemill.model.rows import RunRow, StageRef, TaskRef, TaskRow
+from tidemill.model.settings import work_out
 from tidemill.spi import INPUTS
 
 POOL = "default"

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import logging
 
-from tidemill.engine.waiting import sleep
 from tidemill.ports import Clock, UnavailableError
+from tidemill.waiting import sleep
 
 log = logging.getLogger("tidemill.engine.scheduler")
 

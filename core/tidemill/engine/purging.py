@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from tidelang import codec
 from tidelang.definition import Subrun
-from tidemill.engine.waiting import sleep
 from tidemill.errors import TidemillError
 from tidemill.ports import Clock, Store, Transaction
+from tidemill.waiting import sleep
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 A schedule with `prewarm` acts that much earlier: it makes the run, whose first steps are
 offered like any others, with the time at which they are due. A worker that claims one holds a
-slot for it and begins at that time by itself (`tidemill.engine.reservation`). Such a run stays
+slot for it and begins at that time by itself (`tidemill.worker.reservation`). Such a run stays
 `pending` until a step of it has begun, and counts as started at its due time.
 
 Whether the run may start at all, where earlier ones of its schedule are still going, is

@@ -6,7 +6,7 @@ Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
 
 from tidemill.ports.beside import BadEnd, Events, Notices, Placement, Purging
 from tidemill.ports.broker import Broker, Delivery, Epoch, Inbox, SchedulerEnd, WorkerEnd
-from tidemill.ports.clock import Clock, Timer, wait_for
+from tidemill.ports.clock import Clock, Timer
 from tidemill.ports.files import Artifacts, CachedResult, Results, StoredFile
 from tidemill.ports.plugins import (
     Executors,
@@ -57,5 +57,4 @@ __all__ = [
     "UnavailableError",
     "Unreadable",
     "WorkerEnd",
-    "wait_for",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,13 +17,3 @@ class Clock(Protocol):
 
     def call_at(self, when: float, call: Callable[[], None]) -> Timer:
         """Calls once `now() >= when`, on the event loop."""
-
-
-async def wait_for(event: asyncio.Event, clock: Clock, until: float | None) -> None:
-    """Until it is set; where a time is given, it is set then."""
-    timer = None if until is None else clock.call_at(until, event.set)
-    try:
-        await event.wait()
-    finally:
-        if timer is not None:
-            timer.cancel()

@@ -15,13 +15,13 @@ from tidemill.app.notifying import delivering
 from tidemill.clock import SystemClock
 from tidemill.engine.delivery import Delivery
 from tidemill.engine.purging import Keep, Purge
-from tidemill.engine.waiting import end
 from tidemill.plugins import Plugins, load
 from tidemill.project import Project
 from tidemill.store.database import (
     postgres_engine,
 )
 from tidemill.store.sql import SqlStore
+from tidemill.waiting import end
 
 log = logging.getLogger("tidemill")
 

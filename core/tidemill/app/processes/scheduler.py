@@ -35,7 +35,6 @@ from tidemill.engine.placing import REGION_WAIT
 from tidemill.engine.purging import Keep, Purge
 from tidemill.engine.scheduler import LEASE, Scheduler
 from tidemill.engine.turns import HEARTBEATS
-from tidemill.engine.waiting import end
 from tidemill.errors import UsageError
 from tidemill.model.pools import Pool
 from tidemill.model.rows import LateRow, RunRow, TaskRow
@@ -46,6 +45,7 @@ from tidemill.store.database import (
     open_postgres,
 )
 from tidemill.store.sql import SqlStore
+from tidemill.waiting import end
 
 log = logging.getLogger("tidemill")
 

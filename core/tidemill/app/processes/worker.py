@@ -28,10 +28,10 @@ from tidemill.broker.connection import connect
 from tidemill.broker.worker_end import JetStreamWorkerEnd
 from tidemill.clock import SystemClock
 from tidemill.engine.scheduler import LEASE
-from tidemill.engine.waiting import end
-from tidemill.engine.worker import Worker
 from tidemill.errors import TidemillError, UsageError
 from tidemill.project import Project
+from tidemill.waiting import end
+from tidemill.worker.worker import Worker
 
 log = logging.getLogger("tidemill")
 

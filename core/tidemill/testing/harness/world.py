@@ -14,7 +14,6 @@ from tidemill.broker.in_process import InProcessBroker
 from tidemill.engine.approvals import Answer, record_decision
 from tidemill.engine.scheduler import Scheduler
 from tidemill.engine.takeover import ask_to_cancel
-from tidemill.engine.worker import Worker
 from tidemill.errors import UsageError
 from tidemill.model.messages import Nudge, Output
 from tidemill.model.rows import LateRow, RunRow, TaskRow
@@ -27,6 +26,7 @@ from tidemill.testing.harness.errors import HarnessError
 from tidemill.testing.harness.executor import MockExecutors
 from tidemill.testing.harness.paths import Paths
 from tidemill.testing.harness.time import HarnessLoop, clock_of
+from tidemill.worker.worker import Worker
 
 FOR_EVER = 10 * 365 * 86400.0
 """Seconds that a run may take: what goes on then never ends."""

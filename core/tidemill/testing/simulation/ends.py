@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from tidemill.engine.waiting import sleep
 from tidemill.model.clock_ahead import ClockAhead
 from tidemill.model.messages import (
     Control,
@@ -23,10 +22,11 @@ from tidemill.model.messages import (
     Voided,
 )
 from tidemill.model.rows import TaskRef
-from tidemill.ports import Delivery, Epoch, Inbox, wait_for
+from tidemill.ports import Delivery, Epoch, Inbox
 from tidemill.testing.simulation.network import Network
 from tidemill.testing.simulation.nodes import Node
 from tidemill.testing.simulation.server import PULL_SECONDS, Parcel, Pull, Server, Stream
+from tidemill.waiting import sleep, wait_for
 
 T = TypeVar("T")
 

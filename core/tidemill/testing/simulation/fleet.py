@@ -11,7 +11,6 @@ from typing import Any
 
 from tidemill.engine.delivery import Delivery
 from tidemill.engine.scheduler import Scheduler
-from tidemill.engine.worker import Worker
 from tidemill.model.rows import LateRow, RunRow, TaskRow
 from tidemill.testing.simulation.database import Database
 from tidemill.testing.simulation.ends import (
@@ -24,6 +23,7 @@ from tidemill.testing.simulation.nodes import Node
 from tidemill.testing.simulation.post import NoSecrets, Post, PostOffice
 from tidemill.testing.simulation.promises import Promises
 from tidemill.testing.simulation.steps import Nothing, Steps
+from tidemill.worker.worker import Worker
 
 LEASE = 30.0
 

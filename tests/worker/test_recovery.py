@@ -1,4 +1,4 @@
-"""A worker that was killed takes back what it had at work: see `tidemill.engine.recovery`."""
+"""A worker that was killed takes back what it had at work: see `tidemill.worker.recovery`."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidelang.shell import check_environment
-from tidemill.engine.masking import Mask
-from tidemill.engine.settings import with_secrets
+from tidemill.model.masking import Mask
 from tidemill.model.messages import Order
+from tidemill.model.settings import with_secrets
 from tidemill.ports import Secrets
 
 SALT = 16

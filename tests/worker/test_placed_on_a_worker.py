@@ -13,10 +13,10 @@ from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
-from tidemill.engine.worker import Worker
 from tidemill.model.messages import Cordon, Heartbeat, Order
 from tidemill.model.rows import TaskRef
 from tidemill.testing.clock import VirtualClock
+from tidemill.worker.worker import Worker
 
 
 def order(ordinal: int, cpu: float = 0.0, target: str = "w1") -> Order:

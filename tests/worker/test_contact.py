@@ -8,16 +8,16 @@ import pytest
 from engine_bench import LEASE, Bench, OneExecutor, pipeline, step
 
 from tidelang.definition import Retry
+from tidemill import waiting
 from tidemill.app.secrets import installed_secrets
 from tidemill.artifacts.folder import FolderArtifacts
 from tidemill.artifacts.results import FolderResults
 from tidemill.broker.in_process import InProcessBroker
-from tidemill.engine import waiting
-from tidemill.engine.waiting import AGAIN, end, sleep
-from tidemill.engine.worker import Worker
 from tidemill.model.messages import Heartbeat, Order, Report
 from tidemill.ports import Delivery
 from tidemill.spi import Outcome, Work, exited
+from tidemill.waiting import AGAIN, end, sleep
+from tidemill.worker.worker import Worker
 
 TWICE = Retry(attempts=2, backoff=1_000)
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill.engine.attempt import Attempt, AttemptIO
-from tidemill.engine.secrets import Unlocked
-from tidemill.engine.waiting import sleep
 from tidemill.errors import TidemillError
 from tidemill.model.messages import Result
 from tidemill.ports import Begun, Clock, Executors, Unreadable
 from tidemill.spi import Executor, Handle, InputFile, Outcome, Reason, StartError, lost
+from tidemill.waiting import sleep
+from tidemill.worker.attempt import Attempt, AttemptIO
+from tidemill.worker.secrets import Unlocked
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ class Recovery(Attempt):
 
     async def _result_of(self, io: AttemptIO) -> tuple[Mapping[str, Any], Outcome]:
         """Nobody knows whether the inputs are still what they were: nothing is cached."""
-        kept, outcome = self._outputs(await self._taken_back(io))
+        kept, outcome = self._outputs.of(await self._taken_back(io), self._known)
         if outcome.ok and self.order.cache is not None:
-            self._note("cache: the result is not kept: its worker was restarted")
+            self._log.note("cache: the result is not kept: its worker was restarted")
         return kept, outcome
 
     async def _taken_back(self, io: AttemptIO) -> Outcome:
@@ -121,8 +121,7 @@ class Recovery(Attempt):
     async def _find_place(self) -> None:
         """Output goes on where it stopped: the executor gives all of it again."""
         told = max(await self.broker.told(self.order), self.found.told)
-        self._noted, self._said_upto = self.found.told, told
-        self._pump.skip(told - self.found.told)
+        self._log.go_on(told, self.found.told)
 
     async def _recover(self, io: AttemptIO) -> Handle | None:
         executor = self._executor = self.executors.get(self.order.executor)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tidemill.engine.masking import Mask, MaskedStream
+from tidemill.model.masking import Mask, MaskedStream
 
 MAX_LINE = 64 * 1024
 """Bytes of one line that are kept together."""

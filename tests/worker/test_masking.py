@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidemill.engine.masking import MASK as MASKED
-from tidemill.engine.masking import Mask, MaskedStream
-from tidemill.engine.output import MAX_LINE, MAX_OUTPUT, OutputPump
+from tidemill.model.masking import MASK as MASKED
+from tidemill.model.masking import Mask, MaskedStream
+from tidemill.worker.pump import MAX_LINE, MAX_OUTPUT, OutputPump
 
 VALUE = "correct-horse"
 MASK = Mask({"S": VALUE})
@@ -237,8 +237,8 @@ def _far(match: re.Match[str]) -> bool:
 def test_a_value_that_is_broken_into_lines_is_hidden_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, few: int, case: tuple[dict[str, str], str], cuts: list[int]
 ) -> None:
-    monkeypatch.setattr("tidemill.engine.patterns.FEW", few)
-    monkeypatch.setattr("tidemill.engine.patterns.MANY", few)
+    monkeypatch.setattr("tidemill.model.masking.patterns.FEW", few)
+    monkeypatch.setattr("tidemill.model.masking.patterns.MANY", few)
     values, text = case
     mask, data = Mask(values), text.encode()
     places = mask.found(data)
@@ -277,8 +277,8 @@ def test_outputs_that_hold_a_wrapped_value_are_known() -> None:
 
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_many_values_are_masked_as_few_are(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr("tidemill.engine.patterns.FEW", few)
-    monkeypatch.setattr("tidemill.engine.patterns.MANY", few)
+    monkeypatch.setattr("tidemill.model.masking.patterns.FEW", few)
+    monkeypatch.setattr("tidemill.model.masking.patterns.MANY", few)
     values = {f"S{number}": f"value-of-{number:04}" for number in range(50)}
     text = " ".join(f"<{value}>" for value in values.values())
     mask = Mask(values)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemill.engine.input_files import find, read_inputs, unchanged
 from tidemill.errors import TidemillError
+from tidemill.worker.input_files import find, read_inputs, unchanged
 
 FILES = [
     "a.py", "src/a.py", "src/b.txt", "src/deep/er/c.py", "src/.hidden", "src/[x].py",

@@ -1,11 +1,21 @@
-"""Waiting for a time of the clock that is handed in."""
+"""Waiting: for a time of the clock that is handed in, and for tasks to end."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from tidemill.ports import Clock, wait_for
+from tidemill.ports import Clock
+
+
+async def wait_for(event: asyncio.Event, clock: Clock, until: float | None) -> None:
+    """Until it is set; where a time is given, it is set then."""
+    timer = None if until is None else clock.call_at(until, event.set)
+    try:
+        await event.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 async def sleep(clock: Clock, seconds: float) -> None:

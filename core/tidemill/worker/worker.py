@@ -12,9 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tidemill.engine.attempt import Attempt
-from tidemill.engine.recovery import Recovery, buried, lost_result
-from tidemill.engine.waiting import AGAIN, end, sleep
 from tidemill.model.messages import Claimed, Cordon, Heartbeat, Order, Result
 from tidemill.model.placement import added, has_room
 from tidemill.model.rows import TaskRef
@@ -30,10 +27,11 @@ from tidemill.ports import (
     Unreadable,
     WorkerEnd,
 )
-from tidemill.spi import Reason, boot_time
-
-HEARTBEATS = 3
-"""Heartbeats in a lease."""
+from tidemill.spi import Reason
+from tidemill.waiting import AGAIN, end, sleep
+from tidemill.worker.attempt import Attempt
+from tidemill.worker.contact import HEARTBEATS, Contact
+from tidemill.worker.recovery import Recovery, buried, lost_result
 
 KNOWN_SECONDS = 0.05
 """Between two looks whether a scheduler has heard this worker for the first time."""
@@ -66,7 +64,7 @@ class Worker:
     _draining: bool = False
     _cordoned: bool = False
     _closing: bool = False
-    _extended_to: float = 0.0
+    _contact: Contact = field(init=False)
     _taking: asyncio.Task[None] | None = None
     _pull: asyncio.Future[list[Delivery]] | None = None
     """What is being waited for out of the pool's queue."""
@@ -80,10 +78,13 @@ class Worker:
     _settling: list[asyncio.Event] = field(default_factory=list)
     """Steps of an earlier process of this worker that are not taken back yet."""
 
+    def __post_init__(self) -> None:
+        self._contact = Contact(self.broker, self.clock, self.executors, self.lease)
+
     async def run(self) -> None:
         """Works until it is cancelled, and then stops at once what it still holds; or, told
         to drain, until nothing is left in hand."""
-        self._extend()
+        self._contact.extend()
         async with asyncio.TaskGroup() as group:
             self._take_back(group)
             others = [
@@ -108,7 +109,7 @@ class Worker:
             attempt.give_back()
         if self._taking is not None and not self._taking.done():
             self._taking.cancel()
-            # A library may swallow it: see `tidemill.engine.waiting.end`.
+            # A library may swallow it: see `tidemill.waiting.end`.
             self.clock.call_at(self.clock.now() + AGAIN, self.drain)
 
     @property
@@ -118,13 +119,7 @@ class Worker:
     @property
     def in_contact(self) -> bool:
         """Whether a scheduler has confirmed lately that it knows of this worker."""
-        return self._left > 0
-
-    @property
-    def _patience(self) -> float:
-        """Seconds without contact after which what is held is given up: a lease less a
-        heartbeat's time, in which it is killed."""
-        return self.lease * (HEARTBEATS - 1) / HEARTBEATS
+        return self._contact.holds
 
     async def _let_end(self) -> None:
         if not self._draining:
@@ -141,7 +136,7 @@ class Worker:
             while (free := self._free_slots) <= 0 or self._cordoned:
                 self._slot_free.clear()
                 await self._slot_free.wait()
-            await self._contact()
+            await self._be_in_contact()
             self._receive(await self._out_of_the_pool(free), group)
 
     async def _take_own(self, group: asyncio.TaskGroup) -> None:
@@ -156,7 +151,7 @@ class Worker:
         """Until it was heard: who is cordoned is told so before that, and takes nothing. And
         until what an earlier process of this worker had at work is taken back."""
         since = self.clock.now()
-        while self.broker.last_contact() < since:
+        while not self._contact.is_confirmed_since(since):
             await sleep(self.clock, KNOWN_SECONDS)
         for settled in self._settling:
             await settled.wait()
@@ -226,7 +221,7 @@ class Worker:
         try:
             won = await self._claim(delivery, taken_at)
             self._claiming.discard(name)
-            if won and self.clock.now() - taken_at > self._patience:
+            if won and self.clock.now() - taken_at > self._contact.patience:
                 # It stood still in between, and may have been taken for dead.
                 await self._decline(order)
             elif won:
@@ -239,19 +234,18 @@ class Worker:
         """Claims first, and only then takes the message off the queue: whoever dies in
         between leaves a message whose claim fails, not a task without one. Without contact
         nothing is claimed, since it would be lost at once; the queue offers it again."""
-        await self._contact()
-        if self._draining or self._cordoned or self.clock.now() - taken_at > self._patience:
+        await self._be_in_contact()
+        if self._draining or self._cordoned or self.clock.now() - taken_at > self._contact.patience:
             return False
         won = await self.broker.claim(delivery.order, self.name, self.clock.now())
         await self.broker.acknowledge(delivery)
         return won
 
-    async def _contact(self) -> None:
+    async def _be_in_contact(self) -> None:
         """Until there is contact with the schedulers, and the executors know of it."""
         while not self.in_contact and not self._draining:
             await sleep(self.clock, self.lease / HEARTBEATS / 5)
-        if self._extended_to <= self.clock.now():
-            self._extend()
+        self._contact.renew()
 
     async def _decline(self, order: Order) -> None:
         now = self.clock.now()
@@ -291,8 +285,8 @@ class Worker:
 
     def _may_begin(self) -> bool:
         """What was reserved begins only while it is believed to be ours."""
-        if self.in_contact and self._extended_to <= self.clock.now():
-            self._extend()
+        if self.in_contact:
+            self._contact.renew()
         return self.in_contact
 
     def _take_back(self, group: asyncio.TaskGroup) -> None:
@@ -349,8 +343,8 @@ class Worker:
             sent = self.clock.now()
             await self._say(draining=self._draining)
             await sleep(self.clock, often)
-            self._extend()
-            if self.broker.last_contact() >= sent:
+            self._contact.extend()
+            if self._contact.is_confirmed_since(sent):
                 await sleep(self.clock, seldom - often)
 
     async def _say(self, *, draining: bool) -> None:
@@ -371,24 +365,11 @@ class Worker:
             )
         )
 
-    def _extend(self) -> None:
-        """Tells those who run the steps until when these may be at work: if this process
-        stands still, it is they who end them. They count from a moment before this one's
-        clock is read: to stand still in between gives nobody more time."""
-        since = boot_time()
-        self._extended_to = self.clock.now() + self._left
-        self.executors.extend(self._left, since)
-
-    @property
-    def _left(self) -> float:
-        """Seconds until what is held is given up, unless there is contact before."""
-        return self.broker.last_contact() + self._patience - self.clock.now()
-
     async def _fence(self) -> None:
         """Gives up everything once there has been no contact for too long. Apart from
         `_beat`, whose report may itself be what gets no answer."""
         while True:
-            left = self._left
+            left = self._contact.left
             if left <= 0:
                 for attempt in list(self._held.values()):
                     await attempt.give_up()

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tidemill.engine.holding import Held
-from tidemill.engine.input_files import Inputs, read_inputs, unchanged
 from tidemill.errors import TidemillError
 from tidemill.model.fingerprint import Fingerprint, fingerprint
 from tidemill.model.messages import NO_RESULT, CacheReport, CacheRule, Order
 from tidemill.model.outputs import FILES, is_files
 from tidemill.ports import CachedResult, Clock, Results
 from tidemill.spi import SavedFile
+from tidemill.worker.holding import Held
+from tidemill.worker.input_files import Inputs, read_inputs, unchanged
 
 FORBIDDEN = "the run was started with --no-cache"
 

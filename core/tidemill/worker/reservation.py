@@ -13,9 +13,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from tidemill.engine.waiting import end, sleep
 from tidemill.model.messages import Order
 from tidemill.ports import Clock, WorkerEnd
+from tidemill.waiting import end, sleep
 
 NEAR = 1.0
 """Seconds before the due time in which the clock is looked at once more: what is known of the

@@ -2,7 +2,7 @@
 
 Whatever happens, a result comes out of it; the time-out and the wish to stop are the
 engine's here, so that they are the same for every executor. An order that is for a later time
-is reserved first: `tidemill.engine.reservation`.
+is reserved first: `tidemill.worker.reservation`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tidelang import outputs, values
-from tidelang.definition import Output as DeclaredOutput
 from tidelang.shell import FillError
-from tidemill.engine.caching import StepCache
-from tidemill.engine.holding import Held
-from tidemill.engine.output import OutputPump
-from tidemill.engine.reservation import Reservation
-from tidemill.engine.secrets import SALT, Unlocked, unlock
 from tidemill.errors import TidemillError
-from tidemill.model.messages import CacheReport, Order, Output, Result
-from tidemill.model.outputs import FILES
+from tidemill.model.messages import CacheReport, Order, Result
 from tidemill.ports import (
     Artifacts,
     Begun,
@@ -51,13 +43,18 @@ from tidemill.spi import (
     ScriptAction,
     StartError,
     Work,
-    bad_output,
     cancelled,
     exited,
     failed_to_start,
     lost,
     timed_out,
 )
+from tidemill.worker.caching import StepCache
+from tidemill.worker.holding import Held
+from tidemill.worker.outputs import Outputs
+from tidemill.worker.reservation import Reservation
+from tidemill.worker.secrets import SALT, Unlocked, unlock
+from tidemill.worker.step_log import StepLog
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +85,10 @@ class Attempt:
     _timed_out: bool = False
     _lost: bool = False
     _stopping: asyncio.Future[None] | None = None
-    _files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _cache: StepCache | None = None
     _held: Held = field(init=False)
-    _pump: OutputPump = field(init=False)
-    _said_upto: int = 0
-    """Bytes of output that were told, and how many of them are notes of ours."""
-    _noted: int = 0
+    _log: StepLog = field(init=False)
+    _outputs: Outputs = field(init=False)
     _record: Begun | None = None
     _seal: str | None = None
     _prepared: tuple[Executor, Work] | None = None
@@ -102,7 +96,8 @@ class Attempt:
 
     def __post_init__(self) -> None:
         self._held = Held(self.artifacts)
-        self._pump = OutputPump(self._emit)
+        self._log = StepLog(self.order, self.broker)
+        self._outputs = Outputs(self.order, self.artifacts)
         if self.order.start_at is not None:
             self._reservation = Reservation(
                 self.order, self.worker, self.broker, self.clock, self.may_begin
@@ -129,20 +124,20 @@ class Attempt:
     async def _begun(self) -> Result:
         started_at = self._started_at = self._started_at or self.clock.now()
         try:
-            self._pump.hide((await self.unlock()).mask)
-            kept, outcome = await self._result_of(AttemptIO(self, self._pump))
+            self._log.hide((await self.unlock()).mask)
+            kept, outcome = await self._result_of(AttemptIO(self._log, self._outputs))
         except (TidemillError, StartError, FillError) as error:
             kept, outcome = {}, failed_to_start(_sentence(error))
         except OSError as error:
             kept, outcome = {}, failed_to_start(f"{error.filename or 'a file'}: {error.strerror}")
         except Exception as error:  # noqa: BLE001  logged with its traceback
             # A plugin's bug must cost its step, not the worker with all it holds.
-            self._log(f"executor {self.order.executor!r} failed on {self.order.key}")
+            self._complain(f"executor {self.order.executor!r} failed on {self.order.key}")
             kept, outcome = {}, failed_to_start(f"executor {self.order.executor!r}: {error!r}")
         return self._ended(started_at, outcome, kept)
 
     def _ended(self, started_at: float, outcome: Outcome, kept: Mapping[str, Any]) -> Result:
-        self._pump.close()
+        self._log.close()
         result = self._result(started_at, outcome, kept)
         if self.records is not None and self._record is not None:
             self._record = replace(self._record, result=result)
@@ -186,7 +181,7 @@ class Attempt:
         except (TidemillError, StartError, FillError, OSError) as error:
             log.warning("%s cannot be got ready: %s", self.order.key, self._masked(str(error)))
         except Exception:  # noqa: BLE001  logged with its traceback: a plugin's bug
-            self._log(f"executor {self.order.executor!r} cannot get {self.order.key} ready")
+            self._complain(f"executor {self.order.executor!r} cannot get {self.order.key} ready")
 
     def _discard(self) -> None:
         """What was got ready for a step that was never started is not wanted any more."""
@@ -196,7 +191,7 @@ class Attempt:
         try:
             executor.discard(work)
         except Exception:  # noqa: BLE001  logged with its traceback: a plugin's bug
-            self._log(f"executor {self.order.executor!r} cannot discard {self.order.key}")
+            self._complain(f"executor {self.order.executor!r} cannot discard {self.order.key}")
 
     async def _make_seal(self, executor: Executor) -> None:
         """It takes long, on purpose."""
@@ -224,11 +219,11 @@ class Attempt:
         """Out of the cache, or of the step itself."""
         cache = self._cache = self._step_cache()
         if cache is None:
-            return self._outputs(await self._carry_out(io))
+            return self._outputs.of(await self._carry_out(io), self._known)
         found = await cache.look()
         if found is not None and await self._restored(cache, found):
             return found.outputs, replace(exited(0), detail=f"cached from run {found.run}")
-        kept, outcome = self._outputs(await self._carry_out(io))
+        kept, outcome = self._outputs.of(await self._carry_out(io), self._known)
         if outcome.ok:
             await cache.keep(kept)
         return kept, outcome
@@ -238,7 +233,7 @@ class Attempt:
         if rule is None:
             return None
         return StepCache(
-            self.order, rule, self.results, self._held, self.clock, self.project, self._note
+            self.order, rule, self.results, self._held, self.clock, self.project, self._log.note
         )
 
     async def _restored(self, cache: StepCache, found: CachedResult) -> bool:
@@ -251,7 +246,7 @@ class Attempt:
             except OSError as error:
                 cache.missed(f"{error.filename or 'a file'} cannot be put back: {error.strerror}")
                 return False
-        self._note(f"cached: nothing has changed since run {found.run}")
+        self._log.note(f"cached: nothing has changed since run {found.run}")
         return True
 
     async def _carry_out(self, io: AttemptIO) -> Outcome:
@@ -268,8 +263,8 @@ class Attempt:
 
     def _write_down(self, token: str, begun_at: float, seal: str) -> None:
         """For the next process of this worker, if this one is killed."""
-        told, cache = self._noted, self._cache_report
-        self._record = Begun(self.order, token, self._started_at, begun_at, told, seal, cache)
+        noted, cache = self._log.noted, self._cache_report
+        self._record = Begun(self.order, token, self._started_at, begun_at, noted, seal, cache)
         if self.records is not None:
             self.records.keep(self._record)
 
@@ -311,9 +306,9 @@ class Attempt:
             await self._executor.stop(self._handle, grace)
         except Exception:  # noqa: BLE001  logged with its traceback
             # A plugin's bug: the step goes on to its end, and so does all else here.
-            self._log(f"executor {self.order.executor!r} cannot stop {self.order.key}")
+            self._complain(f"executor {self.order.executor!r} cannot stop {self.order.key}")
 
-    def _log(self, what: str) -> None:
+    def _complain(self, what: str) -> None:
         """An unexpected error with its traceback, in which no secret stands."""
         log.error("%s\n%s", what, self._masked(traceback.format_exc()))
 
@@ -335,55 +330,6 @@ class Attempt:
             inputs=tuple(inputs),
             outputs=tuple(OutputFile(name, glob) for name, glob in order.globs.items()),
         )
-
-    def _emit(self, text: str) -> None:
-        order, at = self.order, self._said_upto
-        self._said_upto = self._noted + self._pump.sent
-        size = self._said_upto - at
-        self.broker.emit(
-            Output(
-                order.ref.run, order.ref.ordinal, order.key, order.attempt, text,
-                order.fence, at, size,
-            )
-        )  # fmt: skip
-
-    def _note(self, text: str) -> None:
-        """A line of ours in the log of the step."""
-        line = f"[tidemill: {text}]\n"
-        self._noted += len(line.encode("utf-8", "replace"))
-        self._emit(line)
-
-    async def keep_file(self, output: str, name: str, source: Path) -> None:
-        stored = await self.artifacts.put(source)
-        entry: dict[str, Any] = {"name": name, "digest": stored.digest, "size": stored.size}
-        if await asyncio.to_thread(os.access, source, os.X_OK):
-            entry["executable"] = True
-        self._files.setdefault(output, []).append(entry)
-
-    def _outputs(self, outcome: Outcome) -> tuple[dict[str, Any], Outcome]:
-        """The outputs of a step that ended well, checked against what it declares."""
-        if not outcome.ok:
-            return {}, outcome
-        if problem := self._known.problem(outcome.values):
-            return {}, bad_output(problem, usage=outcome.usage)
-        declared: Sequence[DeclaredOutput] = self.order.values
-        problems: list[str] = []
-        kept: dict[str, Any] = {}
-        try:
-            found = outputs.parse(outcome.values, declared)
-            kept = {name: values.to_json(value) for name, value in found.items()}
-        except outputs.OutputError as error:
-            problems.extend(error.problems)
-        for output in declared:
-            if output.glob is not None:
-                files = sorted(self._files.get(output.name, []), key=lambda file: file["name"])
-                kept[output.name] = {FILES: files}
-                problems.extend(_file_problems(output, self.order.globs[output.name], files))
-        if problem := self._known.kept_problem(kept):
-            problems = [problem]
-        if problems:
-            return {}, bad_output("; ".join(problems), usage=outcome.usage)
-        return kept, outcome
 
     @property
     def _cache_report(self) -> CacheReport | None:
@@ -419,14 +365,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptIO:
-    attempt: Attempt
-    pump: OutputPump
+    log: StepLog
+    outputs: Outputs
 
     def write(self, data: bytes) -> None:
-        self.pump.write(data)
+        self.log.write(data)
 
     async def save_file(self, output: str, name: str, source: Path) -> None:
-        await self.attempt.keep_file(output, name, source)
+        await self.outputs.store(output, name, source)
 
 
 def _action(order: Order) -> ScriptAction | ArgvAction:
@@ -434,18 +380,6 @@ def _action(order: Order) -> ScriptAction | ArgvAction:
         return ArgvAction(order.argv)
     script = order.script or {}
     return ScriptAction(script["text"], tuple(script["interpreter"]), bool(script["in_file"]))
-
-
-def _file_problems(
-    output: DeclaredOutput, glob: str, files: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    if output.type.name == "list" or len(files) == 1:
-        return []
-    if not files:
-        return [f"output {output.name}: no file matches {glob!r}"]
-    names = ", ".join(file["name"] for file in files[:5])
-    many = f"output {output.name}: {len(files)} files match {glob!r} ({names})"
-    return [f"{many}; declare it as list(file) to keep them all"]
 
 
 def _signal_words(outcome: Outcome) -> str:

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
-from tidemill.engine.joined import Joined
-from tidemill.engine.patterns import Patterns
+from tidemill.model.masking.joined import Joined
+from tidemill.model.masking.patterns import Patterns
 
 MASK = b"***"
 SHORTEST = 4
