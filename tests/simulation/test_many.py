@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ def test_a_broken_promise_is_shown_with_how_it_came_to_it(
     assert "may be" in lines[12]
     assert any(" begun " in line for line in lines[1:12])
     assert lines[-1].endswith(f"--seeds {lines[0].split()[0]} --tell")
+
+
+def test_what_is_said_about_trouble_is_said_again_afterwards() -> None:
+    log = logging.getLogger("tidemill.engine")
+    assert main(["--seeds", "0"]) == 0
+    assert log.isEnabledFor(logging.WARNING)
 
 
 def test_a_story_can_be_told_from_its_beginning(capsys: pytest.CaptureFixture[str]) -> None:

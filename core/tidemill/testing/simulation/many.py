@@ -45,8 +45,12 @@ def tell(seed: int) -> Told:
 def tell_all(seeds: Sequence[int], jobs: int) -> Iterator[Told]:
     """In the order in which they come to their ends."""
     if jobs == 1:
+        before = logging.root.manager.disable
         _quietly()
-        yield from map(tell, seeds)
+        try:
+            yield from map(tell, seeds)
+        finally:
+            logging.disable(before)
         return
     with multiprocessing.get_context("spawn").Pool(jobs, _quietly) as pool:
         yield from pool.imap_unordered(tell, seeds, CHUNK)
