@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
+from growth import grows_no_faster
 
 from tidelang import limits
 from tidelang.compiler import Compilation, NoPlugins, compile_source
@@ -61,14 +61,7 @@ def test_after_a_hundred_mistakes_no_more_are_told() -> None:
      '"{{ "', "/*", "\\", "x = [\n"],
 )  # fmt: skip
 def test_the_time_grows_no_faster_than_the_file(piece: str) -> None:
-    def seconds(count: int) -> float:
-        text = piece * count
-        start = time.process_time()
-        parse(Source("a", text))
-        return time.process_time() - start
-
-    small = max(seconds(3000), 0.01)
-    assert seconds(24_000) < small * 8 * 5
+    assert grows_no_faster(lambda count: parse(Source("a", piece * count)), 3_000)
 
 
 def _below(depth: int, work: Callable[[], Compilation]) -> Compilation:

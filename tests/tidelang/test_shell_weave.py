@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
+from growth import grows_no_faster
 
 from tidelang.shell import Insert, Refusal, Shell, Woven, weave
 
@@ -273,12 +273,4 @@ def test_deep_nesting_ends_in_an_answer(piece: str) -> None:
     ],
 )
 def test_time_grows_with_the_script_and_no_faster(piece: str) -> None:
-    def seconds(count: int) -> float:
-        start = time.process_time()
-        woven(piece * count)
-        return time.process_time() - start
-
-    seconds(100)
-    small = min(seconds(500) for _ in range(3))
-    large = min(seconds(4_000) for _ in range(2))
-    assert large < 8 * small * 3 + 0.02
+    assert grows_no_faster(lambda count: woven(piece * count), 500)

@@ -1,0 +1,29 @@
+"""How the time that something takes grows with what it is given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+TRIES = 4
+"""Others are at work on a machine, and a collection of garbage may fall into one of two looks."""
+
+FACTOR = 8
+SHORTEST = 0.01
+"""Seconds. What is shorter says nothing."""
+
+
+def grows_no_faster(work: Callable[[int], object], size: int) -> bool:
+    """Whether `FACTOR` times this size takes about that many times as long, and not its
+    square: the middle between the two, on their scale, tells them apart."""
+    most = FACTOR**1.5
+    return any(
+        _seconds(work, FACTOR * size) < most * max(_seconds(work, size), SHORTEST)
+        for _ in range(TRIES)
+    )
+
+
+def _seconds(work: Callable[[int], object], size: int) -> float:
+    began = time.process_time()
+    work(size)
+    return time.process_time() - began
