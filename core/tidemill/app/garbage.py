@@ -17,20 +17,24 @@ from tidemill.waiting import end, sleep
 
 SECONDS = 60.0
 
+_YOUNG = 700
+_MIDDLE = 10
+"""Python's own: what is young is so little that to look through it holds nobody up."""
+
 _NEVER = 1 << 30
 """Collections of the young before one of all, that are never reached."""
 
 
 @asynccontextmanager
 async def collected_seldom(clock: Clock) -> AsyncIterator[None]:
-    young, middle, old = gc.get_threshold()
-    gc.set_threshold(young, middle, _NEVER)
+    before = gc.get_threshold()
+    gc.set_threshold(_YOUNG, _MIDDLE, _NEVER)
     collecting = asyncio.create_task(_collect(clock))
     try:
         yield
     finally:
         await end(collecting)
-        gc.set_threshold(young, middle, old)
+        gc.set_threshold(*before)
 
 
 async def _collect(clock: Clock) -> None:
