@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 
 ANSWER_SECONDS = 2.0
 """How long an answer is waited for before it is asked again."""
@@ -93,6 +94,8 @@ class Publisher:
             await self._client.publish(
                 message.subject, message.payload, f"{self._inbox}.{number}", headers
             )
+        except MaxPayloadError:
+            future.set_result(Refused("it is larger than what NATS carries"))
         except NatsError:
             future.set_result(Unanswered())  # the buffer of what waits for a connection is full
         return number, future

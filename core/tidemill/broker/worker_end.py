@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from nats.aio.client import Client
@@ -18,6 +15,7 @@ from nats.js.errors import Error as JetStreamError
 from tidemill.broker import subjects
 from tidemill.broker.codec import NotUnderstoodError, decode, encode
 from tidemill.broker.connection import settle
+from tidemill.broker.output_sender import OutputSender
 from tidemill.broker.own_queue import OwnQueue
 from tidemill.broker.publishing import Message, Publisher, Refused, Stored
 from tidemill.broker.queues import PoolQueues
@@ -32,7 +30,6 @@ from tidemill.model.messages import (
     Result,
     Started,
 )
-from tidemill.model.rows import TaskRef
 from tidemill.ports import Clock, Delivery
 from tidemill.spi import Reason
 
@@ -47,23 +44,9 @@ LOOKS, LOOK_SECONDS = 10, 0.2
 RETRY_SECONDS = 0.5
 """Between two tries to store a result."""
 
-OUTPUT_KEPT = 8 << 20
-"""Bytes of output that wait here to be sent, at most; what comes beyond is left out,
-and its readers are told."""
-
 SPARE = 4096
 
 _CONTROL = cast("type[Control]", Control)
-
-
-@dataclass(slots=True)
-class _Told:
-    """How much of an attempt's output has been told: the last number, and up to which byte."""
-
-    attempt: int
-    fence: int
-    number: int = 0
-    upto: int = 0
 
 
 class JetStreamWorkerEnd:
@@ -85,11 +68,7 @@ class JetStreamWorkerEnd:
         self._ahead = ClockAhead()
         self._controls: list[Control] = []
         self._told_something = asyncio.Event()
-        self._output: deque[Message] = deque()
-        self._waiting = 0
-        self._spoken = asyncio.Event()
-        self._numbers: dict[TaskRef, _Told] = {}
-        self._speaking: asyncio.Task[None] | None = None
+        self._output = OutputSender(client, self._publisher, clock, worker, pool)
 
     async def open(self) -> None:
         await self._publisher.open()
@@ -97,7 +76,7 @@ class JetStreamWorkerEnd:
         await self._client.subscribe(f"{self._answers}.*", cb=self._confirmed)
         await self._client.subscribe(subjects.control(self._worker), cb=self._told)
         await settle(self._client)
-        self._speaking = asyncio.get_running_loop().create_task(self._speak())
+        self._output.open()
 
     async def reconnected(self) -> None:
         for queues in self._queues.values():
@@ -185,61 +164,19 @@ class JetStreamWorkerEnd:
         return self._ahead.seconds
 
     def emit(self, output: Output) -> None:
-        ref = TaskRef(output.run, output.ordinal)
-        told = self._numbers.get(ref)
-        if told is None or (told.attempt, told.fence) != (output.attempt, output.fence):
-            told = self._numbers[ref] = _Told(output.attempt, output.fence)
-        told.number += 1
-        told.upto = output.at + output.size
-        if self._waiting <= OUTPUT_KEPT:
-            self._say(ref, told, output.text, output.size)
+        self._output.emit(output)
 
     async def told(self, order: Order) -> int:
-        told = self._numbers[order.ref] = _Told(order.attempt, order.fence)
-        subject = subjects.log(self._pool, order.ref, order.attempt, self._worker)
-        try:
-            found = await self._jetstream.get_last_msg(subjects.LOGS, subject, direct=True)
-            last = json.loads(found.data or b"{}")
-            if last.get("fence") == order.fence:
-                told.number, told.upto = int(last["number"]), int(last["at"]) + int(last["size"])
-        except (NatsError, JetStreamError, ValueError, LookupError, TypeError) as error:
-            # Then all of it is told again, and those who have read it leave it out.
-            log.info("NATS does not say how much output of %s is there: %s", order.key, error)
-        return told.upto
+        return await self._output.told(order)
 
     async def close(self) -> None:
-        await self._send_output()
-        if self._speaking is not None:
-            self._speaking.cancel()
+        await self._output.close()
         for queues in self._queues.values():
             await queues.close()
         if self._own is not None:
             await self._own.close()
 
     # inside
-
-    def _end_output(self, ref: TaskRef) -> None:
-        """Whoever reads it then knows how much there was."""
-        told = self._numbers.pop(ref, None)
-        if told is not None:
-            told.number += 1
-            self._say(ref, told, "", 0)
-
-    def _say(self, ref: TaskRef, told: _Told, text: str, size: int) -> None:
-        """Where a piece stands in the output lets readers leave out what they know: a worker
-        that has taken a step back may tell some of it again."""
-        piece = {
-            "number": told.number,
-            "fence": told.fence,
-            "at": told.upto - size,
-            "size": size,
-            "text": text,
-        }
-        payload = json.dumps(piece).encode()
-        subject = subjects.log(self._pool, ref, told.attempt, self._worker)
-        self._output.append(Message(subject, payload))
-        self._waiting += len(payload)
-        self._spoken.set()
 
     async def _is_this(self, subject: str, started: Started) -> bool:
         """Whether an earlier try, whose answer was lost, has won the claim. Not just any
@@ -257,7 +194,7 @@ class JetStreamWorkerEnd:
 
     async def _store(self, result: Result) -> None:
         """Until it is stored, however long that takes."""
-        self._end_output(result.ref)
+        await self._output.end(result.ref)
         message = self._result_message(result)
         while True:
             (answer,) = await self._publisher.publish([message])
@@ -314,18 +251,3 @@ class JetStreamWorkerEnd:
         except NotUnderstoodError as error:
             log.warning("NATS: %s on %s", error, message.subject)
         self._told_something.set()
-
-    async def _speak(self) -> None:
-        while True:
-            self._spoken.clear()
-            await self._send_output()
-            await self._spoken.wait()
-
-    async def _send_output(self) -> None:
-        while self._output:
-            message = self._output.popleft()
-            self._waiting -= len(message.payload)
-            try:
-                await self._client.publish(message.subject, message.payload)
-            except NatsError as error:
-                log.warning("NATS: output is lost: %s", error)
