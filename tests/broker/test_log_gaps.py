@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from nats.js.errors import Error as JetStreamError
 from postgres import find
 
 from fleet import Fleet, NatsServer, free_ports
@@ -152,6 +153,51 @@ async def test_what_was_sent_in_vain_is_sent_again(server: NatsServer, speaker: 
     speaker.say("5\n")
     await speaker.finish()
     assert shown(await speaker.read()) == [(0, f"{number}\n") for number in range(1, 6)]
+
+
+async def leader(client: Client, stream: str) -> str:
+    """Waits until there is one: a young cluster takes its time."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(JetStreamError, TimeoutError):
+                info = await client.jetstream().stream_info(stream)
+                if info.cluster is not None and info.cluster.leader:
+                    return info.cluster.leader
+            await asyncio.sleep(0.1)
+
+
+async def test_the_end_of_the_server_that_leads_the_log_loses_nothing(tmp_path: Path) -> None:
+    """The others choose a new one; what was sent in between had nobody to store it."""
+    names, ports = ("n0", "n1", "n2"), free_ports(6)
+    cluster = {name: f"127.0.0.1:{port}" for name, port in zip(names, ports[3:], strict=True)}
+    servers = {
+        name: NatsServer(tmp_path, name, f"127.0.0.1:{port}", cluster)
+        for name, port in zip(names, ports, strict=False)
+    }
+    access = NatsAccess(",".join(server.url for server in servers.values()))
+    clients = [await connect(access, name) for name in ("scheduler", "worker")]
+    scheduler = JetStreamSchedulerEnd(clients[0], SystemClock(), replicas=3)
+    worker = JetStreamWorkerEnd(clients[1], SystemClock(), "w1", "default")
+    try:
+        await scheduler.open()
+        await worker.open()
+        await leader(clients[0], "TIDE_LOGS")
+        speaker = Speaker(clients[1], worker)
+        for number in range(1, 101):
+            speaker.say(f"{number}\n")
+            await asyncio.sleep(0.02)
+            if number == 30:
+                servers[await leader(clients[0], "TIDE_LOGS")].kill()
+        await speaker.finish()
+        await leader(clients[0], "TIDE_LOGS")
+        assert shown(await speaker.read()) == [(0, f"{number}\n") for number in range(1, 101)]
+    finally:
+        await worker.close()
+        await scheduler.close()
+        for client in clients:
+            await client.close()
+        for server in servers.values():
+            server.kill()
 
 
 async def test_a_result_does_not_wait_for_ever_for_a_log(

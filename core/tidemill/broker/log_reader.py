@@ -24,6 +24,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
 
 from tidemill.broker import subjects
 from tidemill.broker.pulling import Pull
@@ -105,7 +106,7 @@ class _Place:
         if self._connection != self._client.stats["reconnects"]:
             await self.leave()  # what was on its way to us is lost
         if self._pull is None:
-            await self._find_again()
+            await self.find()
         if self._pull is None:
             return []
         await self._pull.ask(BATCH, WAIT_SECONDS if self._follow else None)
@@ -145,13 +146,19 @@ class _Place:
                 if self._arrived:
                     return
 
-    async def _find_again(self) -> None:
-        """Who follows may try for ever, a little later each time."""
+    async def find(self) -> None:
+        """Who follows may try for ever, a little later each time.
+
+        Raises:
+            UnavailableError: there never was a stream, or its server has gone.
+        """
         until = asyncio.get_running_loop().time() + (WAIT_SECONDS if self._follow else PATIENCE)
         while self._pull is None:
             try:
-                await self.find()
+                await self._find_now()
             except UnavailableError as error:
+                if not self._stream and isinstance(error.__cause__, NotFoundError):
+                    raise
                 if asyncio.get_running_loop().time() < until:
                     await asyncio.sleep(0.2)
                 elif self._follow:
@@ -160,7 +167,7 @@ class _Place:
                 else:
                     raise
 
-    async def find(self) -> None:
+    async def _find_now(self) -> None:
         """Begins behind the last message that came, or with the first of a new stream."""
         connection = self._client.stats["reconnects"]
         try:
@@ -171,7 +178,7 @@ class _Place:
         except (NatsError, JetStreamError, TimeoutError) as error:
             raise UnavailableError(
                 f"the logs cannot be read: {error}", "is a scheduler up?"
-            ) from None
+            ) from error
         self._arrived.clear()
         self._consumer, self._next, self._pending = info.name, 1, info.num_pending or 0
         pull = Pull(self._client, subjects.LOGS, info.name, self._arrived.append)

@@ -35,7 +35,7 @@ readers are told."""
 AT_ONCE = 1 << 20
 """Bytes that are sent before the first of them is answered."""
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds for which the result of a step waits for its output, if nothing is stored."""
 
 RETRY_SECONDS = 0.2
