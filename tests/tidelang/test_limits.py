@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from growth import grows_no_faster
+from time_growth import grows_no_faster
 
 from tidelang import limits
 from tidelang.compiler import Compilation, NoPlugins, compile_source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from growth import grows_no_faster
+from time_growth import grows_no_faster
 
 from tidelang.shell import Insert, Refusal, Shell, Woven, weave
 
