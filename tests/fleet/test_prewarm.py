@@ -9,10 +9,12 @@ from pathlib import Path
 from fleet import Fleet, NewFleet
 
 LEASE = 4.0
+EARLY = 5.0
+"""Seconds; a step is reserved 9 before it is due."""
 
 PIPELINE = """
 pipeline dot {
-  schedule 12s { overlap = allow, prewarm = 10s }
+  schedule 10s { overlap = allow, prewarm = 9s }
   step go {
     run = "date +%s.%N > began-$TIDE_RUN-$TIDE_FENCE"
   }
@@ -27,6 +29,19 @@ def reserved(fleet: Fleet) -> list[tuple[int, str, float]]:
         " WHERE task.state = 'reserved' ORDER BY run.number"
     )
     return [(int(str(run)), str(worker), float(str(due))) for run, worker, due in found]
+
+
+def reserved_early(fleet: Fleet) -> tuple[int, str, float]:
+    """One that is not due for a while: a test has the time to do something before that."""
+
+    found: list[tuple[int, str, float]] = []
+
+    def look() -> bool:
+        found[:] = [one for one in reserved(fleet) if one[2] - time.time() > EARLY]
+        return bool(found)
+
+    fleet.until(look)
+    return found[0]
 
 
 def began(folder: Path, run: int) -> list[float]:
@@ -44,14 +59,12 @@ def test_a_reserved_step_begins_on_the_dot_and_outlives_its_worker(
     fleet.scheduler("s1")
     for name in ("w1", "w2"):
         fleet.worker(name, 2)
-    fleet.until(lambda: bool(reserved(fleet)))
-    run, worker, due = reserved(fleet)[0]
+    run, worker, due = reserved_early(fleet)
     assert fleet.state(run) == "pending"
     assert fleet.to_the_end(run) == "succeeded"
     (at,) = began(tmp_path, run)
     assert 0 <= at - due < 1.0
-    fleet.until(lambda: bool(reserved(fleet)))
-    run, worker, due = reserved(fleet)[0]
+    run, worker, due = reserved_early(fleet)
     wait_for(due - 1)
     fleet.kill(worker)
     assert fleet.to_the_end(run) == "succeeded"
@@ -66,13 +79,11 @@ def test_what_is_cancelled_or_applied_anew_is_taken_back(
     fleet = new_fleet(PIPELINE, lease=LEASE)
     fleet.scheduler("s1")
     fleet.worker("w1", 2)
-    fleet.until(lambda: bool(reserved(fleet)))
-    run, _, due = reserved(fleet)[0]
+    run, _, due = reserved_early(fleet)
     fleet.tidemill("cancel", str(run))
     assert fleet.to_the_end(run) == "cancelled"
     assert time.time() < due
-    fleet.until(lambda: bool(reserved(fleet)))
-    before, _, due = reserved(fleet)[0]
+    before, _, due = reserved_early(fleet)
     (tmp_path / "t.tide").write_text(PIPELINE.replace("began-", "changed-"))
     fleet.tidemill("apply", "t.tide")
     assert fleet.to_the_end(before) == "cancelled"
@@ -91,8 +102,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_reservations_over_at_once(
     fleet.scheduler("s1")
     for name in ("w1", "w2"):
         fleet.worker(name, 2)
-    fleet.until(lambda: bool(reserved(fleet)))
-    run, worker, due = reserved(fleet)[0]
+    run, worker, due = reserved_early(fleet)
     told_at = time.time()
     fleet.signal(worker, signal.SIGTERM)
     fleet.until(lambda: any(r == run and w != worker for r, w, _ in reserved(fleet)))
