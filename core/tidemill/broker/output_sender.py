@@ -13,8 +13,8 @@ import asyncio
 import json
 import logging
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -33,7 +33,8 @@ KEPT = 8 << 20
 readers are told."""
 
 AT_ONCE = 1 << 20
-"""Bytes that are sent before the first of them is answered."""
+PIECES_AT_ONCE = 1_000
+"""Bytes, and pieces, that are sent before the first of them is answered."""
 
 PATIENCE = 10.0
 """Seconds for which the result of a step waits for its output, if nothing is stored."""
@@ -139,8 +140,7 @@ class OutputSender:
         self._came.set()
 
     async def _until_gone(self, patience: float) -> None:
-        """Until what waits now does no more, or the server has stored nothing for so many
-        seconds."""
+        """Until what waits now does no more, or nothing has been stored for so many seconds."""
         upto = self._added
         while self._gone < upto:
             now = self._clock.now()
@@ -148,8 +148,10 @@ class OutputSender:
             if left <= 0:
                 return
             self._moved.clear()
-            with suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self._moved.wait(), left)
+            except TimeoutError:
+                return
 
     async def _send(self) -> None:
         while True:
@@ -183,7 +185,7 @@ class OutputSender:
     def _first(self) -> list[Message]:
         size = 0
         messages: list[Message] = []
-        for message in self._waiting:
+        for message in islice(self._waiting, PIECES_AT_ONCE):
             size += len(message.payload)
             if messages and size > AT_ONCE:
                 break
