@@ -1,7 +1,7 @@
-"""The ports: what the engine needs of the world, as protocols.
+"""The ports: what the engine and the worker need of the world, as protocols.
 
 Adapters stand in `tidemill.store`, `tidemill.broker`, `tidemill.artifacts` and
-`tidemill.clock`; the engine imports this package and never them.
+`tidemill.clock`; these two import this package and never them.
 """
 
 from tidemill.ports.beside import BadEnd, Events, Notices, Placement, Purging

@@ -7,14 +7,12 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from tidemill.model.rows import CordonRow
 from tidemill.ports import Transaction
+from tidemill.testing.simulation.fleet import Fleet
 from tidemill.testing.simulation.nodes import Node
-
-if TYPE_CHECKING:
-    from tidemill.testing.simulation.fleet import Fleet
+from tidemill.testing.simulation.time import skew
 
 LASTS = (1.0, 5.0, 15.0, 23.0, 35.0, 45.0, 60.0)
 """Seconds, around the lease of 30 and the 20 after which workers give up."""
@@ -25,16 +23,6 @@ begun, a scheduler has committed."""
 
 AND = 0.25
 """How often one thing brings another with it."""
-
-SKEW = 4.5
-"""Seconds by which schedulers' clocks may differ from the true time: two of them by 9, and
-a third of the lease is 10."""
-
-
-def skew(dice: random.Random) -> float:
-    """Often as much as there may be."""
-    return dice.choice((-SKEW, SKEW, dice.uniform(-SKEW, SKEW)))
-
 
 Fault = Callable[[], None]
 

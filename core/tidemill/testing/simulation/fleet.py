@@ -18,11 +18,11 @@ from tidemill.testing.simulation.ends import (
     SimulatedWorkerEnd,
     Wire,
 )
-from tidemill.testing.simulation.faults import skew
 from tidemill.testing.simulation.nodes import Node
 from tidemill.testing.simulation.post import NoSecrets, Post, PostOffice
 from tidemill.testing.simulation.promises import Promises
 from tidemill.testing.simulation.steps import Nothing, Steps
+from tidemill.testing.simulation.time import skew
 from tidemill.worker.worker import Worker
 
 LEASE = 30.0

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from tidemill.model.rows import WHOLE, EventRow, RunRow, TaskRef, TaskRow
 from tidemill.model.states import RunState, TaskState
 from tidemill.spi import ArgvAction, Work
-from tidemill.testing.simulation.faults import SKEW
 from tidemill.testing.simulation.pipelines import (
     BY_NAME,
     CONCURRENCY,
@@ -22,7 +21,7 @@ from tidemill.testing.simulation.pipelines import (
     argv_of,
     name_of,
 )
-from tidemill.testing.simulation.time import EPOCH
+from tidemill.testing.simulation.time import EPOCH, SKEW
 from tidemill.testing.simulation.timetable import Timetable
 
 

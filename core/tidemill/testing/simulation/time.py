@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import selectors
 from collections.abc import Callable, Mapping
 from typing import Any
 
 EPOCH = 1_700_000_000.0
+
+SKEW = 4.5
+"""Seconds by which schedulers' clocks may differ from the true time: two of them by 9, and
+a third of the lease is 10."""
+
+
+def skew(dice: random.Random) -> float:
+    """Often as much as there may be."""
+    return dice.choice((-SKEW, SKEW, dice.uniform(-SKEW, SKEW)))
 
 
 class _NoWaiting(selectors.BaseSelector):
