@@ -6,21 +6,18 @@ of loops while they last. Nothing may be declared over another: a name means one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from tidelang.definition import Expr, Type
 from tidelang.diagnostics import Fix, Related
 from tidelang.report import Report
-from tidelang.source import Span
+from tidelang.source import Source, Span
 from tidelang.suggest import Names
 from tidelang.syntax import Name
 from tidelang.types import ANY, INT, STRING, TIME
-
-if TYPE_CHECKING:
-    from tidelang.checking.units import Unit
 
 RUN_FIELDS: dict[str, Type] = {
     "id": STRING,
@@ -33,6 +30,32 @@ RUN_FIELDS: dict[str, Type] = {
     "attempt": INT,
 }
 RESERVED = {"run": "the run itself (`run.number`)", "event": "what triggered a run"}
+
+
+class Imported(Protocol):
+    """A file that was imported, as values see it: `shared` are its lets, with what they
+    stand for outside of it."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def report(self) -> Report: ...
+
+    @property
+    def lets(self) -> list[str]: ...
+
+    @property
+    def shared(self) -> Mapping[str, Symbol]: ...
+
+    @property
+    def tasks(self) -> Mapping[str, object]: ...
+
+    @property
+    def pipelines(self) -> Mapping[str, object]: ...
+
+    def members(self) -> list[str]:
+        """What an importer can name."""
 
 
 @dataclass(slots=True)
@@ -52,7 +75,7 @@ class Symbol:
     outputs: dict[str, Type] = field(default_factory=dict)
     open: bool = False
     lets: tuple[str, ...] = ()
-    unit: Unit | None = None
+    unit: Imported | None = None
 
 
 class Scope:

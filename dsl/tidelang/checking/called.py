@@ -45,7 +45,8 @@ def _owner(ctx: Context, unit: Unit, function: Expression) -> tuple[Unit, str, S
     alias = ctx.scope.find(function.value.id)
     if alias is not None and alias.kind == "import":
         alias.used = True
-        return None if alias.unit is None else (alias.unit, function.name, function.name_span)
+        owner = unit.imports.get(function.value.id)
+        return None if owner is None else (owner, function.name, function.name_span)
     if ctx.report.may_be_unread(function.value.id):
         return None
     aliases = list(unit.imports)
