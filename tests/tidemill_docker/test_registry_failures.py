@@ -87,7 +87,7 @@ async def test_an_engine_that_is_killed_in_a_pull(
             async with executor_in(tmp_path) as executor:
                 given = work(tmp_path, f"{where}/team/busybox:1")
                 starting = asyncio.ensure_future(executor.start(given, RecordingIO()))
-                await until(lambda: f"{where}/team/busybox" in log.read_text())
+                await until(lambda: f"Trying to pull {where}/team/busybox" in log.read_text())
                 engine.process.kill()
                 with pytest.raises(StartError, match="broke off the pull of the image"):
                     await starting
