@@ -7,7 +7,7 @@ import time
 
 from fleet import Fleet
 
-LINES = 150
+LINES = 250
 LEASE = 20.0
 
 PIPELINE = """
@@ -15,7 +15,7 @@ pipeline count {{
   step lines {{
     executor {executor}
     timeout = 60s
-    run     = "i=0; while [ $i -lt 150 ]; do i=$((i+1)); echo line $i; sleep 0.04; done"
+    run     = "i=0; while [ $i -lt 250 ]; do i=$((i+1)); echo line $i; sleep 0.04; done"
   }}
 }}
 """
