@@ -213,6 +213,15 @@ async def test_a_result_does_not_wait_for_ever_for_a_log(
     assert results.state.messages == 1
 
 
+async def test_more_than_is_sent_at_once_comes_in_order(speaker: Speaker) -> None:
+    """Of pieces, and of bytes."""
+    small = [f"{number}\n" for number in range(2 * output_sender.PIECES_AT_ONCE + 1)]
+    large = [letter * (output_sender.AT_ONCE // 2) + "\n" for letter in "abcde"]
+    speaker.say(*small, *large)
+    await speaker.finish()
+    assert shown(await speaker.read()) == [(0, text) for text in (*small, *large)]
+
+
 async def test_what_nats_never_carries_holds_up_nothing(speaker: Speaker) -> None:
     """It says how much it carries; what is larger would be refused each time."""
     speaker.say("1\n", "\0" * (1 << 20), "2\n")
